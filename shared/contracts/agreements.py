@@ -1,0 +1,171 @@
+"""What the agreements service tells: agreements with their internship schedules, activities, employments."""
+
+from datetime import date
+from enum import StrEnum
+
+from shared.contracts.events import State, Value, declare
+from shared.contracts.vocabulary import Form, Opportunity, PartyCategory
+
+
+class AgreementStatus(StrEnum):
+    """Life of an agreement; services/agreements/domain.py holds the table of transitions."""
+
+    DRAFT = "draft"
+    SIGNED = "signed"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    ENDED = "ended"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+class SignatureKind(StrEnum):
+    """A paper signature counts as much as an electronic one."""
+
+    PAPER = "paper"
+    ELECTRONIC = "electronic"
+
+
+class Signature(Value):
+    """How and when a party signed; `scan_ref` points to the scan of a paper signature."""
+
+    kind: SignatureKind
+    signed_on: date
+    scan_ref: str | None = None
+
+
+class Party(Value):
+    """One of two to six signatories; `ref` is an opaque reference: an institution's or enterprise's id, a
+    register number of an authority, or a student's opaque number. Never a name."""
+
+    party_id: str
+    category: PartyCategory
+    ref: str
+    signature: Signature | None = None
+
+
+class ActivePeriod(Value):
+    """The agreement was active from `since` up to, not including, `until` (None: still is)."""
+
+    since: date
+    until: date | None = None
+
+
+class InternshipTerm(Value):
+    """A term of the schedule: profession by ISCO-08 unit group, seats planned, filled and completed."""
+
+    term: str
+    starts_on: date
+    ends_on: date
+    profession: str
+    seats: int
+    filled: int = 0
+    completed: int = 0
+
+
+class AgreementState(State):
+    """An agreement; `active_periods` are what stocks are counted from, `amendment` counts amendments in force."""
+
+    institution_id: str
+    form: Form
+    opportunities: tuple[Opportunity, ...]
+    status: AgreementStatus
+    parties: tuple[Party, ...]
+    valid_from: date
+    valid_until: date
+    signed_on: date | None = None
+    ended_on: date | None = None
+    amendment: int = 0
+    active_periods: tuple[ActivePeriod, ...] = ()
+    schedule: tuple[InternshipTerm, ...] = ()
+    schedule_complete: bool = False
+
+
+class ActivityStatus(StrEnum):
+    """A cancelled activity counts nowhere."""
+
+    RECORDED = "recorded"
+    CANCELLED = "cancelled"
+
+
+class ActivityState(State):
+    """Something done under an agreement on a day."""
+
+    institution_id: str
+    agreement_id: str
+    form: Form
+    status: ActivityStatus
+    held_on: date
+    participants: int
+
+
+class EmploymentStatus(StrEnum):
+    """Reported by the institution, confirmed by the enterprise: the two are told apart."""
+
+    REPORTED = "reported"
+    CONFIRMED = "confirmed"
+    ENDED = "ended"
+    CANCELLED = "cancelled"
+
+
+class EmploymentState(State):
+    """A graduate's employment; `graduate_ref` is an opaque number given by the institution."""
+
+    institution_id: str
+    graduate_ref: str
+    enterprise_id: str
+    agreement_id: str | None = None
+    profession: str
+    status: EmploymentStatus
+    started_on: date
+    confirmed_on: date | None = None
+    ended_on: date | None = None
+
+
+(
+    AGREEMENT_DRAFTED,
+    AGREEMENT_SIGNED,
+    AGREEMENT_ACTIVATED,
+    AGREEMENT_AMENDED,
+    AGREEMENT_SUSPENDED,
+    AGREEMENT_RESUMED,
+    AGREEMENT_ENDED,
+    AGREEMENT_EXPIRED,
+    AGREEMENT_CANCELLED,
+    AGREEMENT_SCHEDULED,
+    AGREEMENT_REASSIGNED,
+) = declare(
+    "agreements",
+    "agreement",
+    AgreementState,
+    "drafted",
+    "signed",
+    "activated",
+    "amended",
+    "suspended",
+    "resumed",
+    "ended",
+    "expired",
+    "cancelled",
+    "scheduled",
+    "reassigned",
+)
+ACTIVITY_RECORDED, ACTIVITY_CANCELLED = declare("agreements", "activity", ActivityState, "recorded", "cancelled")
+(
+    EMPLOYMENT_REPORTED,
+    EMPLOYMENT_CORRECTED,
+    EMPLOYMENT_CONFIRMED,
+    EMPLOYMENT_ENDED,
+    EMPLOYMENT_CANCELLED,
+    EMPLOYMENT_REASSIGNED,
+) = declare(
+    "agreements",
+    "employment",
+    EmploymentState,
+    "reported",
+    "corrected",
+    "confirmed",
+    "ended",
+    "cancelled",
+    "reassigned",
+)
