@@ -1,1 +1,1 @@
-"""Everything about running Hamkor: the local stack, the command line, images, Kafka, the identity provider and what operators watch."""
+"""Everything about running Hamkor: local stack, command line, images, Kafka, identity provider, what operators watch."""

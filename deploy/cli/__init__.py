@@ -1,0 +1,1 @@
+"""The command line `hamkor`: each command is a module with `register(app)`."""

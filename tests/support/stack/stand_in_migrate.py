@@ -1,0 +1,1 @@
+"""A stand-in for the migrations: there is nothing to migrate."""
