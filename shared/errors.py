@@ -1,0 +1,110 @@
+"""One error tree: what a person or a client did wrong, rendered once at the edge as problem+json.
+
+Texts live in the message catalogue under `problem.<code>.title|detail|remedy` and `rule.<rule>.message|remedy`.
+"""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One wrong field: its path ("schedule.0.seats"), the broken rule's code, and the rule's parameters."""
+
+    field: str
+    rule: str
+    params: dict[str, str | int | float] = field(default_factory=dict)
+
+
+class HamkorError(Exception):
+    """Root of expected errors; `code` names the problem, `params` fill its texts."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+
+    def __init__(self, *errors: FieldError, **params: str | int | float) -> None:
+        super().__init__(self.code, params, errors)
+        self.errors = errors
+        self.params = params
+
+
+class DomainError(HamkorError):
+    """The command contradicts the state of the world."""
+
+    status = 409
+    code = "conflict"
+
+
+class InvalidInput(DomainError):
+    """A field's value is not acceptable; `errors` say which and why."""
+
+    status = 422
+    code = "invalid-input"
+
+
+class NotFound(DomainError):
+    """There is no such thing, or not within the caller's scope: the two look alike on purpose."""
+
+    status = 404
+    code = "not-found"
+
+
+class AlreadyExists(DomainError):
+    """The natural key is taken."""
+
+    code = "already-exists"
+
+
+class WrongState(DomainError):
+    """The transition is not in the table."""
+
+    code = "wrong-state"
+
+
+class VersionMismatch(DomainError):
+    """Somebody else changed it in between (optimistic concurrency)."""
+
+    status = 412
+    code = "version-mismatch"
+
+
+class VersionRequired(DomainError):
+    """If-Match is required here so that nobody's change is overwritten unseen."""
+
+    status = 428
+    code = "version-required"
+
+
+class KeyReused(DomainError):
+    """The same Idempotency-Key came with another request."""
+
+    status = 422
+    code = "idempotency-key-reused"
+
+
+class Unauthenticated(HamkorError):
+    """No valid token."""
+
+    status = 401
+    code = "unauthenticated"
+
+
+class Forbidden(HamkorError):
+    """The caller's role may not do this anywhere."""
+
+    status = 403
+    code = "forbidden"
+
+
+class TooLarge(HamkorError):
+    """The body exceeds the limit."""
+
+    status = 413
+    code = "too-large"
+
+
+class Unavailable(HamkorError):
+    """A part the request needs is down; trying again is right."""
+
+    status = 503
+    code = "unavailable"

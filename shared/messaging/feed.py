@@ -1,0 +1,90 @@
+"""The event feed: a service's log over HTTP, from which consumers fill what Kafka lost, and `verify` recomputes."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+import httpx
+import msgspec
+
+from shared.contracts.events import Event
+
+PAGE = 1000
+TokenProvider = Callable[[], Awaitable[str]]
+
+
+class FeedEvent(msgspec.Struct, frozen=True):
+    """An event on the feed; `data` is its JSON as text."""
+
+    id: str
+    type: str
+    subject: str
+    key: str
+    time: datetime
+    shard: int
+    position: int
+    data: str
+    traceparent: str | None = None
+
+
+class FeedPage(msgspec.Struct, frozen=True):
+    """Events of one shard behind `after`, in order."""
+
+    source: str
+    events: list[FeedEvent]
+
+
+class FeedHeads(msgspec.Struct, frozen=True):
+    """The last position of every shard."""
+
+    source: str
+    heads: list[int]
+
+
+def page_of(source: str, events: list[Event]) -> bytes:
+    """The feed's JSON for these events."""
+    return msgspec.json.encode(
+        FeedPage(
+            source,
+            [
+                FeedEvent(e.id, e.type, e.subject, e.key, e.time, e.shard, e.position, e.data.decode(), e.traceparent)
+                for e in events
+            ],
+        )
+    )
+
+
+class Feed:
+    """Reads another service's feed; raises OSError while that service cannot be reached or refuses."""
+
+    def __init__(self, client: httpx.AsyncClient, source: str, base_url: str, token: TokenProvider) -> None:
+        self.source = source
+        self._client = client
+        self._base = base_url
+        self._token = token
+
+    async def heads(self) -> list[int]:
+        """The last position of every shard, indexed by shard."""
+        return msgspec.json.decode(await self._get("/internal/heads", {}), type=FeedHeads).heads
+
+    async def events(self, shard: int, after: int, limit: int = PAGE) -> list[Event]:
+        """Up to `limit` events of `shard` behind `after`, in order."""
+        parameters = {"shard": shard, "after": after, "limit": limit}
+        page = msgspec.json.decode(await self._get("/internal/events", parameters), type=FeedPage)
+        return [
+            Event(e.id, e.type, self.source, e.subject, e.key, e.time, e.shard, e.position, e.data.encode(), e.traceparent)
+            for e in page.events
+        ]
+
+    async def _get(self, path: str, parameters: dict[str, int]) -> bytes:
+        try:
+            response = await self._client.get(
+                self._base + path,
+                params=parameters,
+                headers={"Authorization": f"Bearer {await self._token()}"},
+                timeout=httpx.Timeout(10, connect=2),
+            )
+        except httpx.HTTPError as problem:
+            raise OSError(f"{self.source}'s feed: {problem!r}") from problem
+        if response.status_code != 200:
+            raise OSError(f"{self.source}'s feed answers {response.status_code}")
+        return response.content

@@ -1,0 +1,106 @@
+"""The event log of a service: appended in the command's transaction, read by the relay and by the event feed."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.contracts.events import MAX_DATA_BYTES, Event, Recorded
+from shared.errors import TooLarge
+from shared.ids import new_id
+from shared.telemetry.trace import current_traceparent
+
+CHANNEL = "hamkor_stream"
+
+_TAKE = text("update stream_head set position = position + :count where shard = :shard returning position")
+_INSERT = text(
+    "insert into event (shard, position, id, type, key, subject, time, data, traceparent) "
+    "values (:shard, :position, :id, :type, :key, :subject, :time, :data, :traceparent)"
+)
+_READ = text(
+    "select shard, position, id, type, key, subject, time, data, traceparent from event "
+    "where shard = :shard and position > :after order by position limit :limit"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where an event stands: dense per (service, shard), in commit order."""
+
+    service: str
+    shard: int
+    position: int
+
+    def __str__(self) -> str:
+        return f"{self.service}/{self.shard}/{self.position}"
+
+
+async def append(
+    session: AsyncSession, service: str, recorded: Sequence[Recorded], at: datetime
+) -> list[Position]:
+    """Append events to the stream; the caller commits at once, because the shards' heads stay locked until then.
+
+    Heads are locked in the order of shards, so that two units of work never wait for each other in a ring.
+    Raises TooLarge when an event's data would not fit into a Kafka message.
+    """
+    by_shard: dict[int, list[Recorded]] = defaultdict(list)
+    for each in recorded:
+        by_shard[each.shard].append(each)
+    positions: list[Position] = []
+    rows: list[dict[str, object]] = []
+    traceparent = current_traceparent()
+    for shard in sorted(by_shard):
+        events = by_shard[shard]
+        payloads = [each.state.model_dump_json().encode() for each in events]
+        for payload in payloads:
+            if len(payload) >= MAX_DATA_BYTES:
+                raise TooLarge(limit=MAX_DATA_BYTES)
+        head: int = (await session.execute(_TAKE, {"count": len(events), "shard": shard})).scalar_one()
+        for position, each, payload in zip(range(head - len(events) + 1, head + 1), events, payloads, strict=True):
+            positions.append(Position(service, shard, position))
+            rows.append(
+                {
+                    "shard": shard,
+                    "position": position,
+                    "id": new_id(),
+                    "type": each.type.name,
+                    "key": each.key,
+                    "subject": each.subject,
+                    "time": at,
+                    "data": payload,
+                    "traceparent": traceparent,
+                }
+            )
+    if rows:
+        await session.execute(_INSERT, rows)
+        await session.execute(text(f"notify {CHANNEL}"))
+    return positions
+
+
+async def read_events(session: AsyncSession, service: str, shard: int, after: int, limit: int) -> list[Event]:
+    """Up to `limit` events of a shard behind position `after`, in order."""
+    result = await session.execute(_READ, {"shard": shard, "after": after, "limit": limit})
+    return [
+        Event(
+            id=str(row.id),
+            type=row.type,
+            source=service,
+            subject=row.subject,
+            key=row.key,
+            time=row.time,
+            shard=row.shard,
+            position=row.position,
+            data=bytes(row.data),
+            traceparent=row.traceparent,
+        )
+        for row in result
+    ]
+
+
+async def read_heads(session: AsyncSession) -> list[int]:
+    """The last position of every shard, indexed by shard."""
+    result = await session.execute(text("select position from stream_head order by shard"))
+    return [int(row.position) for row in result]

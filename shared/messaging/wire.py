@@ -1,0 +1,96 @@
+"""CloudEvents 1.0 in Kafka's binary mode: an event as a record's headers, key and value – and back, trusting nothing."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from aiokafka import ConsumerRecord
+
+from shared.contracts.events import Event
+from shared.ids import SHARDS
+
+Headers = list[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a Kafka record stood."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record that is no event: why, where it stood, and its bytes for the dead letters."""
+
+    reason: str
+    detail: str
+    origin: Origin
+    headers: dict[str, str]
+    data: bytes
+    source: str = ""
+    shard: int | None = None
+    position: int | None = None
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+def headers_of(event: Event) -> Headers:
+    """The record headers of an event."""
+    headers = [
+        ("ce_specversion", "1.0"),
+        ("ce_id", event.id),
+        ("ce_type", event.type),
+        ("ce_source", event.source),
+        ("ce_subject", event.subject),
+        ("ce_time", event.time.isoformat()),
+        ("ce_shard", str(event.shard)),
+        ("ce_position", str(event.position)),
+        ("content-type", "application/json"),
+    ]
+    if event.traceparent is not None:
+        headers.append(("traceparent", event.traceparent))
+    return [(name, value.encode()) for name, value in headers]
+
+
+def event_of(record: "ConsumerRecord[bytes, bytes]") -> Event | Unreadable:
+    """The event a record carries; never raises: bytes from outside can be anything."""
+    origin = Origin(record.topic, record.partition, record.offset)
+    headers = _text_headers(record.headers)
+    data = record.value or b""
+
+    def unreadable(reason: str, detail: str) -> Unreadable:
+        return Unreadable(reason, detail, origin, {k: v[:1000] for k, v in headers.items()}, data)
+
+    missing = [name for name in _REQUIRED if name not in headers]
+    if missing:
+        return unreadable("no-cloudevent", f"headers missing: {', '.join(missing)}")
+    if headers["ce_specversion"] != "1.0":
+        return unreadable("unknown-specversion", headers["ce_specversion"])
+    try:
+        shard, position = int(headers["ce_shard"]), int(headers["ce_position"])
+        time = datetime.fromisoformat(headers["ce_time"])
+    except ValueError as problem:
+        return unreadable("bad-header", str(problem))
+    if not 0 <= shard < SHARDS or position < 1 or position >= 1 << 62 or time.tzinfo is None:
+        return unreadable("bad-header", "ce_shard, ce_position or ce_time is out of range")
+    return Event(
+        id=headers["ce_id"],
+        type=headers["ce_type"],
+        source=headers["ce_source"],
+        subject=headers["ce_subject"],
+        key=(record.key or b"").decode("utf-8", "replace"),
+        time=time,
+        shard=shard,
+        position=position,
+        data=data,
+        traceparent=headers.get("traceparent"),
+    )
+
+
+_REQUIRED = ("ce_specversion", "ce_id", "ce_type", "ce_source", "ce_subject", "ce_time", "ce_shard", "ce_position")
+
+
+def _text_headers(headers: Sequence[tuple[str, bytes]]) -> dict[str, str]:
+    return {name: (value or b"").decode("utf-8", "replace") for name, value in headers}

@@ -1,0 +1,54 @@
+"""Rows of aggregates: the whole state as the events carry it, beside the columns that queries need."""
+
+from typing import Any, ClassVar, Self
+
+from sqlalchemy import Uuid
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from shared.contracts.events import State
+from shared.scope import Scope
+
+
+class AggregateRow(SQLModel):
+    """Base of a service's aggregate tables.
+
+    `STATE` is the contract model; `columns(state)` gives the extra columns, which are always derived from the state,
+    so that the two cannot disagree.
+    """
+
+    STATE: ClassVar[type[State]]
+
+    id: str = Field(primary_key=True, sa_type=Uuid(as_uuid=False))  # type: ignore[call-overload]  # takes instances too
+    version: int
+    org_path: str
+    state: dict[str, Any] = Field(sa_type=JSONB)
+
+    @classmethod
+    def columns(cls, state: Any) -> dict[str, Any]:
+        """The extra columns of `state`."""
+        return {}
+
+    @classmethod
+    def of(cls, state: State, org_path: str) -> Self:
+        """A new row for `state`."""
+        return cls(
+            id=state.id,
+            version=state.version,
+            org_path=org_path,
+            state=state.model_dump(mode="json"),
+            **cls.columns(state),
+        )
+
+    def take(self, state: State, org_path: str) -> None:
+        """Bring the row to `state`."""
+        self.version = state.version
+        self.org_path = org_path
+        self.state = state.model_dump(mode="json")
+        for name, value in self.columns(state).items():
+            setattr(self, name, value)
+
+    @classmethod
+    def visible(cls, scope: Scope) -> Any:
+        """The first wall: the SQL condition of the rows that `scope` sees."""
+        return scope.condition(cls.org_path)

@@ -1,0 +1,107 @@
+"""The tables every service's database has: its stream, its inbox, dead letters, idempotency keys – and the scope function."""
+
+from collections.abc import Sequence
+
+from alembic import op
+
+from shared.ids import SHARDS
+
+APP_ROLE = "hamkor_app"
+
+_CREATE = (
+    """
+    create function app_sees(org_path text, enterprises text[] default '{}') returns boolean
+    language sql stable parallel safe as $$
+        select case split_part(s, ':', 1)
+            when 'all' then true
+            when 'path' then starts_with(org_path, substr(s, 6))
+            when 'institution' then org_path like '%/' || substr(s, 13) || '/'
+            when 'enterprise' then substr(s, 12) = any(enterprises)
+            else false end
+        from (select coalesce(current_setting('app.scope', true), 'none') as s) as setting
+    $$
+    """,
+    """
+    create function app_signed_in() returns boolean language sql stable parallel safe as $$
+        select coalesce(current_setting('app.scope', true), 'none') not in ('', 'none')
+    $$
+    """,
+    "create table stream_head (shard smallint primary key, position bigint not null default 0)",
+    f"insert into stream_head select shard, 0 from generate_series(0, {SHARDS - 1}) shard",
+    """
+    create table event (
+        shard smallint not null, position bigint not null, id uuid not null unique, type text not null,
+        key text not null, subject text not null, time timestamptz not null, data bytea not null, traceparent text,
+        primary key (shard, position), check (octet_length(data) < 900000)
+    )
+    """,
+    "create index event_subject on event (subject, shard, position)",
+    "create table relay_cursor (shard smallint primary key, published bigint not null default 0)",
+    f"insert into relay_cursor select shard, 0 from generate_series(0, {SHARDS - 1}) shard",
+    """
+    create table inbox (
+        source text not null, shard smallint not null, position bigint not null default 0, event_time timestamptz,
+        primary key (source, shard)
+    )
+    """,
+    """
+    create table dead_letter (
+        id uuid primary key, source text not null, shard smallint, position bigint, event_id text, type text,
+        subject text, key text, time timestamptz, traceparent text, topic text, partition integer,
+        record_offset bigint, headers jsonb not null, data bytea not null, reason text not null,
+        detail text not null, laid_down_at timestamptz not null, published_at timestamptz,
+        settled_at timestamptz, outcome text
+    )
+    """,
+    "create unique index dead_letter_origin on dead_letter (source, shard, position) where position is not null",
+    "create unique index dead_letter_record on dead_letter (topic, partition, record_offset, md5(data)) "
+    "where position is null",
+    """
+    create table idempotency (
+        subject text not null, key text not null, request_hash bytea not null, status smallint, headers jsonb,
+        body bytea, created_at timestamptz not null default now(), primary key (subject, key)
+    )
+    """,
+    "create index idempotency_created on idempotency (created_at)",
+)
+
+
+def create_chassis() -> None:
+    """For a service's first migration: create the tables above; only scope "all" may read logs and dead letters."""
+    for statement in _CREATE:
+        op.execute(statement)
+    grant("stream_head", "select, update")
+    grant("event", "select, insert")
+    grant("relay_cursor", "select, update")
+    grant("inbox", "select, insert, update")
+    grant("dead_letter", "select, insert, update")
+    grant("idempotency", "select, insert, update, delete")
+    for table in ("event", "dead_letter"):
+        protect(table, read="app_sees('')", write="true")
+
+
+def grant(table: str, rights: str = "select, insert, update") -> None:
+    """Give the service's role (neither owner nor superuser) its rights on a table."""
+    op.execute(f"grant {rights} on {table} to {APP_ROLE}")
+
+
+def protect(table: str, *, read: str, write: str | None = None) -> None:
+    """Row-level security, forced: `read` is what a scope sees, `write` (default: the same) what it may leave behind."""
+    check = write or read
+    op.execute(f"alter table {table} enable row level security")
+    op.execute(f"alter table {table} force row level security")
+    op.execute(f"create policy {table}_read on {table} for select using ({read})")
+    op.execute(f"create policy {table}_insert on {table} for insert with check ({check})")
+    op.execute(f"create policy {table}_update on {table} for update using ({read}) with check ({check})")
+    op.execute(f"create policy {table}_delete on {table} for delete using ({read})")
+
+
+def aggregate_table(name: str, columns: Sequence[str] = ()) -> None:
+    """Create the table of an aggregate (shared.persistence.aggregates.AggregateRow) with extra columns in SQL."""
+    extra = "".join(f", {column}" for column in columns)
+    op.execute(
+        f"create table {name} (id uuid primary key, version integer not null, org_path text not null, "
+        f"state jsonb not null{extra})"
+    )
+    op.execute(f"create index {name}_org_path on {name} (org_path text_pattern_ops, id)")
+    grant(name)

@@ -1,0 +1,81 @@
+"""The engine and sessions of a service's database; every transaction carries the caller's scope."""
+
+from typing import Any
+
+import asyncpg
+from sqlalchemy import event, text
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.orm import Session, SessionTransaction
+
+from shared.scope import NONE, Scope
+
+
+def make_engine(url: str, *, application: str, pool_size: int = 10) -> AsyncEngine:
+    """An asyncpg engine; connections are checked before use, so that a restarted PostgreSQL is noticed and healed."""
+    return create_async_engine(
+        url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        connect_args={
+            "timeout": 5,
+            "command_timeout": 60,
+            "server_settings": {"application_name": application, "statement_timeout": "60000", "jit": "off"},
+        },
+    )
+
+
+def make_session(engine: AsyncEngine, scope: Scope = NONE) -> AsyncSession:
+    """A session whose every transaction sees only `scope` (row-level security, second wall)."""
+    session = AsyncSession(engine, expire_on_commit=False, autoflush=False)
+    session.sync_session.info["scope"] = scope.setting
+    return session
+
+
+@event.listens_for(Session, "after_begin")
+def _enter_scope(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+    # Transaction-local: a session-level setting would leak through the pool to the next caller.
+    setting = session.info.get("scope", NONE.setting)
+    connection.execute(text("select set_config('app.scope', :scope, true)"), {"scope": setting})
+
+
+TRANSIENT_SQLSTATES = ("08", "53", "57", "58", "40", "55")
+
+
+def is_transient(problem: BaseException) -> bool:
+    """True for what heals by trying again: connection, restart, resources, deadlock, serialisation – never poison.
+
+    A refused connect comes as a raw OSError; classes of SQLSTATE are those of the PostgreSQL manual, appendix A.
+    """
+    if isinstance(problem, (OSError, TimeoutError, asyncpg.InterfaceError)):
+        return True
+    if isinstance(problem, DBAPIError):
+        if problem.connection_invalidated or isinstance(problem, (InterfaceError, OperationalError)):
+            return True
+        return problem.orig is not None and (
+            is_transient(problem.orig)
+            or (problem.orig.__cause__ is not None and is_transient(problem.orig.__cause__))
+            or str(getattr(problem.orig, "sqlstate", "") or "")[:2] in TRANSIENT_SQLSTATES
+        )
+    if isinstance(problem, asyncpg.PostgresError):
+        return str(getattr(problem, "sqlstate", "") or "")[:2] in TRANSIENT_SQLSTATES
+    return isinstance(problem, asyncpg.InternalClientError)
+
+
+async def raw_connection(session: AsyncSession) -> "asyncpg.Connection[Any]":
+    """The asyncpg connection under the session's transaction, for COPY and unnest."""
+    connection = await session.connection()
+    raw = await connection.get_raw_connection()
+    driver = raw.driver_connection
+    if driver is None:
+        raise ConnectionError("the session has no live connection")
+    return driver  # type: ignore[no-any-return]  # SQLAlchemy types the driver connection as Any
+
+
+def dsn_of(url: str) -> str:
+    """The same database for plain asyncpg: direct connections for locks and LISTEN."""
+    return url.replace("postgresql+asyncpg://", "postgresql://", 1)

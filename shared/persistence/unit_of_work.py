@@ -1,0 +1,126 @@
+"""The unit of work: one transaction in which rows change and events join the stream; only the edge commits."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlmodel import col
+
+from shared.clock import Clock, now
+from shared.contracts.events import EventType, Recorded, State
+from shared.errors import NotFound, VersionMismatch
+from shared.messaging.stream import Position, append
+from shared.persistence.aggregates import AggregateRow
+from shared.persistence.engine import make_session
+from shared.scope import SYSTEM, Principal
+
+S = TypeVar("S", bound=State)
+
+
+@dataclass
+class UnitOfWork:
+    """What a use case works with: the session, who asks, the time – and `record`, its only way to change the world.
+
+    `appended` holds the stream positions of its events once the edge has committed.
+    """
+
+    session: AsyncSession
+    service: str
+    principal: Principal
+    now: datetime
+    expected_version: int | None = None
+    recorded: list[Recorded] = field(default_factory=list)
+    appended: list[Position] = field(default_factory=list)
+    _rows: dict[tuple[type[AggregateRow], str], AggregateRow] = field(default_factory=dict)
+
+    async def load(self, row_type: type[AggregateRow], state_type: type[S], id_: str, *, what: str) -> S:
+        """The state of an aggregate within the caller's scope, locked until the end.
+
+        Raises NotFound outside the scope or where there is none, VersionMismatch if If-Match named another version.
+        """
+        row = await self._locked(row_type, id_)
+        if row is None:
+            raise NotFound(what=what, id=id_)
+        if self.expected_version is not None and row.version != self.expected_version:
+            raise VersionMismatch(expected=self.expected_version, found=row.version)
+        return state_type.model_validate(row.state)
+
+    async def _locked(self, row_type: type[AggregateRow], id_: str) -> AggregateRow | None:
+        if not is_uuid(id_):
+            return None
+        query = (
+            select(row_type)
+            .where(col(row_type.id) == id_, row_type.visible(self.principal.scope))
+            .with_for_update()
+        )
+        row: AggregateRow | None = (await self.session.execute(query)).scalar_one_or_none()
+        if row is not None:
+            self._rows[row_type, id_] = row
+        return row
+
+    async def record(
+        self, row_type: type[AggregateRow], event_type: EventType, state: S, *, key: str, org_path: str
+    ) -> S:
+        """Store `state` and let the stream tell it: the row and the event commit together or not at all."""
+        row = self._rows.get((row_type, state.id))
+        if row is None:
+            row = row_type.of(state, org_path)
+            self.session.add(row)
+            self._rows[row_type, state.id] = row
+        else:
+            row.take(state, org_path)
+        await self.session.flush()
+        self.recorded.append(Recorded(event_type, key, state))
+        return state
+
+    async def stage(self) -> list[Position]:
+        """Give the events their positions. The shards' heads are locked from here on: commit at once afterwards."""
+        await self.session.flush()
+        appended = await append(self.session, self.service, self.recorded, self.now)
+        self.recorded.clear()
+        self.appended.extend(appended)
+        return appended
+
+    async def commit(self) -> None:
+        """Stage what is recorded and commit."""
+        await self.stage()
+        await self.session.commit()
+
+
+@dataclass(frozen=True)
+class Database:
+    """A service's database as its edges use it."""
+
+    service: str
+    engine: AsyncEngine
+    clock: Clock = now
+
+    @asynccontextmanager
+    async def unit_of_work(
+        self, principal: Principal = SYSTEM, expected_version: int | None = None
+    ) -> AsyncIterator[UnitOfWork]:
+        """A unit of work that commits at the end of the block and rolls back on any error."""
+        async with make_session(self.engine, principal.scope) as session:
+            uow = UnitOfWork(session, self.service, principal, self.clock(), expected_version)
+            yield uow
+            await uow.commit()
+
+    @asynccontextmanager
+    async def reading(self, principal: Principal) -> AsyncIterator[AsyncSession]:
+        """A session for queries within the caller's scope."""
+        async with make_session(self.engine, principal.scope) as session:
+            yield session
+
+
+def is_uuid(value: str) -> bool:
+    """True for the text of a UUID: anything else names nothing here and answers 404 like any foreign id."""
+    try:
+        UUID(value)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,106 @@
+"""Who is calling and which part of the territory they see: the first wall, in code; row-level security is the second."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, any_, false, literal, true
+
+
+class Role(StrEnum):
+    """Roles of the platform."""
+
+    MINISTRY = "ministry"
+    REGION = "region"
+    DISTRICT = "district"
+    INSTITUTION = "institution"
+    ENTERPRISE = "enterprise"
+    OPERATOR = "operator"
+    SERVICE = "service"
+
+
+TERRITORIAL = frozenset({Role.MINISTRY, Role.REGION, Role.DISTRICT})
+EDUCATION = TERRITORIAL | {Role.INSTITUTION}
+SOATO_LENGTHS = {2: (2,), 4: (2, 4), 7: (2, 4, 7)}
+
+
+def path_of(soato: str) -> str:
+    """The org path of a territory code: "1708201" -> "/17/1708/1708201/"; raises ValueError on any other shape."""
+    lengths = SOATO_LENGTHS.get(len(soato))
+    if lengths is None or not soato.isdigit():
+        raise ValueError(f"{soato!r} is not a SOATO code of nation, region or district")
+    return "/" + "/".join(soato[:length] for length in lengths) + "/"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The rows a caller sees, by org path, by institution, or by enterprise; `setting` is what PostgreSQL checks."""
+
+    kind: str
+    value: str = ""
+
+    @property
+    def setting(self) -> str:
+        """The text of `app.scope`."""
+        return f"{self.kind}:{self.value}" if self.value else self.kind
+
+    def sees(self, org_path: str, enterprises: Sequence[str] = ()) -> bool:
+        """True if a row at `org_path` that concerns `enterprises` is visible."""
+        match self.kind:
+            case "all":
+                return True
+            case "path":
+                return org_path.startswith(self.value)
+            case "institution":
+                return org_path.endswith(f"/{self.value}/")
+            case "enterprise":
+                return self.value in enterprises
+        return False
+
+    def condition(self, org_path: Any, enterprises: Any = None) -> ColumnElement[bool]:
+        """The same as SQL over a path column and, where rows concern enterprises, a text[] column."""
+        match self.kind:
+            case "all":
+                return true()
+            case "path":
+                found: ColumnElement[bool] = org_path.startswith(self.value, autoescape=True)
+                return found
+            case "institution":
+                found = org_path.endswith(f"/{self.value}/", autoescape=True)
+                return found
+            case "enterprise" if enterprises is not None:
+                return literal(self.value) == any_(enterprises)
+        return false()
+
+
+ALL = Scope("all")
+NONE = Scope("none")
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """An authenticated caller: `subject` from the token, `org` a SOATO code, an institution's or enterprise's id."""
+
+    subject: str
+    role: Role
+    org: str = ""
+
+    @property
+    def scope(self) -> Scope:
+        """The rows this caller sees; an operator watches the machinery and sees none of the business."""
+        match self.role:
+            case Role.SERVICE:
+                return ALL
+            case Role.MINISTRY:
+                return Scope("path", "/17/")
+            case Role.REGION | Role.DISTRICT:
+                return Scope("path", path_of(self.org))
+            case Role.INSTITUTION:
+                return Scope("institution", self.org)
+            case Role.ENTERPRISE:
+                return Scope("enterprise", self.org)
+        return NONE
+
+
+SYSTEM = Principal("system", Role.SERVICE)

@@ -1,0 +1,1 @@
+"""Logs as events with keys, metrics declared once with their meaning, trace context."""

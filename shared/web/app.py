@@ -1,0 +1,174 @@
+"""The app factory: one FastAPI application with everything a service needs around its own routes."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import structlog
+from fastapi import APIRouter, FastAPI
+from sqlalchemy import text
+
+from shared.i18n import SHARED_MESSAGES, Catalogue
+from shared.messaging.consumer import Consumer, ConsumerSettings
+from shared.messaging.feed import Feed
+from shared.messaging.inbox import Inbox, Projection
+from shared.messaging.kafka import KafkaAddress
+from shared.messaging.relay import Relay
+from shared.persistence.engine import make_engine
+from shared.persistence.unit_of_work import Database
+from shared.scope import SYSTEM
+from shared.settings import Settings
+from shared.telemetry.metrics import DEAD_LETTERS_OPEN
+from shared.telemetry.progress import Progress
+from shared.web.auth import ServiceToken, Verifier
+from shared.web.edge import Permissions
+from shared.web.health import health_router
+from shared.web.internal import internal_router
+from shared.web.middleware import LimitBody, Observe
+from shared.web.problems import Problems
+
+log = structlog.get_logger(__name__)
+
+MAX_BODY_BYTES = 1_000_000
+Job = Callable[[], Awaitable[None]]
+
+
+@dataclass
+class Chassis:
+    """What a service's composition root gets to wire its rooms with; everything closes with the application."""
+
+    settings: Settings
+    database: Database
+    catalogue: Catalogue
+    progress: Progress
+    client: httpx.AsyncClient
+    service_token: ServiceToken
+    jobs: dict[str, Job] = field(default_factory=dict)
+
+    def feed(self, source: str) -> Feed:
+        """The event feed of another service."""
+        return Feed(self.client, source, self.settings.urls[source], self.service_token)
+
+
+def make_chassis(settings: Settings, package: Path) -> Chassis:
+    """The parts of a service at `package` (its folder, for its messages)."""
+    client = httpx.AsyncClient(limits=httpx.Limits(max_connections=20), trust_env=False)
+    engine = make_engine(
+        settings.database_url, application=f"hamkor-{settings.service}", pool_size=settings.database_pool
+    )
+    return Chassis(
+        settings=settings,
+        database=Database(settings.service, engine),
+        catalogue=Catalogue.load(SHARED_MESSAGES, package / "messages"),
+        progress=Progress(),
+        client=client,
+        service_token=ServiceToken(settings, client),
+    )
+
+
+def create_app(
+    chassis: Chassis,
+    *,
+    routers: Sequence[APIRouter],
+    permissions: Permissions,
+    projection: Projection | None = None,
+    listens_to: Sequence[str] = (),
+    consumer_settings: ConsumerSettings | None = None,
+    untraced: tuple[str, ...] = (),
+    max_body_bytes: int = MAX_BODY_BYTES,
+) -> FastAPI:
+    """The application of a service.
+
+    `projection` takes the events of the services in `listens_to`. Jobs in `chassis.jobs` run beside the relay and the
+    consumer; one that ends or raises ends the process, so that its supervisor starts a sound one.
+    """
+    settings = chassis.settings
+    kafka = KafkaAddress(settings.kafka_bootstrap_servers, settings.kafka_embedded)
+    relay = Relay(chassis.database, settings.database_url, kafka, chassis.progress)
+    jobs: dict[str, Job] = {"relay": relay.run, "housekeeping": lambda: _keep_house(chassis)}
+    inbox: Inbox | None = None
+    if projection is not None:
+        feeds = {source: chassis.feed(source) for source in listens_to}
+        inbox = Inbox(chassis.database, projection, feeds)
+        consumer = Consumer(inbox, feeds, kafka, chassis.progress, consumer_settings)
+        jobs["consumer"] = consumer.run
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(chassis.database.engine.dispose)
+            stack.push_async_callback(chassis.client.aclose)
+            tasks = [asyncio.create_task(_guard(name, job), name=name) for name, job in (jobs | chassis.jobs).items()]
+            log.info("service.started", port=settings.port)
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 7)
+                log.info("service.stopped")
+
+    app = FastAPI(
+        title=f"Hamkor {settings.service}",
+        version="1",
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/v1/openapi.json",
+    )
+    app.state.database = chassis.database
+    app.state.verifier = Verifier(settings, chassis.client)
+    app.state.permissions = permissions
+    app.state.catalogue = chassis.catalogue
+    app.state.chassis = chassis
+    app.state.inbox = inbox
+    Problems(settings.service, chassis.catalogue).install(app)
+    app.include_router(health_router(chassis.progress, {"database": lambda: _ping(chassis.database)}))
+    app.include_router(internal_router(settings.service, inbox))
+    for router in routers:
+        app.include_router(router)
+    app.add_middleware(LimitBody, limit_bytes=max_body_bytes)
+    app.add_middleware(Observe, service=settings.service, untraced=untraced)
+    return app
+
+
+async def _guard(name: str, job: Job) -> None:
+    try:
+        await job()
+        log.error("job.ended", job=name)
+    except asyncio.CancelledError:
+        raise
+    except BaseException as problem:
+        log.error("job.died", job=name, exc_info=problem)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+async def _ping(database: Database) -> None:
+    async with database.reading(SYSTEM) as session:
+        await session.execute(text("select 1"))
+
+
+IDEMPOTENCY_KEPT = "7 days"
+HOUSEKEEPING_S = 30.0
+
+
+async def _keep_house(chassis: Chassis) -> None:
+    """Count open dead letters, forget idempotency keys nobody will send again."""
+    while True:
+        chassis.progress.beat("housekeeping", 300)
+        try:
+            async with chassis.database.unit_of_work() as uow:
+                await uow.session.execute(
+                    text(f"delete from idempotency where created_at < now() - interval '{IDEMPOTENCY_KEPT}'")
+                )
+                opened = await uow.session.execute(text("select count(*) from dead_letter where settled_at is null"))
+                DEAD_LETTERS_OPEN.labels(chassis.settings.service).set(opened.scalar_one())
+        except Exception as problem:
+            log.warning("housekeeping.failed", error=repr(problem)[:300])
+        await asyncio.sleep(HOUSEKEEPING_S)

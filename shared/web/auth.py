@@ -1,0 +1,132 @@
+"""Who is calling: JWT verification against the issuer's keys, and tokens for calls between services."""
+
+import asyncio
+import time
+from typing import Any
+
+import httpx
+import jwt
+import structlog
+
+from shared.errors import Unauthenticated, Unavailable
+from shared.scope import SOATO_LENGTHS, Principal, Role
+from shared.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+KEYS_FRESH_S = 300.0
+KEYS_RETRY_S = 5.0
+CLOCK_SKEW_S = 10
+
+
+class Verifier:
+    """Verifies bearer tokens with the issuer's public keys (JWKS), fetched when first needed and kept for five minutes.
+
+    With the issuer down, known keys go on working; an unknown key id fetches once more, so that rotation is noticed.
+    """
+
+    def __init__(self, settings: Settings, client: httpx.AsyncClient) -> None:
+        self._settings = settings
+        self._client = client
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._fetched_at = -KEYS_FRESH_S
+        self._tried_at = -KEYS_RETRY_S
+        self._lock = asyncio.Lock()
+
+    async def principal(self, authorization: str | None) -> Principal:
+        """The caller of an Authorization header; raises Unauthenticated, or Unavailable while no keys can be had."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise Unauthenticated
+        try:
+            key_id = str(jwt.get_unverified_header(token).get("kid", ""))
+            key = await self._key(key_id)
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key.key,
+                algorithms=["RS256", "ES256", "PS256"],
+                audience=self._settings.auth_audience,
+                issuer=self._settings.auth_issuer,
+                leeway=CLOCK_SKEW_S,
+                options={"require": ["exp", "sub", "aud", "iss"]},
+            )
+            return principal_of(claims)
+        except (jwt.PyJWTError, ValueError) as problem:
+            log.info("auth.refused", reason=type(problem).__name__)
+            raise Unauthenticated from None
+
+    async def _key(self, key_id: str) -> jwt.PyJWK:
+        now = time.monotonic()
+        if key_id not in self._keys or now - self._fetched_at > KEYS_FRESH_S:
+            async with self._lock:
+                stale = key_id not in self._keys or time.monotonic() - self._fetched_at > KEYS_FRESH_S
+                if stale and time.monotonic() - self._tried_at > KEYS_RETRY_S:
+                    await self._fetch()
+        if not self._keys:
+            raise Unavailable(service="issuer")
+        try:
+            return self._keys[key_id]
+        except KeyError:
+            raise Unauthenticated from None
+
+    async def _fetch(self) -> None:
+        try:
+            response = await self._client.get(self._settings.auth_jwks_url, timeout=httpx.Timeout(5, connect=2))
+            response.raise_for_status()
+            keys = jwt.PyJWKSet.from_dict(response.json())
+        except (httpx.HTTPError, jwt.PyJWTError, ValueError) as problem:
+            log.warning("auth.keys_unreachable", error=repr(problem)[:300])
+            if self._keys:
+                # Unknown key ids must not make every request ask a dead issuer again.
+                self._tried_at = time.monotonic()
+            return
+        self._keys = {str(key.key_id): key for key in keys.keys}
+        self._fetched_at = self._tried_at = time.monotonic()
+
+
+def principal_of(claims: dict[str, Any]) -> Principal:
+    """The principal of verified claims; raises ValueError where role and org do not fit each other."""
+    role = Role(str(claims.get("role", "")))
+    org = str(claims.get("org") or "")
+    if role in (Role.OPERATOR, Role.SERVICE):
+        org = ""
+    elif role in (Role.MINISTRY, Role.REGION, Role.DISTRICT):
+        wanted = {Role.MINISTRY: 2, Role.REGION: 4, Role.DISTRICT: 7}[role]
+        if len(org) != wanted or not org.isdigit() or wanted not in SOATO_LENGTHS:
+            raise ValueError(f"a {role} needs a territory code of {wanted} digits")
+    elif not org or len(org) > 64 or "/" in org or ":" in org:
+        raise ValueError(f"a {role} needs the id of its organisation")
+    return Principal(str(claims["sub"]), role, org)
+
+
+class ServiceToken:
+    """This process's own token (OAuth 2.0 client credentials), renewed a minute before it expires."""
+
+    def __init__(self, settings: Settings, client: httpx.AsyncClient) -> None:
+        self._settings = settings
+        self._client = client
+        self._token = ""
+        self._renew_at = 0.0
+        self._lock = asyncio.Lock()
+
+    async def __call__(self) -> str:
+        """A valid token; raises OSError while the issuer cannot be reached or refuses."""
+        if time.monotonic() < self._renew_at:
+            return self._token
+        async with self._lock:
+            if time.monotonic() < self._renew_at:
+                return self._token
+            try:
+                response = await self._client.post(
+                    self._settings.auth_token_url,
+                    data={"grant_type": "client_credentials", "scope": "hamkor"},
+                    auth=(self._settings.service_client_id, self._settings.service_client_secret),
+                    timeout=httpx.Timeout(5, connect=2),
+                )
+                response.raise_for_status()
+                answer = response.json()
+                self._token = str(answer["access_token"])
+                self._renew_at = time.monotonic() + max(10.0, float(answer.get("expires_in", 300)) - 60)
+            except (httpx.HTTPError, KeyError, ValueError) as problem:
+                raise OSError(f"the token issuer: {problem!r}") from problem
+            return self._token

@@ -1,0 +1,174 @@
+"""The edge of a request: who asks, may they, and a command carried out exactly once however often it is sent."""
+
+import base64
+import hashlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Response
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from shared.contracts.events import State
+from shared.errors import FieldError, Forbidden, HamkorError, InvalidInput, KeyReused, VersionRequired
+from shared.i18n import Lang, negotiate
+from shared.persistence.unit_of_work import Database, UnitOfWork
+from shared.scope import Principal, Role
+
+Permissions = Mapping[str, frozenset[Role]]
+UseCase = Callable[[UnitOfWork], Awaitable[State | Sequence[State] | Mapping[str, Any] | None]]
+
+MAX_KEY_CHARACTERS = 200
+
+_CLAIM = text(
+    "insert into idempotency (subject, key, request_hash) values (:subject, :key, :hash) "
+    "on conflict (subject, key) do nothing returning key"
+)
+_STORED = text("select request_hash, status, headers, body from idempotency where subject = :subject and key = :key")
+_STORE = text(
+    "update idempotency set status = :status, headers = cast(:headers as jsonb), body = :body "
+    "where subject = :subject and key = :key"
+)
+
+
+class KeyRequired(HamkorError):
+    """A command needs an Idempotency-Key so that a repeated request does nothing twice."""
+
+    status = 400
+    code = "idempotency-key-required"
+
+
+@dataclass
+class RequestEdge:
+    """One request's way into the service: its caller, its permissions, its database."""
+
+    request: Request
+    principal: Principal
+    database: Database
+    permissions: Permissions
+
+    @property
+    def lang(self) -> Lang:
+        """The caller's language."""
+        return negotiate(self.request.headers.get("accept-language"))
+
+    def allow(self, action: str) -> None:
+        """Raise Forbidden unless the caller's role is in the permission table's row of `action`."""
+        if self.principal.role not in self.permissions[action]:
+            raise Forbidden(action=action, role=self.principal.role.value)
+
+    @asynccontextmanager
+    async def reading(self, action: str) -> AsyncIterator[AsyncSession]:
+        """A session for queries within the caller's scope."""
+        self.allow(action)
+        async with self.database.reading(self.principal) as session:
+            yield session
+
+    async def command(
+        self, action: str, use_case: UseCase, *, status: int = 200, versioned: bool = False
+    ) -> Response:
+        """Carry out one use case in one transaction and answer with what it returns.
+
+        Its Idempotency-Key, request hash and answer are stored in the same transaction: the same request again gets
+        the same answer, another request with the same key is refused. `versioned` demands If-Match.
+        """
+        self.allow(action)
+        key = self.request.headers.get("idempotency-key", "").strip()
+        if not key:
+            raise KeyRequired
+        if len(key) > MAX_KEY_CHARACTERS:
+            raise InvalidInput(FieldError("Idempotency-Key", "string_too_long", {"max_length": MAX_KEY_CHARACTERS}))
+        expected = self._expected_version(versioned)
+        fingerprint = await self._fingerprint(expected)
+        identity = {"subject": f"{self.principal.role}:{self.principal.subject}", "key": key}
+        async with self.database.unit_of_work(self.principal, expected) as uow:
+            claimed = (await uow.session.execute(_CLAIM, {**identity, "hash": fingerprint})).one_or_none()
+            if claimed is None:
+                stored = (await uow.session.execute(_STORED, identity)).one()
+                if bytes(stored.request_hash) != fingerprint:
+                    raise KeyReused
+                headers = {**stored.headers, "Idempotency-Replayed": "true"}
+                return Response(bytes(stored.body), stored.status, headers, media_type="application/json")
+            result = await use_case(uow)
+            body, headers = _render(result)
+            positions = await uow.stage()
+            if positions:
+                headers["Hamkor-Position"] = ", ".join(str(position) for position in positions)
+            await uow.session.execute(
+                _STORE, {**identity, "status": status, "headers": json.dumps(headers), "body": body}
+            )
+        return Response(body, status, headers, media_type="application/json")
+
+    def _expected_version(self, required: bool) -> int | None:
+        given = self.request.headers.get("if-match", "").strip()
+        if not given or given == "*":
+            if required and not given:
+                raise VersionRequired
+            return None
+        digits = given.removeprefix("W/").strip('"')
+        if not digits.isdigit() or len(digits) > 9:
+            raise InvalidInput(FieldError("If-Match", "int_parsing"))
+        return int(digits)
+
+    async def _fingerprint(self, expected: int | None) -> bytes:
+        request = self.request
+        head = f"{request.method} {request.url.path}?{request.url.query} {expected}\n".encode()
+        return hashlib.sha256(head + await request.body()).digest()
+
+
+async def _edge(request: Request) -> RequestEdge:
+    state = request.app.state
+    principal = await state.verifier.principal(request.headers.get("authorization"))
+    return RequestEdge(request, principal, state.database, state.permissions)
+
+
+Edge = Annotated[RequestEdge, Depends(_edge)]
+
+
+def state_response(state: State) -> Response:
+    """A single aggregate with its version as ETag."""
+    body, headers = _render(state)
+    return Response(body, 200, headers, media_type="application/json")
+
+
+def json_response(value: Mapping[str, Any]) -> Response:
+    """Any JSON object."""
+    return Response(_dump(value), media_type="application/json")
+
+
+def page_response(items: Sequence[Mapping[str, Any]], cursor: str | None) -> Response:
+    """A keyset page: the items and where the next page begins, or null at the end."""
+    return json_response({"items": list(items), "next": cursor})
+
+
+def encode_cursor(*keys: str | int) -> str:
+    """The opaque cursor of the last row's sort keys."""
+    return base64.urlsafe_b64encode(json.dumps(keys).encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, size: int) -> list[Any]:
+    """The sort keys of a cursor; raises InvalidInput for anything that encode_cursor did not make."""
+    try:
+        keys = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if isinstance(keys, list) and len(keys) == size and all(isinstance(key, str | int) for key in keys):
+            return keys
+    except ValueError:
+        pass
+    raise InvalidInput(FieldError("after", "cursor"))
+
+
+def _render(result: State | Sequence[State] | Mapping[str, Any] | None) -> tuple[bytes, dict[str, str]]:
+    if result is None:
+        return b"{}", {}
+    if isinstance(result, State):
+        return result.model_dump_json().encode(), {"ETag": f'"{result.version}"'}
+    if isinstance(result, Mapping):
+        return _dump(result), {}
+    return _dump({"items": [state.model_dump(mode="json") for state in result], "next": None}), {}
+
+
+def _dump(value: Mapping[str, Any]) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

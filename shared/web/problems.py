@@ -1,0 +1,122 @@
+"""Errors as problem+json (RFC 9457) in the caller's language, with what to do next."""
+
+import json
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from shared.errors import FieldError, HamkorError, InvalidInput, Unauthenticated, Unavailable
+from shared.i18n import Catalogue, Lang, negotiate
+from shared.persistence.engine import is_transient
+
+log = structlog.get_logger(__name__)
+
+HTTP_CODES = {
+    400: "bad-request",
+    401: "unauthenticated",
+    403: "forbidden",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "too-large",
+    415: "unsupported-media-type",
+    422: "invalid-input",
+    429: "too-many",
+    503: "unavailable",
+}
+
+
+class Problems:
+    """Renders every error of one service; `catalogue` holds the texts."""
+
+    def __init__(self, service: str, catalogue: Catalogue) -> None:
+        self._service = service
+        self._catalogue = catalogue
+
+    def install(self, app: FastAPI) -> None:
+        """Take over all error answers of the app."""
+        app.add_exception_handler(HamkorError, self._on_error)
+        app.add_exception_handler(RequestValidationError, self._on_validation)
+        app.add_exception_handler(HTTPException, self._on_http)
+        app.add_exception_handler(Exception, self._on_crash)
+
+    def response(self, request: Request, problem: HamkorError) -> Response:
+        """The answer to one expected error."""
+        lang = negotiate(request.headers.get("accept-language"))
+        params = {"service": self._service, **problem.params}
+        headers = {"WWW-Authenticate": "Bearer"} if isinstance(problem, Unauthenticated) else {}
+        if isinstance(problem, Unavailable):
+            headers["Retry-After"] = "1"
+        body = self._body(problem.code, problem.status, lang, request, params)
+        body |= {name: value for name, value in problem.params.items() if name not in body}
+        if problem.errors:
+            body["errors"] = [self._field(error, lang) for error in problem.errors]
+        return _answer(body, problem.status, headers)
+
+    def _body(
+        self, code: str, status: int, lang: Lang, request: Request, params: dict[str, str | int | float]
+    ) -> dict[str, Any]:
+        def say(part: str) -> str:
+            return self._catalogue.text(f"problem.{code}.{part}", lang, **params)
+
+        return {
+            "type": f"urn:hamkor:problem:{code}",
+            "title": say("title"),
+            "status": status,
+            "detail": say("detail"),
+            "remedy": say("remedy"),
+            "instance": request.url.path,
+        }
+
+    def _field(self, error: FieldError, lang: Lang) -> dict[str, str]:
+        rule = error.rule if self._catalogue.has(f"rule.{error.rule}.message") else "value_error"
+        params = {"field": error.field, **error.params}
+        return {
+            "field": error.field,
+            "rule": error.rule,
+            "message": self._catalogue.text(f"rule.{rule}.message", lang, **params),
+            "remedy": self._catalogue.text(f"rule.{rule}.remedy", lang, **params),
+        }
+
+    async def _on_error(self, request: Request, problem: Exception) -> Response:
+        assert isinstance(problem, HamkorError)
+        return self.response(request, problem)
+
+    async def _on_validation(self, request: Request, problem: Exception) -> Response:
+        assert isinstance(problem, RequestValidationError)
+        return self.response(request, InvalidInput(*(field_error(error) for error in problem.errors()[:50])))
+
+    async def _on_http(self, request: Request, problem: Exception) -> Response:
+        assert isinstance(problem, HTTPException)
+        code = HTTP_CODES.get(problem.status_code, "bad-request" if problem.status_code < 500 else "internal")
+        lang = negotiate(request.headers.get("accept-language"))
+        body = self._body(code, problem.status_code, lang, request, {"service": self._service, "limit": ""})
+        return _answer(body, problem.status_code, dict(problem.headers or {}))
+
+    async def _on_crash(self, request: Request, problem: Exception) -> Response:
+        if is_transient(problem):
+            log.warning("request.unavailable", path=request.url.path, error=repr(problem)[:500])
+            return self.response(request, Unavailable(service=self._service))
+        log.error("request.crashed", path=request.url.path, exc_info=problem)
+        return self.response(request, HamkorError())
+
+
+def field_error(error: Any) -> FieldError:
+    """A pydantic error as ours: the path without "body", the rule's code, and its plain parameters."""
+    place = [str(part) for part in error["loc"] if part not in ("body", "query", "path", "header")]
+    context = error.get("ctx") or {}
+    params = {name: value for name, value in context.items() if isinstance(value, (str, int, float))}
+    rule = str(error["type"])
+    cause = context.get("error")
+    if rule == "value_error" and isinstance(cause, ValueError) and str(cause).replace("-", "_").isidentifier():
+        # A validator of ours names its rule: raise ValueError("stir_check_digit").
+        rule = str(cause)
+    return FieldError(".".join(place) or str(error["loc"][-1] if error["loc"] else "body"), rule, params)
+
+
+def _answer(body: dict[str, Any], status: int, headers: dict[str, str]) -> Response:
+    content = json.dumps(body, ensure_ascii=False).encode()
+    return Response(content, status, headers, media_type="application/problem+json")
