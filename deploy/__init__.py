@@ -1,1 +1,1 @@
-"""Everything about running Hamkor: local stack, command line, images, Kafka, identity provider, what operators watch."""
+"""All about running Hamkor: local stack, command line, images, Kafka, identity provider, what operators watch."""

@@ -1,7 +1,7 @@
-"""The embedded broker: librdkafka's in-process Kafka, which speaks the real protocol over TCP and forgets all at its end.
+"""The embedded broker: librdkafka's in-process Kafka, which speaks the real protocol over TCP.
 
-`python -m deploy.local.broker --address-file F [--topic T …]` writes "127.0.0.1:port" to F once it serves, and ends with
-its parent. One broker, four partitions a topic, in memory: what it forgets, the streams heal from their event logs.
+`python -m deploy.local.broker --address-file F [--topic T …]` writes "127.0.0.1:port" to F once it serves, and ends
+with its parent. One broker, four partitions a topic, in memory: what it forgets, the streams heal from their logs.
 """
 
 import argparse

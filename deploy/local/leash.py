@@ -1,8 +1,8 @@
 """Starts a program so that it can't outlive its parent: leash.py PARENT SIGNAL USER PROGRAM ARGUMENTS…
 
 Run as a script (`python -I -S leash.py …`): it must start in milliseconds, so it imports next to nothing. It gives up
-root for USER ("-" stays as it is), asks the kernel to send SIGNAL when the parent dies, and becomes the program (same pid).
-Where the kernel has no such thing (macOS), the next start of the stack ends what was left.
+root for USER ("-" stays as it is), asks the kernel to send SIGNAL when the parent dies, and becomes the program, with
+the same pid. Where the kernel has no such thing (macOS), the next start of the stack ends what was left.
 """
 
 import os

@@ -28,7 +28,7 @@ from shared.contracts.topics import TOPICS
 
 
 class Engines(StrEnum):
-    """EMBEDDED: PostgreSQL and a broker from Python packages. REAL: PostgreSQL over TCP, three brokers of Apache Kafka."""
+    """EMBEDDED: all from Python packages. REAL: PostgreSQL over TCP and three brokers of Apache Kafka."""
 
     EMBEDDED = "embedded"
     REAL = "real"
