@@ -3,7 +3,8 @@
 Texts live in the message catalogue under `problem.<code>.title|detail|remedy` and `rule.<rule>.message|remedy`.
 """
 
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass
 from typing import ClassVar
 
 
@@ -13,7 +14,7 @@ class FieldError:
 
     field: str
     rule: str
-    params: dict[str, str | int | float] = field(default_factory=dict)
+    params: dict[str, str | int | float] = dataclasses.field(default_factory=dict)
 
 
 class HamkorError(Exception):
@@ -22,7 +23,7 @@ class HamkorError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
 
-    def __init__(self, *errors: FieldError, **params: str | int | float) -> None:
+    def __init__(self, *errors: FieldError, **params: str | float) -> None:
         super().__init__(self.code, params, errors)
         self.errors = errors
         self.params = params

@@ -17,7 +17,7 @@ class Backoff:
         """The next delay in seconds."""
         delay = min(self.most_s, self.first_s * 2.0 ** min(self.failures, 32))
         self.failures += 1
-        return delay * random.uniform(0.5, 1.0)
+        return delay * random.uniform(0.5, 1.0)  # noqa: S311 - jitter is no secret
 
     async def wait(self) -> None:
         """Sleep for the next delay."""

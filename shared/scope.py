@@ -1,11 +1,11 @@
-"""Who is calling and which part of the territory they see: the first wall, in code; row-level security is the second."""
+"""Who is calling and which part of the territory they see: the first wall; row-level security is the second."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, any_, false, literal, true
+from sqlalchemy import ColumnElement, SQLColumnExpression, any_, false, literal, true
 
 
 class Role(StrEnum):
@@ -58,17 +58,15 @@ class Scope:
                 return self.value in enterprises
         return False
 
-    def condition(self, org_path: Any, enterprises: Any = None) -> ColumnElement[bool]:
+    def condition(self, org_path: SQLColumnExpression[str], enterprises: Any = None) -> ColumnElement[bool]:
         """The same as SQL over a path column and, where rows concern enterprises, a text[] column."""
         match self.kind:
             case "all":
                 return true()
             case "path":
-                found: ColumnElement[bool] = org_path.startswith(self.value, autoescape=True)
-                return found
+                return org_path.startswith(self.value, autoescape=True)
             case "institution":
-                found = org_path.endswith(f"/{self.value}/", autoescape=True)
-                return found
+                return org_path.endswith(f"/{self.value}/", autoescape=True)
             case "enterprise" if enterprises is not None:
                 return literal(self.value) == any_(enterprises)
         return false()

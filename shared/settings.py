@@ -1,4 +1,4 @@
-"""Settings come from the environment and are read at the composition root only; a wrong one stops the start in one sentence."""
+"""Settings come from the environment, at the composition root only; a wrong one stops the start in one sentence."""
 
 import os
 from collections.abc import Mapping
@@ -97,7 +97,9 @@ def read_environment(environment: Mapping[str, str] = os.environ) -> dict[str, s
                 values[name.removesuffix("_FILE")] = Path(path).read_text(encoding="utf-8").strip()
             except OSError as problem:
                 if name in SECRET_FILES:
-                    raise WrongSettings(f"{name} names the file {path}, which cannot be read: {problem.strerror}.") from None
+                    raise WrongSettings(
+                        f"{name} names the file {path}, which cannot be read: {problem.strerror}."
+                    ) from None
     return values
 
 

@@ -158,7 +158,7 @@ class Consumer:
                         self._reconnect.set()
                 before, target = applied, heads
             except FuseBlown as problem:
-                log.error("consumer.fuse_blown", source=source, error=str(problem))
+                log.critical("consumer.fuse_blown", source=source, error=str(problem))
             except Exception as problem:
                 log.warning("consumer.watch_failed", source=source, error=repr(problem)[:300])
 

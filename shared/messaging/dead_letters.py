@@ -1,4 +1,4 @@
-"""Dead letters: events that could not take effect, kept with reason and origin until an operator replays or discards them."""
+"""Dead letters: events that could not take effect, kept until an operator replays or discards them."""
 
 import json
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ _COLUMNS = (
     "headers, data, reason, detail, laid_down_at"
 )
 _INSERT = text(
-    f"insert into dead_letter ({_COLUMNS}) values (:id, :source, :shard, :position, :event_id, :type, :subject, :key, "
+    f"insert into dead_letter ({_COLUMNS}) values (:id, :source, :shard, :position, :event_id, :type, :subject, :key, "  # noqa: S608 - constants
     ":time, :traceparent, :topic, :partition, :record_offset, cast(:headers as jsonb), :data, :reason, :detail, :at) "
     "on conflict do nothing"
 )

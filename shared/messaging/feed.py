@@ -71,7 +71,9 @@ class Feed:
         parameters = {"shard": shard, "after": after, "limit": limit}
         page = msgspec.json.decode(await self._get("/internal/events", parameters), type=FeedPage)
         return [
-            Event(e.id, e.type, self.source, e.subject, e.key, e.time, e.shard, e.position, e.data.encode(), e.traceparent)
+            Event(
+                e.id, e.type, self.source, e.subject, e.key, e.time, e.shard, e.position, e.data.encode(), e.traceparent
+            )
             for e in page.events
         ]
 

@@ -83,8 +83,8 @@ class Inbox:
         async with self._database.unit_of_work() as uow:
             await uow.session.execute(
                 text(
-                    "insert into inbox (source, shard) select source, shard "
-                    "from unnest(cast(:sources as text[])) source, generate_series(0, :last) shard on conflict do nothing"
+                    "insert into inbox (source, shard) select source, shard from "
+                    "unnest(cast(:sources as text[])) source, generate_series(0, :last) shard on conflict do nothing"
                 ),
                 {"sources": list(self._feeds), "last": SHARDS - 1},
             )
@@ -166,7 +166,7 @@ class Inbox:
                 await self._take_effect(source, [event for event, _ in batch[middle:]])
                 return
             event = batch[0][0]
-            log.error("inbox.poison", source=source, event_id=event.id, type=event.type, exc_info=problem)
+            log.exception("inbox.poison", source=source, event_id=event.id, type=event.type)
             poison = [(event, Poison(event, "apply-failed", repr(problem)))]
             self._check_fuse(source, poison)
             await self._commit(source, poison)

@@ -110,9 +110,7 @@ class Relay:
         ]
         await asyncio.gather(*futures)
         async with self._database.unit_of_work(SYSTEM) as uow:
-            await uow.session.execute(
-                _ADVANCE, {"shard": shard, "position": events[-1].position, "after": published}
-            )
+            await uow.session.execute(_ADVANCE, {"shard": shard, "position": events[-1].position, "after": published})
         return len(events)
 
     async def _carry_dead_letters(self, producer: AIOKafkaProducer) -> int:

@@ -38,9 +38,7 @@ class Position:
         return f"{self.service}/{self.shard}/{self.position}"
 
 
-async def append(
-    session: AsyncSession, service: str, recorded: Sequence[Recorded], at: datetime
-) -> list[Position]:
+async def append(session: AsyncSession, service: str, recorded: Sequence[Recorded], at: datetime) -> list[Position]:
     """Append events to the stream; the caller commits at once, because the shards' heads stay locked until then.
 
     Heads are locked in the order of shards, so that two units of work never wait for each other in a ring.

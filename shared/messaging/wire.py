@@ -1,4 +1,4 @@
-"""CloudEvents 1.0 in Kafka's binary mode: an event as a record's headers, key and value – and back, trusting nothing."""
+"""CloudEvents 1.0 in Kafka's binary mode: an event as a record, and a record as an event, trusting nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -2,9 +2,8 @@
 
 from typing import Any, ClassVar, Self
 
-from sqlalchemy import Uuid
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, SQLModel, col
 
 from shared.contracts.events import State
 from shared.scope import Scope
@@ -19,13 +18,13 @@ class AggregateRow(SQLModel):
 
     STATE: ClassVar[type[State]]
 
-    id: str = Field(primary_key=True, sa_type=Uuid(as_uuid=False))  # type: ignore[call-overload]  # takes instances too
+    id: str = Field(primary_key=True)
     version: int
     org_path: str
     state: dict[str, Any] = Field(sa_type=JSONB)
 
     @classmethod
-    def columns(cls, state: Any) -> dict[str, Any]:
+    def columns(cls, state: Any) -> dict[str, Any]:  # noqa: ARG003 - for those that have extra columns
         """The extra columns of `state`."""
         return {}
 
@@ -51,4 +50,4 @@ class AggregateRow(SQLModel):
     @classmethod
     def visible(cls, scope: Scope) -> Any:
         """The first wall: the SQL condition of the rows that `scope` sees."""
-        return scope.condition(cls.org_path)
+        return scope.condition(col(cls.org_path))

@@ -1,4 +1,4 @@
-"""The tables every service's database has: its stream, its inbox, dead letters, idempotency keys – and the scope function."""
+"""The tables every service's database has: stream, inbox, dead letters, idempotency keys – and the scope function."""
 
 from collections.abc import Sequence
 
@@ -27,7 +27,7 @@ _CREATE = (
     $$
     """,
     "create table stream_head (shard smallint primary key, position bigint not null default 0)",
-    f"insert into stream_head select shard, 0 from generate_series(0, {SHARDS - 1}) shard",
+    f"insert into stream_head select shard, 0 from generate_series(0, {SHARDS - 1}) shard",  # noqa: S608 - a constant
     """
     create table event (
         shard smallint not null, position bigint not null, id uuid not null unique, type text not null,
@@ -37,7 +37,7 @@ _CREATE = (
     """,
     "create index event_subject on event (subject, shard, position)",
     "create table relay_cursor (shard smallint primary key, published bigint not null default 0)",
-    f"insert into relay_cursor select shard, 0 from generate_series(0, {SHARDS - 1}) shard",
+    f"insert into relay_cursor select shard, 0 from generate_series(0, {SHARDS - 1}) shard",  # noqa: S608 - a constant
     """
     create table inbox (
         source text not null, shard smallint not null, position bigint not null default 0, event_time timestamptz,
@@ -100,7 +100,7 @@ def aggregate_table(name: str, columns: Sequence[str] = ()) -> None:
     """Create the table of an aggregate (shared.persistence.aggregates.AggregateRow) with extra columns in SQL."""
     extra = "".join(f", {column}" for column in columns)
     op.execute(
-        f"create table {name} (id uuid primary key, version integer not null, org_path text not null, "
+        f'create table {name} (id text collate "C" primary key, version integer not null, org_path text not null, '
         f"state jsonb not null{extra})"
     )
     op.execute(f"create index {name}_org_path on {name} (org_path text_pattern_ops, id)")

@@ -37,7 +37,7 @@ def make_session(engine: AsyncEngine, scope: Scope = NONE) -> AsyncSession:
 
 
 @event.listens_for(Session, "after_begin")
-def _enter_scope(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+def _enter_scope(session: Session, _: SessionTransaction, connection: Connection) -> None:
     # Transaction-local: a session-level setting would leak through the pool to the next caller.
     setting = session.info.get("scope", NONE.setting)
     connection.execute(text("select set_config('app.scope', :scope, true)"), {"scope": setting})
@@ -73,7 +73,7 @@ async def raw_connection(session: AsyncSession) -> "asyncpg.Connection[Any]":
     driver = raw.driver_connection
     if driver is None:
         raise ConnectionError("the session has no live connection")
-    return driver  # type: ignore[no-any-return]  # SQLAlchemy types the driver connection as Any
+    return driver
 
 
 def dsn_of(url: str) -> str:

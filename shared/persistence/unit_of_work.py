@@ -20,6 +20,7 @@ from shared.persistence.engine import make_session
 from shared.scope import SYSTEM, Principal
 
 S = TypeVar("S", bound=State)
+MAX_ID_CHARACTERS = 64
 
 
 @dataclass
@@ -51,12 +52,10 @@ class UnitOfWork:
         return state_type.model_validate(row.state)
 
     async def _locked(self, row_type: type[AggregateRow], id_: str) -> AggregateRow | None:
-        if not is_uuid(id_):
+        if len(id_) > MAX_ID_CHARACTERS or "\x00" in id_:
             return None
         query = (
-            select(row_type)
-            .where(col(row_type.id) == id_, row_type.visible(self.principal.scope))
-            .with_for_update()
+            select(row_type).where(col(row_type.id) == id_, row_type.visible(self.principal.scope)).with_for_update()
         )
         row: AggregateRow | None = (await self.session.execute(query)).scalar_one_or_none()
         if row is not None:

@@ -144,8 +144,8 @@ async def _guard(name: str, job: Job) -> None:
         log.error("job.ended", job=name)
     except asyncio.CancelledError:
         raise
-    except BaseException as problem:
-        log.error("job.died", job=name, exc_info=problem)
+    except BaseException:
+        log.exception("job.died", job=name)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
@@ -154,7 +154,6 @@ async def _ping(database: Database) -> None:
         await session.execute(text("select 1"))
 
 
-IDEMPOTENCY_KEPT = "7 days"
 HOUSEKEEPING_S = 30.0
 
 
@@ -164,9 +163,7 @@ async def _keep_house(chassis: Chassis) -> None:
         chassis.progress.beat("housekeeping", 300)
         try:
             async with chassis.database.unit_of_work() as uow:
-                await uow.session.execute(
-                    text(f"delete from idempotency where created_at < now() - interval '{IDEMPOTENCY_KEPT}'")
-                )
+                await uow.session.execute(text("delete from idempotency where created_at < now() - interval '7 days'"))
                 opened = await uow.session.execute(text("select count(*) from dead_letter where settled_at is null"))
                 DEAD_LETTERS_OPEN.labels(chassis.settings.service).set(opened.scalar_one())
         except Exception as problem:

@@ -1,6 +1,5 @@
 """The edge of a request: who asks, may they, and a command carried out exactly once however often it is sent."""
 
-import base64
 import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -13,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.contracts.events import State
-from shared.errors import FieldError, Forbidden, HamkorError, InvalidInput, KeyReused, VersionRequired
+from shared.errors import FieldError, Forbidden, HamkorError, InvalidInput, KeyReused, NotFound, VersionRequired
 from shared.i18n import Lang, negotiate
 from shared.persistence.unit_of_work import Database, UnitOfWork
 from shared.scope import Principal, Role
@@ -67,9 +66,7 @@ class RequestEdge:
         async with self.database.reading(self.principal) as session:
             yield session
 
-    async def command(
-        self, action: str, use_case: UseCase, *, status: int = 200, versioned: bool = False
-    ) -> Response:
+    async def command(self, action: str, use_case: UseCase, *, status: int = 200, versioned: bool = False) -> Response:
         """Carry out one use case in one transaction and answer with what it returns.
 
         Its Idempotency-Key, request hash and answer are stored in the same transaction: the same request again gets
@@ -128,10 +125,11 @@ async def _edge(request: Request) -> RequestEdge:
 Edge = Annotated[RequestEdge, Depends(_edge)]
 
 
-def state_response(state: State) -> Response:
-    """A single aggregate with its version as ETag."""
-    body, headers = _render(state)
-    return Response(body, 200, headers, media_type="application/json")
+def state_dict_response(state: Mapping[str, Any] | None, what: str, id_: str) -> Response:
+    """A single aggregate with its version as ETag; raises NotFound where there is none within the caller's scope."""
+    if state is None:
+        raise NotFound(what=what, id=id_[:100])
+    return Response(_dump(state), 200, {"ETag": f'"{state["version"]}"'}, media_type="application/json")
 
 
 def json_response(value: Mapping[str, Any]) -> Response:
@@ -142,22 +140,6 @@ def json_response(value: Mapping[str, Any]) -> Response:
 def page_response(items: Sequence[Mapping[str, Any]], cursor: str | None) -> Response:
     """A keyset page: the items and where the next page begins, or null at the end."""
     return json_response({"items": list(items), "next": cursor})
-
-
-def encode_cursor(*keys: str | int) -> str:
-    """The opaque cursor of the last row's sort keys."""
-    return base64.urlsafe_b64encode(json.dumps(keys).encode()).decode().rstrip("=")
-
-
-def decode_cursor(cursor: str, size: int) -> list[Any]:
-    """The sort keys of a cursor; raises InvalidInput for anything that encode_cursor did not make."""
-    try:
-        keys = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if isinstance(keys, list) and len(keys) == size and all(isinstance(key, str | int) for key in keys):
-            return keys
-    except ValueError:
-        pass
-    raise InvalidInput(FieldError("after", "cursor"))
 
 
 def _render(result: State | Sequence[State] | Mapping[str, Any] | None) -> tuple[bytes, dict[str, str]]:

@@ -15,8 +15,6 @@ from shared.persistence.unit_of_work import is_uuid
 from shared.scope import SYSTEM, Role
 from shared.web.edge import Edge, RequestEdge, json_response
 
-
-
 OPERATORS = frozenset({Role.OPERATOR, Role.SERVICE})
 
 

@@ -1,0 +1,232 @@
+"""HTTP routes of partners: one line a command; what may be done by whom stands in one table."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from services.partners import queries
+from services.partners.commands import enterprises, institutions, partnerships, territory
+from services.partners.domain import enterprises as enterprise_domain
+from services.partners.domain import institutions as institution_domain
+from services.partners.domain import partnerships as partnership_domain
+from services.partners.domain import territory as territory_domain
+from services.partners.tables import EnterpriseRow, InstitutionRow, PartnershipRow
+from shared.contracts.fields import AcademicYear, Stir
+from shared.contracts.partners import (
+    EnrolmentState,
+    EnterpriseState,
+    InstitutionState,
+    PartnershipState,
+    TerritoryState,
+)
+from shared.contracts.vocabulary import InstitutionKind
+from shared.errors import FieldError, InvalidInput, NotFound
+from shared.persistence.pages import one_state
+from shared.scope import EDUCATION, SOATO_LENGTHS, TERRITORIAL, Role
+from shared.web.edge import Edge, page_response, state_dict_response
+
+EVERYBODY = EDUCATION | {Role.ENTERPRISE, Role.SERVICE}
+PERMISSIONS: dict[str, frozenset[Role]] = {
+    "territory.read": EVERYBODY,
+    "territory.record": frozenset({Role.MINISTRY}),
+    "institution.read": EDUCATION | {Role.SERVICE},
+    "institution.register": TERRITORIAL,
+    "institution.update": EDUCATION,
+    "institution.move": frozenset({Role.MINISTRY, Role.REGION}),
+    "institution.close": TERRITORIAL,
+    "enrolment.report": EDUCATION,
+    "enterprise.read": EVERYBODY,
+    "enterprise.register": EDUCATION,
+    "enterprise.update": TERRITORIAL | {Role.ENTERPRISE},
+    "enterprise.merge": frozenset({Role.MINISTRY}),
+    "enterprise.close": TERRITORIAL | {Role.ENTERPRISE},
+    "partnership.read": EDUCATION | {Role.ENTERPRISE, Role.SERVICE},
+    "partnership.record": EDUCATION,
+}
+
+router = APIRouter(prefix="/v1")
+Limit = Annotated[int, Query(ge=1, le=500, description="items a page")]
+After = Annotated[str | None, Query(max_length=500, description="cursor of the page before")]
+Search = Annotated[str | None, Query(max_length=100)]
+Reference = Annotated[str | None, Query(max_length=64)]
+
+
+@router.get("/territory", tags=["territory"])
+async def list_territory(edge: Edge) -> Response:
+    """Nation, regions and districts with their names in four languages."""
+    async with edge.reading("territory.read") as session:
+        return page_response(await queries.territory(session, edge.principal.scope), None)
+
+
+@router.put("/territory/{soato}", tags=["territory"], response_model=TerritoryState)
+async def record_territory(edge: Edge, soato: str, body: territory_domain.RecordTerritory) -> Response:
+    """Enter a unit of the territory or change its names."""
+    return await edge.command("territory.record", lambda uow: territory.record_territory(uow, soato, body))
+
+
+@router.post("/institutions", tags=["institutions"], status_code=201, response_model=InstitutionState)
+async def register_institution(edge: Edge, body: institution_domain.RegisterInstitution) -> Response:
+    """Enter an institution into the register."""
+    return await edge.command(
+        "institution.register", lambda uow: institutions.register_institution(uow, body), status=201
+    )
+
+
+@router.get("/institutions", tags=["institutions"])
+async def list_institutions(
+    edge: Edge,
+    q: Search = None,
+    kind: InstitutionKind | None = None,
+    district: Annotated[str | None, Query(max_length=7, description="any territory code")] = None,
+    code: Reference = None,
+    after: After = None,
+    limit: Limit = 50,
+) -> Response:
+    """Institutions of the caller's territory by name."""
+    if district is not None and (not district.isdigit() or len(district) not in SOATO_LENGTHS):
+        raise InvalidInput(FieldError("district", "soato", {"value": district}))
+    async with edge.reading("institution.read") as session:
+        return page_response(
+            *await queries.institutions(
+                session, edge.principal.scope, q=q, kind=kind, district=district, code=code, after=after, limit=limit
+            )
+        )
+
+
+@router.get("/institutions/{id_}", tags=["institutions"], response_model=InstitutionState)
+async def get_institution(edge: Edge, id_: str) -> Response:
+    """One institution; its version is the ETag."""
+    async with edge.reading("institution.read") as session:
+        return state_dict_response(
+            await one_state(session, InstitutionRow, id_, edge.principal.scope), "institution", id_
+        )
+
+
+@router.patch("/institutions/{id_}", tags=["institutions"], response_model=InstitutionState)
+async def update_institution(edge: Edge, id_: str, body: institution_domain.UpdateInstitution) -> Response:
+    """Change name, kind or sector."""
+    return await edge.command("institution.update", lambda uow: institutions.update_institution(uow, id_, body))
+
+
+@router.put("/institutions/{id_}/programmes", tags=["institutions"], response_model=InstitutionState)
+async def set_programmes(edge: Edge, id_: str, body: institution_domain.SetProgrammes) -> Response:
+    """Replace the list of educational programmes (R4)."""
+    return await edge.command("institution.update", lambda uow: institutions.set_programmes(uow, id_, body))
+
+
+@router.post("/institutions/{id_}/move", tags=["institutions"], response_model=InstitutionState)
+async def move_institution(edge: Edge, id_: str, body: institution_domain.MoveInstitution) -> Response:
+    """The institution belongs to another district from a day on."""
+    return await edge.command("institution.move", lambda uow: institutions.move_institution(uow, id_, body))
+
+
+@router.post("/institutions/{id_}/close", tags=["institutions"], response_model=InstitutionState)
+async def close_institution(edge: Edge, id_: str, body: institution_domain.CloseInstitution) -> Response:
+    """The institution ends its work and keeps its history."""
+    return await edge.command("institution.close", lambda uow: institutions.close_institution(uow, id_, body))
+
+
+@router.get("/institutions/{id_}/enrolments", tags=["institutions"])
+async def list_enrolments(edge: Edge, id_: str) -> Response:
+    """The institution's yearly figures, newest first."""
+    async with edge.reading("institution.read") as session:
+        if await one_state(session, InstitutionRow, id_, edge.principal.scope) is None:
+            raise NotFound(what="institution", id=id_)
+        return page_response(await queries.enrolments(session, edge.principal.scope, id_), None)
+
+
+@router.put("/institutions/{id_}/enrolments/{academic_year}", tags=["institutions"], response_model=EnrolmentState)
+async def report_enrolment(
+    edge: Edge, id_: str, academic_year: AcademicYear, body: institution_domain.ReportEnrolment
+) -> Response:
+    """Report or correct places, first-choice applications, graduates and teachers of a year ("2025-26")."""
+    return await edge.command(
+        "enrolment.report", lambda uow: institutions.report_enrolment(uow, id_, academic_year, body)
+    )
+
+
+@router.post("/enterprises", tags=["enterprises"], status_code=201, response_model=EnterpriseState)
+async def register_enterprise(edge: Edge, body: enterprise_domain.RegisterEnterprise) -> Response:
+    """Enter an enterprise into the national register."""
+    return await edge.command("enterprise.register", lambda uow: enterprises.register_enterprise(uow, body), status=201)
+
+
+@router.get("/enterprises", tags=["enterprises"])
+async def list_enterprises(
+    edge: Edge, q: Search = None, stir: Stir | None = None, after: After = None, limit: Limit = 50
+) -> Response:
+    """Enterprises of the national register, by STIR or the beginning of the name."""
+    async with edge.reading("enterprise.read") as session:
+        return page_response(
+            *await queries.enterprises(session, edge.principal.scope, q=q, stir=stir, after=after, limit=limit)
+        )
+
+
+@router.get("/enterprises/{id_}", tags=["enterprises"], response_model=EnterpriseState)
+async def get_enterprise(edge: Edge, id_: str) -> Response:
+    """One enterprise; a merged one names the entry that lives on."""
+    async with edge.reading("enterprise.read") as session:
+        return state_dict_response(
+            await one_state(session, EnterpriseRow, id_, edge.principal.scope), "enterprise", id_
+        )
+
+
+@router.patch("/enterprises/{id_}", tags=["enterprises"], response_model=EnterpriseState)
+async def update_enterprise(edge: Edge, id_: str, body: enterprise_domain.UpdateEnterprise) -> Response:
+    """Change name, size, sector, district or union affiliation."""
+    return await edge.command("enterprise.update", lambda uow: enterprises.update_enterprise(uow, id_, body))
+
+
+@router.post("/enterprises/{id_}/merge", tags=["enterprises"], response_model=EnterpriseState)
+async def merge_enterprise(edge: Edge, id_: str, body: enterprise_domain.MergeEnterprise) -> Response:
+    """This entry is a duplicate: references follow to `into`."""
+    return await edge.command("enterprise.merge", lambda uow: enterprises.merge_enterprise(uow, id_, body))
+
+
+@router.post("/enterprises/{id_}/close", tags=["enterprises"], response_model=EnterpriseState)
+async def close_enterprise(edge: Edge, id_: str) -> Response:
+    """The enterprise is gone; old agreements keep it."""
+    return await edge.command("enterprise.close", lambda uow: enterprises.close_enterprise(uow, id_))
+
+
+@router.post("/partnerships", tags=["partnerships"], status_code=201, response_model=PartnershipState)
+async def record_partnership(edge: Edge, body: partnership_domain.RecordPartnership) -> Response:
+    """Record a social partner of an institution (R2)."""
+    return await edge.command("partnership.record", lambda uow: partnerships.record_partnership(uow, body), status=201)
+
+
+@router.get("/partnerships", tags=["partnerships"])
+async def list_partnerships(
+    edge: Edge,
+    institution_id: Reference = None,
+    enterprise_id: Reference = None,
+    after: After = None,
+    limit: Limit = 50,
+) -> Response:
+    """Partnerships of the caller's scope."""
+    async with edge.reading("partnership.read") as session:
+        return page_response(
+            *await queries.partnerships(
+                session,
+                edge.principal.scope,
+                institution_id=institution_id,
+                enterprise_id=enterprise_id,
+                after=after,
+                limit=limit,
+            )
+        )
+
+
+@router.get("/partnerships/{id_}", tags=["partnerships"], response_model=PartnershipState)
+async def get_partnership(edge: Edge, id_: str) -> Response:
+    """One partnership."""
+    async with edge.reading("partnership.read") as session:
+        return state_dict_response(
+            await one_state(session, PartnershipRow, id_, edge.principal.scope), "partnership", id_
+        )
+
+
+@router.patch("/partnerships/{id_}", tags=["partnerships"], response_model=PartnershipState)
+async def update_partnership(edge: Edge, id_: str, body: partnership_domain.UpdatePartnership) -> Response:
+    """Change stage, forms or opportunities; stage "ended" ends it."""
+    return await edge.command("partnership.record", lambda uow: partnerships.update_partnership(uow, id_, body))

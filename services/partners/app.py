@@ -1,0 +1,18 @@
+"""Composition root of partners."""
+
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from services.partners.api import PERMISSIONS, router
+from shared.settings import load_settings
+from shared.telemetry.logs import configure_logs
+from shared.web.app import create_app, make_chassis
+
+
+def build() -> FastAPI:
+    """The application, from the environment's settings."""
+    settings = load_settings("partners")
+    configure_logs(settings.service, settings.log_level, settings.log_format)
+    chassis = make_chassis(settings, Path(__file__).parent)
+    return create_app(chassis, routers=[router], permissions=PERMISSIONS)

@@ -1,0 +1,84 @@
+"""Use cases of institutions."""
+
+from sqlalchemy import select, update
+from sqlmodel import col
+
+from services.partners.commands.territory import require_territory
+from services.partners.domain import institutions as domain
+from services.partners.tables import EnrolmentRow, InstitutionRow, PartnershipRow
+from shared.clock import local_day
+from shared.contracts.events import EventType
+from shared.contracts.partners import EnrolmentState, InstitutionState
+from shared.errors import AlreadyExists, NotFound
+from shared.ids import new_id
+from shared.persistence.unit_of_work import UnitOfWork
+
+
+async def register_institution(uow: UnitOfWork, command: domain.RegisterInstitution) -> InstitutionState:
+    """Enter an institution into a district of the caller's territory; raises AlreadyExists for a taken code."""
+    district = await require_territory(uow, command.district, "district")
+    if not uow.principal.scope.sees(district.path):
+        raise NotFound(what="district", id=command.district)
+    taken = await uow.session.execute(select(col(InstitutionRow.id)).where(col(InstitutionRow.code) == command.code))
+    if (existing := taken.scalar_one_or_none()) is not None:
+        raise AlreadyExists(what="institution", key=command.code, id=existing)
+    return await _record(uow, *domain.register(new_id(), command, local_day(uow.now)))
+
+
+async def update_institution(
+    uow: UnitOfWork, institution_id: str, command: domain.UpdateInstitution
+) -> InstitutionState:
+    """Change name, kind or sector."""
+    return await _record(uow, *domain.update(await _load(uow, institution_id), command))
+
+
+async def set_programmes(uow: UnitOfWork, institution_id: str, command: domain.SetProgrammes) -> InstitutionState:
+    """Replace the list of programmes."""
+    return await _record(uow, *domain.set_programmes(await _load(uow, institution_id), command))
+
+
+async def move_institution(uow: UnitOfWork, institution_id: str, command: domain.MoveInstitution) -> InstitutionState:
+    """Move to another district of the caller's territory; enrolment reports move along."""
+    state = await _load(uow, institution_id)
+    district = await require_territory(uow, command.district, "district")
+    if not uow.principal.scope.sees(district.path):
+        raise NotFound(what="district", id=command.district)
+    moved = await _record(uow, *domain.move(state, command, local_day(uow.now)))
+    await _follow(uow, moved)
+    return moved
+
+
+async def close_institution(uow: UnitOfWork, institution_id: str, command: domain.CloseInstitution) -> InstitutionState:
+    """End the institution's work."""
+    return await _record(uow, *domain.close(await _load(uow, institution_id), command, local_day(uow.now)))
+
+
+async def report_enrolment(
+    uow: UnitOfWork, institution_id: str, year: str, command: domain.ReportEnrolment
+) -> EnrolmentState:
+    """Report or correct the figures of an academic year."""
+    institution = await _load(uow, institution_id)
+    try:
+        existing: EnrolmentState | None = await uow.load(
+            EnrolmentRow, EnrolmentState, domain.enrolment_id(institution_id, year), what="enrolment"
+        )
+    except NotFound:
+        existing = None
+    event_type, state = domain.report_enrolment(institution, existing, year, command)
+    return await uow.record(EnrolmentRow, event_type, state, key=institution.id, org_path=institution.path)
+
+
+async def _load(uow: UnitOfWork, institution_id: str) -> InstitutionState:
+    return await uow.load(InstitutionRow, InstitutionState, institution_id, what="institution")
+
+
+async def _record(uow: UnitOfWork, event_type: EventType, state: InstitutionState) -> InstitutionState:
+    return await uow.record(InstitutionRow, event_type, state, key=state.id, org_path=state.path)
+
+
+async def _follow(uow: UnitOfWork, institution: InstitutionState) -> None:
+    """Rows of an institution lie at its path, so that they are seen where it is seen."""
+    for table in (EnrolmentRow, PartnershipRow):
+        await uow.session.execute(
+            update(table).where(col(table.institution_id) == institution.id).values(org_path=institution.path)
+        )

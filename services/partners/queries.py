@@ -1,0 +1,84 @@
+"""Reads of partners, each limited to the caller's scope in code (and by row-level security)."""
+
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from services.partners.tables import EnrolmentRow, EnterpriseRow, InstitutionRow, PartnershipRow, TerritoryRow
+from shared.persistence.pages import page_of_states
+from shared.scope import Scope, path_of
+
+Page = tuple[list[dict[str, Any]], str | None]
+
+
+async def territory(session: AsyncSession, scope: Scope) -> list[dict[str, Any]]:
+    """All units of the territory, by code."""
+    rows = await session.execute(select(TerritoryRow).where(TerritoryRow.visible(scope)).order_by(col(TerritoryRow.id)))
+    return [row.state for row in rows.scalars()]
+
+
+async def institutions(
+    session: AsyncSession,
+    scope: Scope,
+    *,
+    q: str | None,
+    kind: str | None,
+    district: str | None,
+    code: str | None,
+    after: str | None,
+    limit: int,
+) -> Page:
+    """Institutions by name; `district` may be any territory code, `q` a part of the name."""
+    query = select(InstitutionRow).where(InstitutionRow.visible(scope))
+    if q:
+        query = query.where(col(InstitutionRow.name).icontains(q, autoescape=True))
+    if kind:
+        query = query.where(col(InstitutionRow.kind) == kind)
+    if code:
+        query = query.where(col(InstitutionRow.code) == code)
+    if district:
+        query = query.where(col(InstitutionRow.org_path).startswith(path_of(district), autoescape=True))
+    by = (col(InstitutionRow.name), col(InstitutionRow.id))
+    return await page_of_states(session, query, by=by, names=("name", "id"), after=after, limit=limit)
+
+
+async def enrolments(session: AsyncSession, scope: Scope, institution_id: str) -> list[dict[str, Any]]:
+    """An institution's reports, newest year first."""
+    rows = await session.execute(
+        select(EnrolmentRow)
+        .where(EnrolmentRow.visible(scope), col(EnrolmentRow.institution_id) == institution_id)
+        .order_by(col(EnrolmentRow.academic_year).desc())
+    )
+    return [row.state for row in rows.scalars()]
+
+
+async def enterprises(
+    session: AsyncSession, scope: Scope, *, q: str | None, stir: str | None, after: str | None, limit: int
+) -> Page:
+    """Enterprises by id; `stir` names one, `q` is the beginning of a name."""
+    query = select(EnterpriseRow).where(EnterpriseRow.visible(scope))
+    if stir:
+        query = query.where(col(EnterpriseRow.stir) == stir)
+    if q:
+        query = query.where(func.lower(col(EnterpriseRow.name)).startswith(q.lower(), autoescape=True))
+    return await page_of_states(session, query, by=(col(EnterpriseRow.id),), names=("id",), after=after, limit=limit)
+
+
+async def partnerships(
+    session: AsyncSession,
+    scope: Scope,
+    *,
+    institution_id: str | None,
+    enterprise_id: str | None,
+    after: str | None,
+    limit: int,
+) -> Page:
+    """Partnerships of the caller's scope (R2)."""
+    query = select(PartnershipRow).where(PartnershipRow.visible(scope))
+    if institution_id:
+        query = query.where(col(PartnershipRow.institution_id) == institution_id)
+    if enterprise_id:
+        query = query.where(col(PartnershipRow.enterprise_id) == enterprise_id)
+    return await page_of_states(session, query, by=(col(PartnershipRow.id),), names=("id",), after=after, limit=limit)

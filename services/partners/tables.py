@@ -1,0 +1,121 @@
+"""Rows of the partners database."""
+
+from typing import Any, ClassVar
+
+from sqlalchemy import ColumnElement, false, true
+from sqlalchemy.orm import registry
+from sqlmodel import Field, col
+
+from shared.contracts.events import State
+from shared.contracts.partners import (
+    EnrolmentState,
+    EnterpriseState,
+    InstitutionState,
+    PartnershipState,
+    TerritoryState,
+)
+from shared.persistence.aggregates import AggregateRow
+from shared.scope import Scope
+
+
+class Base(AggregateRow, registry=registry()):
+    """Rows of this service share one metadata of their own."""
+
+
+class TerritoryRow(Base, table=True):
+    """A unit of the territory; everybody signed in may read it."""
+
+    __tablename__ = "territory"
+    STATE: ClassVar[type[State]] = TerritoryState
+
+    @classmethod
+    def visible(cls, scope: Scope) -> ColumnElement[bool]:
+        """Public within the platform."""
+        return signed_in(scope)
+
+
+class InstitutionRow(Base, table=True):
+    """An institution of the register."""
+
+    __tablename__ = "institution"
+    STATE: ClassVar[type[State]] = InstitutionState
+
+    code: str = Field(unique=True)
+    name: str
+    kind: str
+    status: str
+
+    @classmethod
+    def columns(cls, state: Any) -> dict[str, Any]:
+        """Code, name, kind and status, to search by."""
+        return {"code": state.code, "name": state.name, "kind": state.kind.value, "status": state.status.value}
+
+
+class EnrolmentRow(Base, table=True):
+    """An institution's figures of one academic year."""
+
+    __tablename__ = "enrolment"
+    STATE: ClassVar[type[State]] = EnrolmentState
+
+    institution_id: str = Field(index=True)
+    academic_year: str
+
+    @classmethod
+    def columns(cls, state: Any) -> dict[str, Any]:
+        """Institution and year."""
+        return {"institution_id": state.institution_id, "academic_year": state.academic_year}
+
+
+class EnterpriseRow(Base, table=True):
+    """An enterprise; the register is national, so everybody signed in may find every enterprise."""
+
+    __tablename__ = "enterprise"
+    STATE: ClassVar[type[State]] = EnterpriseState
+
+    stir: str = Field(unique=True)
+    name: str
+    status: str
+
+    @classmethod
+    def columns(cls, state: Any) -> dict[str, Any]:
+        """STIR, name and status, to search by."""
+        return {"stir": state.stir, "name": state.name, "status": state.status.value}
+
+    @classmethod
+    def visible(cls, scope: Scope) -> ColumnElement[bool]:
+        """Public within the platform."""
+        return signed_in(scope)
+
+
+class PartnershipRow(Base, table=True):
+    """An institution's partnership; the enterprise in it sees it too."""
+
+    __tablename__ = "partnership"
+    STATE: ClassVar[type[State]] = PartnershipState
+
+    institution_id: str = Field(index=True)
+    enterprise_id: str | None = Field(default=None, index=True)
+    partner: str
+    stage: str
+
+    @classmethod
+    def columns(cls, state: Any) -> dict[str, Any]:
+        """Both sides and the stage."""
+        return {
+            "institution_id": state.institution_id,
+            "enterprise_id": state.enterprise_id,
+            "partner": state.enterprise_id or state.partner_ref,
+            "stage": state.stage.value,
+        }
+
+    @classmethod
+    def visible(cls, scope: Scope) -> ColumnElement[bool]:
+        """By the institution's path, or as the partner enterprise."""
+        if scope.kind == "enterprise":
+            return col(cls.enterprise_id) == scope.value
+        return scope.condition(col(cls.org_path))
+
+
+def signed_in(scope: Scope) -> ColumnElement[bool]:
+    """True for every scope but "none"."""
+    return false() if scope.kind == "none" else true()

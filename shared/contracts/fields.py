@@ -1,0 +1,61 @@
+"""Types of fields that commands of several services share, each with the rule it is checked by.
+
+A validator raises ValueError with the rule's code; its texts stand in the message catalogue under `rule.<code>`.
+"""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, StringConstraints
+
+from shared.contracts.codes import isco_unit_groups, isic_sections
+
+_ACADEMIC_YEAR = re.compile(r"^(20\d\d)-(\d\d)$")
+_STIR = re.compile(r"^[2-9]\d{8}$")
+
+
+def _isco(value: str) -> str:
+    if value not in isco_unit_groups():
+        raise ValueError("isco")
+    return value
+
+
+def _isic(value: str) -> str:
+    if value not in isic_sections():
+        raise ValueError("isic_section")
+    return value
+
+
+def _academic_year(value: str) -> str:
+    match = _ACADEMIC_YEAR.match(value)
+    if match is None or int(match[2]) != (int(match[1]) + 1) % 100:
+        raise ValueError("academic_year")
+    return value
+
+
+def _stir(value: str) -> str:
+    if not _STIR.match(value):
+        raise ValueError("stir")
+    return value
+
+
+def _district(value: str) -> str:
+    if len(value) != 7 or not value.isdigit() or not value.startswith("17"):
+        raise ValueError("district_code")
+    return value
+
+
+def _clean(value: str) -> str:
+    if any(ord(character) < 32 for character in value):
+        raise ValueError("control_characters")
+    return value
+
+
+IscoUnitGroup = Annotated[str, AfterValidator(_isco)]
+IsicSection = Annotated[str, AfterValidator(_isic)]
+AcademicYear = Annotated[str, AfterValidator(_academic_year)]
+Stir = Annotated[str, AfterValidator(_stir)]
+DistrictCode = Annotated[str, AfterValidator(_district)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True), AfterValidator(_clean)]
+Ref = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
+Id = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[0-9a-f-]+$")]

@@ -1,0 +1,44 @@
+"""Keyset pages: stable under inserts and as fast on page 1,000 as on page 1."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Select, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlmodel import col
+
+from shared.persistence.aggregates import AggregateRow
+from shared.scope import Scope
+from shared.web.cursors import decode_cursor, encode_cursor
+
+
+async def page_of_states(
+    session: AsyncSession,
+    query: "Select[Any]",
+    *,
+    by: Sequence[Any],
+    names: Sequence[str],
+    after: str | None,
+    limit: int,
+) -> tuple[list[dict[str, Any]], str | None]:
+    """One page of aggregate states of `query`, ordered by the columns `by` (attribute `names`, the last one unique).
+
+    Returns the states and the cursor of the next page, or None at the end. Raises InvalidInput for a bad cursor.
+    """
+    if after is not None:
+        query = query.where(tuple_(*by) > tuple_(*decode_cursor(after, len(by))))
+    rows: list[AggregateRow] = list((await session.execute(query.order_by(*by).limit(limit + 1))).scalars())
+    cursor = None
+    if len(rows) > limit:
+        rows = rows[:limit]
+        cursor = encode_cursor(*(getattr(rows[-1], name) for name in names))
+    return [row.state for row in rows], cursor
+
+
+async def one_state(
+    session: AsyncSession, row_type: type[AggregateRow], id_: str, scope: Scope
+) -> dict[str, Any] | None:
+    """The state of one aggregate within `scope`, or None."""
+    query = select(row_type).where(col(row_type.id) == id_, row_type.visible(scope))
+    row: AggregateRow | None = (await session.execute(query)).scalar_one_or_none()
+    return row.state if row is not None else None
