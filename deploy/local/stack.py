@@ -64,6 +64,7 @@ class Stack:
         on_change: Callable[[Process], None] = _ignore,
         patience: Patience | None = None,
         modules: Modules | None = None,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.folder = Folder(folder)
         self.engines = engines
@@ -74,6 +75,7 @@ class Stack:
         self._outer = dict(os.environ if outer is None else outer)
         self._on_change = on_change
         self._patience = patience or Patience()
+        self._say = say
         self._modules = modules or Modules()
         self._postgres: EmbeddedPostgres | None = None
         self._state = State.STARTING
@@ -161,7 +163,7 @@ class Stack:
                 prepare=_forget(address),
                 ready=_broker_answers(address),
                 live=_broker_answers(address),
-                grace_s=2.0,
+                grace_s=1.0,
             )
         ])  # fmt: skip
         self.environment |= {"KAFKA_BOOTSTRAP_SERVERS": f"file:{address}", "KAFKA_EMBEDDED": "true"}
@@ -170,7 +172,7 @@ class Stack:
         from deploy.kafka.cluster import KafkaCluster
 
         cluster = KafkaCluster(self.folder.kafka)
-        await asyncio.to_thread(cluster.prepare)
+        await asyncio.to_thread(cluster.prepare, self._say)
         await self._start_all(cluster.programs())
         await cluster.create_topics()
         self.environment |= {"KAFKA_BOOTSTRAP_SERVERS": cluster.bootstrap_servers, "KAFKA_EMBEDDED": "false"}
@@ -196,7 +198,7 @@ class Stack:
             port=self.ports[name],
             ready=_http(self.ports[name], "/ready"),
             live=_http(self.ports[name], "/live"),
-            grace_s=2.5 if name == "portal" else 4.0,
+            grace_s=2.0 if name == "portal" else 3.0,
         )
 
     async def _start_all(self, programs: Iterable[Program]) -> None:
@@ -216,7 +218,7 @@ class Stack:
         self._state = State.STOPPED
         engines = [name for name in self.processes if name == "broker" or name.startswith("kafka")]
         others = [name for name in self.processes if name not in (*PROCESSES, *engines, "postgres")]
-        for group in (others, ["portal"], list(SERVICES), engines, ["postgres"]):
+        for group in ([*others, "portal"], list(SERVICES), engines, ["postgres"]):
             await asyncio.gather(*(self.processes[name].stop() for name in group if name in self.processes))
         self._write_state()
         self.folder.release()
