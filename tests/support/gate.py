@@ -1,0 +1,19 @@
+"""A pytest plugin for the gate: a browser or Kafka test that is skipped there has failed (`-p tests.support.gate`)."""
+
+from collections.abc import Generator
+
+import pytest
+
+MUST_RUN = ("chromium", "kafka", "e2e")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn the skip of a test that must run into a failure."""
+    report = yield
+    if report.skipped and any(item.get_closest_marker(name) for name in MUST_RUN):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} must run in the gate, but was skipped: {report.longreprtext}"
+    return report
