@@ -46,9 +46,9 @@ async def http() -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-async def neighbourhood(
+def neighbourhood(
     postgres: Postgres, issuer: Issuer, http: httpx.AsyncClient, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Callable[..., Any]]:
+) -> Callable[..., Any]:
     """`async with neighbourhood("partners", "agreements") as near:` – fresh databases and a broker of their own."""
 
     @asynccontextmanager
@@ -57,7 +57,7 @@ async def neighbourhood(
         async with a_broker(tmp_path_factory.mktemp("broker")) as broker:
             yield Neighbourhood(issuer, environment_of(issuer.url, databases, broker.setting, True), http)
 
-    yield make
+    return make
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Real engines for tests: one PostgreSQL server and one broker a run, a database of its own for every test that asks."""
+"""Real engines for tests: one PostgreSQL server and one broker a run, a fresh database for every test that asks."""
 
 import secrets
 import sys
@@ -23,7 +23,7 @@ PATIENCE = Patience(probe_every_s=0.5, frozen_after_s=60.0, start_timeout_s=90.0
 
 @dataclass(frozen=True)
 class TestDatabase:
-    """A migrated database: `url` as the service's role, `owner_url` as the owner whom row-level security binds too."""
+    """A migrated database: `url` as the service's role, `owner_url` as its owner, whom row-level security binds too."""
 
     __test__ = False
 

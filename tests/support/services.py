@@ -39,7 +39,7 @@ async def serving(app: Any, port: int) -> AsyncIterator[str]:
         task = asyncio.create_task(server.serve())
         try:
             async with asyncio.timeout(30):
-                while not server.started:
+                while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
                     if task.done():
                         task.result()
                         raise RuntimeError("the server ended before it started")
