@@ -39,7 +39,7 @@ async def serving(app: Any, port: int) -> AsyncIterator[str]:
         task = asyncio.create_task(server.serve())
         try:
             async with asyncio.timeout(30):
-                while not server.started:  # noqa: ASYNC110 - uvicorn has no event for it
+                while not server.started:
                     if task.done():
                         task.result()
                         raise RuntimeError("the server ended before it started")
@@ -148,7 +148,7 @@ async def eventually(condition: Any, what: str, timeout_s: float = 30.0) -> Any:
     """Await `condition()` until it is true and return its value; says what it waited for when it never is."""
     try:
         async with asyncio.timeout(timeout_s):
-            while not (value := await condition()):
+            while not (value := await condition()):  # noqa: ASYNC110 - the condition lies in another process
                 await asyncio.sleep(0.05)
             return value
     except TimeoutError:

@@ -61,3 +61,122 @@ async def test_same_idempotency_key_registers_once(partners: Running) -> None:
     assert other.json()["type"].endswith("idempotency-key-reused")
     taken = await ministry.post("/v1/institutions", body)
     assert taken.status_code == 409
+
+
+VALID = {"code": "P-9", "name": "A", "kind": "school", "district": "1708201", "opened_on": "2020-09-01"}
+ENTERPRISE = {"stir": "301234567", "name": "Zavod", "size": "large", "isic_section": "C", "district": "1708201"}
+
+
+async def test_move_takes_institution_and_reports_to_the_new_districts_eyes(partners: Running) -> None:
+    await a_territory(partners)
+    id_ = (await an_institution(partners))["id"]
+    school = partners.as_(Role.INSTITUTION, id_)
+    reported = await school.put(f"/v1/institutions/{id_}/enrolments/2025-26", {"places": 90, "first_choice": 120})
+    assert reported.status_code == 200
+    assert (
+        await school.post(f"/v1/institutions/{id_}/move", {"district": "1708204", "since": "2026-03-01"})
+    ).status_code == 403
+    region = partners.as_(Role.REGION, "1708")
+    foreign = await region.post(f"/v1/institutions/{id_}/move", {"district": "1703202", "since": "2026-03-01"})
+    assert foreign.status_code == 404
+    moved = await region.post(f"/v1/institutions/{id_}/move", {"district": "1708204", "since": "2026-03-01"})
+    assert moved.status_code == 200
+    reports = f"/v1/institutions/{id_}/enrolments"
+    assert (await partners.as_(Role.DISTRICT, "1708201").get(reports)).status_code == 404
+    seen = await partners.as_(Role.DISTRICT, "1708204").get(reports)
+    assert [year["places"] for year in seen.json()["items"]] == [90]
+
+
+async def test_merged_enterprise_takes_its_partnerships_along(partners: Running) -> None:
+    await a_territory(partners)
+    ministry = partners.as_(Role.MINISTRY, "17")
+    first, second = [await an_institution(partners, code=code) for code in ("P-1", "P-2")]
+    lives = (await ministry.post("/v1/enterprises", ENTERPRISE)).json()
+    ends = (await ministry.post("/v1/enterprises", ENTERPRISE | {"stir": "301234568"})).json()
+
+    async def partner(institution: dict[str, Any], enterprise: dict[str, Any]) -> dict[str, Any]:
+        body = {
+            "institution_id": institution["id"],
+            "category": "enterprise",
+            "enterprise_id": enterprise["id"],
+            "stage": "existing",
+            "forms": ["AF1"],
+            "opportunities": ["O4"],
+            "since": "2026-01-01",
+        }
+        answer = await ministry.post("/v1/partnerships", body)
+        assert answer.status_code == 201, answer.text
+        state: dict[str, Any] = answer.json()
+        return state
+
+    both = [await partner(first, lives), await partner(first, ends)]
+    follows = await partner(second, ends)
+    assert (
+        await partners.as_(Role.REGION, "1708").post(f"/v1/enterprises/{ends['id']}/merge", {"into": lives["id"]})
+    ).status_code == 403
+    merged = await ministry.post(f"/v1/enterprises/{ends['id']}/merge", {"into": lives["id"]})
+    assert merged.status_code == 200
+    assert merged.headers["hamkor-position"].count("partners/") == 3
+    states = {item["id"]: item for item in (await ministry.get("/v1/partnerships")).json()["items"]}
+    assert [states[state["id"]]["stage"] for state in both] == ["existing", "ended"]
+    assert states[follows["id"]]["enterprise_id"] == lives["id"]
+    # Who names the duplicate from now on gets the one that lives on.
+    again = await ministry.post(
+        "/v1/partnerships",
+        {
+            "institution_id": second["id"],
+            "category": "enterprise",
+            "enterprise_id": ends["id"],
+            "forms": ["AF2"],
+            "opportunities": ["O6"],
+            "since": "2026-02-01",
+        },
+    )
+    assert again.status_code == 409
+    assert again.json()["id"] == follows["id"]
+
+
+async def test_wrong_requests_name_field_rule_and_remedy(partners: Running) -> None:
+    await a_territory(partners)
+    ministry = partners.as_(Role.MINISTRY, "17")
+    body = {"code": "P 1", "name": "", "kind": "circus", "district": "99", "opened_on": "tomorrow", "x": 1}
+    answer = await ministry.post("/v1/institutions", body)
+    assert answer.status_code == 422
+    errors = {error["field"]: error for error in answer.json()["errors"]}
+    assert set(errors) == {"code", "name", "kind", "district", "opened_on", "x"}
+    assert all(error["message"] and error["remedy"] for error in errors.values())
+    assert errors["district"]["rule"] == "district_code"
+    unknown = await ministry.post("/v1/institutions", VALID | {"district": "1799999"})
+    assert unknown.json()["errors"][0]["rule"] == "unknown_territory"
+    assert (await ministry.get("/v1/institutions", after="%%%")).json()["errors"][0]["rule"] == "cursor"
+    assert (await ministry.get("/v1/institutions", district="17x")).status_code == 422
+    keyless = await partners.http.post(
+        partners.base + "/v1/institutions", json=VALID, headers={"Authorization": f"Bearer {ministry.token}"}
+    )
+    assert keyless.status_code == 400
+
+
+async def test_lists_page_by_keyset_and_search(partners: Running) -> None:
+    await a_territory(partners)
+    ministry = partners.as_(Role.MINISTRY, "17")
+    for number in range(5):
+        await an_institution(partners, code=f"P-{number}")
+    seen: list[str] = []
+    cursor: str | None = None
+    while True:
+        page = (await ministry.get("/v1/institutions", limit=2, **({"after": cursor} if cursor else {}))).json()
+        seen += [item["code"] for item in page["items"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert sorted(seen) == [f"P-{number}" for number in range(5)]
+    assert (await ministry.get("/v1/institutions", q="texNIK", limit=10)).json()["items"]
+    assert (await ministry.get("/v1/institutions", q="100%", limit=10)).json()["items"] == []
+    assert (await ministry.get("/v1/institutions", district="1703")).json()["items"] == []
+
+
+async def test_operator_and_enterprise_see_no_institution(partners: Running) -> None:
+    await a_territory(partners)
+    id_ = (await an_institution(partners))["id"]
+    for role, org in ((Role.OPERATOR, ""), (Role.ENTERPRISE, "0198-e")):
+        assert (await partners.as_(role, org).get(f"/v1/institutions/{id_}")).status_code == 403

@@ -1,0 +1,165 @@
+"""The rules of partners, without anything around them."""
+
+from datetime import date
+
+import pytest
+from pydantic import ValidationError
+
+from services.partners.domain import enterprises, institutions, partnerships, territory
+from shared.contracts.partners import (
+    ENROLMENT_CORRECTED,
+    ENROLMENT_REPORTED,
+    PARTNERSHIP_ENDED,
+    EnterpriseState,
+    InstitutionState,
+    InstitutionStatus,
+    PartnershipStage,
+)
+from shared.contracts.vocabulary import EnterpriseSize, InstitutionKind
+from shared.errors import InvalidInput, WrongState
+
+TODAY = date(2026, 11, 23)
+INSTITUTION = "01980000-0000-7000-8000-000000000001"
+
+
+def an_institution(district: str = "1708201") -> InstitutionState:
+    command = institutions.RegisterInstitution(
+        code="P-1", name="Texnikum", kind=InstitutionKind.TECHNIKUM, district=district, opened_on=date(2020, 9, 1)
+    )
+    return institutions.register(INSTITUTION, command, TODAY)[1]
+
+
+def an_enterprise(id_: str = "0198-a", stir: str = "301234567") -> EnterpriseState:
+    command = enterprises.RegisterEnterprise(
+        stir=stir, name="Zavod", size=EnterpriseSize.LARGE, isic_section="C", district="1708201"
+    )
+    return enterprises.register(id_, command)[1]
+
+
+def test_institution_lies_at_its_districts_path() -> None:
+    assert an_institution().path == f"/17/1708/1708201/{INSTITUTION}/"
+
+
+def test_move_keeps_the_dated_membership() -> None:
+    command = institutions.MoveInstitution(district="1708204", since=date(2026, 3, 1))
+    _, moved = institutions.move(an_institution(), command, TODAY)
+    assert [(m.district, m.since) for m in moved.membership] == [
+        ("1708201", date(2020, 9, 1)),
+        ("1708204", date(2026, 3, 1)),
+    ]
+    assert moved.path == f"/17/1708/1708204/{INSTITUTION}/"
+    assert moved.version == 2
+
+
+@pytest.mark.parametrize(
+    ("district", "since", "rule"),
+    [
+        ("1708201", date(2026, 3, 1), "same_district"),
+        ("1708204", date(2020, 9, 1), "not_after"),
+        ("1708204", date(2026, 11, 24), "in_future"),
+    ],
+)
+def test_move_out_of_order_is_refused(district: str, since: date, rule: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        institutions.move(an_institution(), institutions.MoveInstitution(district=district, since=since), TODAY)
+    assert [error.rule for error in refused.value.errors] == [rule]
+
+
+def test_closed_institution_takes_no_more_work() -> None:
+    _, closed = institutions.close(an_institution(), institutions.CloseInstitution(closed_on=TODAY), TODAY)
+    assert closed.status is InstitutionStatus.CLOSED
+    with pytest.raises(WrongState):
+        institutions.update(closed, institutions.UpdateInstitution(name="Yangi"))
+    with pytest.raises(WrongState):
+        institutions.report_enrolment(closed, None, "2025-26", institutions.ReportEnrolment(places=1))
+
+
+def test_second_report_of_a_year_is_a_correction_of_the_same_aggregate() -> None:
+    institution = an_institution()
+    kind, first = institutions.report_enrolment(institution, None, "2025-26", institutions.ReportEnrolment(places=90))
+    assert kind is ENROLMENT_REPORTED
+    kind, second = institutions.report_enrolment(
+        institution, first, "2025-26", institutions.ReportEnrolment(places=100, first_choice=120)
+    )
+    assert kind is ENROLMENT_CORRECTED
+    assert (second.id, second.version, second.places, second.graduates) == (first.id, 2, 100, None)
+
+
+def test_programmes_with_the_same_code_twice_are_refused() -> None:
+    programme = institutions.ProgrammeInput(
+        code="5321", title="Payvandchi", isced_level=3, isced_field="0715", occupations=("7212",)
+    )
+    with pytest.raises(InvalidInput) as refused:
+        institutions.set_programmes(an_institution(), institutions.SetProgrammes(programmes=(programme, programme)))
+    assert refused.value.errors[0].field == "programmes.1.code"
+
+
+@pytest.mark.parametrize("stir", ["123456789", "0301234567", "30123456", "3012345678", "30123456a", "", "٣٠١٢٣٤٥٦٧"])
+def test_wrong_stir_is_refused(stir: str) -> None:
+    with pytest.raises(ValidationError):
+        an_enterprise(stir=stir)
+
+
+def test_merge_names_the_one_that_lives_on_and_happens_once() -> None:
+    lives, ends = an_enterprise("0198-a"), an_enterprise("0198-b", "301234568")
+    _, merged = enterprises.merge(ends, lives)
+    assert merged.merged_into == lives.id
+    with pytest.raises(WrongState):
+        enterprises.merge(merged, lives)
+    with pytest.raises(WrongState):
+        enterprises.merge(lives, merged)
+    with pytest.raises(InvalidInput):
+        enterprises.merge(lives, lives)
+
+
+def a_partnership(**changes: object) -> partnerships.RecordPartnership:
+    given: dict[str, object] = {
+        "institution_id": INSTITUTION,
+        "category": "enterprise",
+        "enterprise_id": "0198a",
+        "forms": ["AF1"],
+        "opportunities": ["O4"],
+        "since": date(2026, 1, 1),
+    }
+    return partnerships.RecordPartnership.model_validate(given | changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"enterprise_id": None},
+        {"category": "hokimiyat"},
+        {"partner_ref": "H-1"},
+        {"stage": "ended"},
+        {"forms": []},
+        {"opportunities": ["O8"]},
+    ],
+)
+def test_partner_must_fit_its_category(changes: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        a_partnership(**changes)
+
+
+def test_ended_partnership_takes_no_change() -> None:
+    _, state = partnerships.record("p", a_partnership())
+    kind, ended = partnerships.update(state, partnerships.UpdatePartnership(stage=PartnershipStage.ENDED))
+    assert kind is PARTNERSHIP_ENDED
+    with pytest.raises(WrongState):
+        partnerships.update(ended, partnerships.UpdatePartnership(stage=PartnershipStage.EXISTING))
+
+
+NAMES = {"uz": "a", "uz-Cyrl": "а", "ru": "а", "en": "a"}
+
+
+def test_territory_knows_level_and_parent_from_its_code() -> None:
+    outcome = territory.record("1708201", None, territory.RecordTerritory(names=NAMES))
+    assert outcome is not None
+    state = outcome[1]
+    assert (state.level, state.parent, state.path) == ("district", "1708", "/17/1708/1708201/")
+    assert territory.record("1708201", state, territory.RecordTerritory(names=NAMES)) is None
+
+
+@pytest.mark.parametrize("soato", ["", "1", "170", "17082", "1808201", "17a8201", "17082011"])
+def test_wrong_territory_code_is_refused(soato: str) -> None:
+    with pytest.raises(InvalidInput):
+        territory.record(soato, None, territory.RecordTerritory(names=NAMES))
