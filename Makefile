@@ -12,7 +12,7 @@ PORTAL := services/portal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-dev up demo status test kafka-test bench lint format types contracts ci lock clean
+.PHONY: help setup setup-dev up compose demo status test kafka-test bench lint format types contracts ci lock clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ setup-dev: setup $(STAMPS)/dev
 
 up: setup ## start everything and print the dashboard's address (ENGINES=embedded|real)
 	@exec $(BIN)/hamkor up --engines $(ENGINES) $(ARGS)
+
+compose: ## start everything in containers (Docker): Kafka, PostgreSQL, Keycloak, Prometheus, Grafana
+	@$(PYTHON) -m deploy.compose.secrets && docker compose up --build --detach --wait
 
 demo: setup ## run 90 days of activity on a stack of its own, then prove nothing was lost or doubled
 	@$(BIN)/hamkor demo --headless --institutions 300 --days 90 --seed 1 $(ARGS)

@@ -119,7 +119,7 @@ class KafkaCluster:
             port=port,
             ready=answers,
             live=answers,
-            grace_s=1.5,  # an orderly end waits for the other nodes, which end too; killed ones recover
+            grace_s=1.0,  # an orderly end waits for the other nodes, which end too; killed ones recover
         )
 
     def programs(self) -> list[Program]:

@@ -128,7 +128,7 @@ class EmbeddedPostgres:
             user=self._user or "-",
             stop_signal=signal.SIGINT,  # "fast": ends sessions, writes a checkpoint
             orphan_signal=signal.SIGQUIT,  # "immediate": the next start recovers
-            grace_s=2.5,
+            grace_s=2.0,
         )
 
     async def prepare(self) -> None:

@@ -85,6 +85,7 @@ class Process:
         self.detail = ""
         self.pid: int | None = None
         self.restarts = 0
+        self._log_begins = 0
         self.since = time.time()
         self._patience = patience or Patience()
         self._on_change = on_change
@@ -141,9 +142,11 @@ class Process:
             kill_tree(self._child.pid)
 
     def last_words(self, lines: int = 12) -> str:
-        """The end of the log, for an error a person reads."""
+        """The end of the last run's log, for an error a person reads."""
         with contextlib.suppress(FileNotFoundError):
-            tail = self.log.read_text(errors="replace").strip().splitlines()[-lines:]
+            with self.log.open("rb") as file:
+                file.seek(self._log_begins)
+                tail = file.read().decode(errors="replace").strip().splitlines()[-lines:]
             if tail:
                 return "\n  " + "\n  ".join(tail) + f"\n(whole log: {self.log})"
         return f" Its log is {self.log}."
@@ -207,6 +210,7 @@ class Process:
         leash = (str(os.getpid()), str(int(self.program.orphan_signal)), self.program.user)
         limit_log(self.log, keep_bytes=0 if self.restarts == 0 else LOG_LIMIT_BYTES)
         with self.log.open("ab") as output:
+            self._log_begins = output.tell()
             child = await asyncio.create_subprocess_exec(
                 sys.executable, "-I", "-S", str(LEASH), *leash, *self.program.command,
                 stdin=asyncio.subprocess.DEVNULL,

@@ -198,7 +198,7 @@ class Stack:
             port=self.ports[name],
             ready=_http(self.ports[name], "/ready"),
             live=_http(self.ports[name], "/live"),
-            grace_s=2.0 if name == "portal" else 3.0,
+            grace_s=2.0 if name == "portal" else 4.0,
         )
 
     async def _start_all(self, programs: Iterable[Program]) -> None:

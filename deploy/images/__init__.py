@@ -1,0 +1,1 @@
+"""The one image of all services, and how a container is asked for its health."""
