@@ -45,7 +45,7 @@ def up(
 
 async def _up(engines: Engines, folder: Path, demo: bool) -> None:
     began = time.monotonic()
-    stack = Stack(folder, engines=engines, on_change=_Announcer())
+    stack = Stack(folder, engines=engines, on_change=_Announcer(), say=lambda text: err.print(f"  [dim]·[/] {text} …"))
     err.print(f"[bold]Hamkor[/] on {engines} engines, data in {stack.folder.path}")
     ended = _end_on_signals(stack)
     starting = asyncio.create_task(stack.start())

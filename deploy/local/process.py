@@ -123,10 +123,10 @@ class Process:
             return
         child = self._child
         if child is not None and child.returncode is None:
+            # Not `child.send_signal`: it asks whether the process has ended, and the event loop misses the answer.
             with contextlib.suppress(ProcessLookupError):
-                child.send_signal(self.program.stop_signal)
-                if self.program.stop_signal is not signal.SIGKILL:
-                    child.send_signal(signal.SIGCONT)
+                os.kill(child.pid, self.program.stop_signal)
+                os.kill(child.pid, signal.SIGCONT)
         done, _ = await asyncio.wait([self._task], timeout=self.program.grace_s)
         if not done:
             self.kill()
