@@ -1,17 +1,18 @@
 """A campaign: one instrument asked at one institution in a period; its life is the table TRANSITIONS."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Final, Self
 
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.contracts.events import State
+from shared.contracts.fields import Id, Name
 from shared.errors import FieldError, InvalidInput, WrongState
-from shared.ids import InstitutionId
 
 MAX_PERIOD_DAYS: Final = 366
 MAX_CODES_AT_ONCE: Final = 5000
-MAX_TITLE: Final = 200
 
 
 class CampaignStatus(StrEnum):
@@ -27,7 +28,7 @@ class CampaignAct(StrEnum):
 
     OPEN = "open"
     CLOSE = "close"
-    ISSUE_CODES = "issue_codes"
+    ISSUE_CODES = "issue-codes"
 
 
 TRANSITIONS: Final[Mapping[tuple[CampaignStatus, CampaignAct], CampaignStatus]] = {
@@ -52,42 +53,63 @@ class CampaignOver(WrongState):
     code = "campaign-over"
 
 
-@dataclass(frozen=True, slots=True)
-class Period:
-    """Days of the campaign, both included, in Tashkent."""
+class Period(BaseModel):
+    """Days of the campaign in Tashkent, both included; `from` and `to` in JSON."""
 
-    first: date
-    last: date
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", validate_by_name=True, validate_by_alias=True, serialize_by_alias=True
+    )
+
+    first: date = Field(alias="from")
+    last: date = Field(alias="to")
 
     def __contains__(self, day: date) -> bool:
         return self.first <= day <= self.last
 
 
-@dataclass(frozen=True, slots=True)
-class Campaign:
+class PlanCampaign(BaseModel):
+    """Ask `instrument` (its newest version) at an institution in a period."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+
+    instrument: Annotated[str, Field(max_length=20)]
+    institution: Id
+    title: Name | None = None
+    period: Period
+
+
+class IssueCodes(BaseModel):
+    """Make that many access codes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    count: Annotated[int, Field(ge=1, le=MAX_CODES_AT_ONCE)]
+
+
+class Campaign(State):
     """The state of a campaign; `version` grows with every change."""
 
-    id: str
     instrument: str
     instrument_version: int
-    institution_id: InstitutionId
+    institution_id: str
     period: Period
     title: str | None = None
     status: CampaignStatus = CampaignStatus.DRAFT
-    version: int = 1
 
-    def after(self, act: CampaignAct) -> "Campaign":
+    def after(self, act: CampaignAct) -> Self:
         """The campaign after `act`; raises WrongState where the table has no such line."""
         target = TRANSITIONS.get((self.status, act))
         if target is None:
-            raise WrongState(state=str(self.status), act=str(act))
-        return self if target is self.status else replace(self, status=target, version=self.version + 1)
+            raise WrongState(state=self.status.value, action=act.value)
+        if target is self.status:
+            return self
+        return self.model_copy(update={"status": target, "version": self.version + 1})
 
-    def opened(self, today: date, *, institution_active: bool) -> "Campaign":
+    def opened(self, today: date, *, institution_active: bool) -> Self:
         """The open campaign; raises where it can't be opened, the period is over or the institution is closed."""
         result = self.after(CampaignAct.OPEN)
         if not institution_active:
-            raise InstitutionClosed
+            raise InstitutionClosed(institution=self.institution_id)
         if today > self.period.last:
             raise CampaignOver(last=self.period.last.isoformat())
         return result
@@ -96,16 +118,19 @@ class Campaign:
         """True while it is open and the day lies in its period."""
         return self.status is CampaignStatus.OPEN and today in self.period
 
+    def is_over(self, today: date) -> bool:
+        """True when no answer can come any more."""
+        return self.status is CampaignStatus.CLOSED or today > self.period.last
 
-def planned_period(first: date, last: date, today: date) -> Period:
-    """The period of a new campaign; raises InvalidInput unless it is ordered, at most a year long and not over."""
+
+def check_period(period: Period, today: date) -> None:
+    """Raise InvalidInput unless a new campaign's period is ordered, at most a year long and not over."""
     faults = []
-    if last < first:
-        faults.append(FieldError("period.to", "ends-before-start", {"from": first.isoformat()}))
-    elif (last - first).days >= MAX_PERIOD_DAYS:
+    if period.last < period.first:
+        faults.append(FieldError("period.to", "period-reversed", {"from": period.first.isoformat()}))
+    elif (period.last - period.first).days >= MAX_PERIOD_DAYS:
         faults.append(FieldError("period.to", "period-too-long", {"days": MAX_PERIOD_DAYS}))
-    if last < today:
+    if period.last < today:
         faults.append(FieldError("period.to", "period-over", {"today": today.isoformat()}))
     if faults:
         raise InvalidInput(*faults)
-    return Period(first, last)

@@ -13,18 +13,19 @@ from services.surveys.domain.campaigns import (
     CampaignStatus,
     InstitutionClosed,
     Period,
-    planned_period,
+    check_period,
 )
 from shared.errors import InvalidInput, WrongState
-from shared.ids import InstitutionId
 
 TODAY = date(2026, 9, 10)
 
 
 def a_campaign(status: CampaignStatus = CampaignStatus.DRAFT, *, first: int = 0, last: int = 30) -> Campaign:
     """A campaign whose period begins and ends so many days from TODAY."""
-    period = Period(TODAY + timedelta(days=first), TODAY + timedelta(days=last))
-    return Campaign("c", "S3", 1, InstitutionId("i"), period, status=status)
+    period = Period(first=TODAY + timedelta(days=first), last=TODAY + timedelta(days=last))
+    return Campaign(
+        id="c", version=1, instrument="S3", instrument_version=1, institution_id="i", period=period, status=status
+    )
 
 
 @pytest.mark.parametrize(("status", "act"), list(product(CampaignStatus, CampaignAct)))
@@ -69,16 +70,18 @@ def test_a_closed_institution_asks_nobody() -> None:
 @pytest.mark.parametrize(
     ("first", "last", "rule"),
     [
-        (5, 4, "ends-before-start"),
+        (5, 4, "period-reversed"),
         (0, 366, "period-too-long"),
         (-9, -1, "period-over"),
     ],
 )
 def test_a_period_that_makes_no_sense_is_named(first: int, last: int, rule: str) -> None:
     with pytest.raises(InvalidInput) as raised:
-        planned_period(TODAY + timedelta(days=first), TODAY + timedelta(days=last), TODAY)
+        check_period(a_campaign(first=first, last=last).period, TODAY)
     assert [fault.rule for fault in raised.value.errors] == [rule]
 
 
 def test_a_period_may_be_one_day() -> None:
-    assert TODAY in planned_period(TODAY, TODAY, TODAY)
+    period = Period(first=TODAY, last=TODAY)
+    check_period(period, TODAY)
+    assert TODAY in period

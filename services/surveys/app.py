@@ -1,0 +1,78 @@
+"""Composition root of surveys."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from fastapi import FastAPI
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from services.surveys.api import PERMISSIONS, Surveys, router
+from services.surveys.domain.secrets import MIN_PEPPER, Secrets
+from services.surveys.flusher import Flusher
+from services.surveys.form.limits import WrongCodes
+from services.surveys.form.pages import Pages
+from services.surveys.form.routes import PREFIX, PublicForm, form_router
+from services.surveys.instruments import InstrumentLibrary
+from services.surveys.subscribers import Institutions
+from shared.settings import Settings, WrongSettings, load_settings, read_environment
+from shared.telemetry.logs import configure_logs
+from shared.web.app import create_app, make_chassis
+
+HOURS_6_S: Final = 21_600.0
+
+
+class OwnSettings(BaseModel):
+    """What surveys needs to know beyond the chassis."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code_pepper: str = Field(min_length=MIN_PEPPER)  # SURVEYS_CODE_PEPPER: kept outside the database, never changed
+    flush_after_s: float = Field(HOURS_6_S, ge=0, le=604_800)  # SURVEYS_FLUSH_AFTER_S
+
+
+def load_own_settings(settings: Settings, environment: Mapping[str, str]) -> OwnSettings:
+    """The settings of surveys alone; raises WrongSettings.
+
+    Without a pepper of its own one is derived from the services' secret: then a new services' secret voids the codes.
+    """
+    derived = hashlib.sha256(b"hamkor surveys pepper:" + settings.service_client_secret.encode()).hexdigest()
+    given = {"code_pepper": environment.get("SURVEYS_CODE_PEPPER", derived)}
+    if "SURVEYS_FLUSH_AFTER_S" in environment:
+        given["flush_after_s"] = environment["SURVEYS_FLUSH_AFTER_S"]
+    try:
+        return OwnSettings.model_validate(given)
+    except ValidationError as problem:
+        name = f"SURVEYS_{problem.errors()[0]['loc'][0]}".upper()
+        raise WrongSettings(f"{name} is wrong: {problem.errors()[0]['msg']}.") from None
+
+
+def build() -> FastAPI:
+    """The application, from the environment's settings."""
+    settings = load_settings("surveys")
+    configure_logs(settings.service, settings.log_level, settings.log_format)
+    return assemble(settings, load_own_settings(settings, read_environment()))
+
+
+def assemble(settings: Settings, own: OwnSettings) -> FastAPI:
+    """The application, from settings."""
+    chassis = make_chassis(settings, Path(__file__).parent)
+    library = InstrumentLibrary.load()
+    secrets = Secrets(own.code_pepper)
+    pages = Pages(chassis.catalogue)
+    flusher = Flusher(
+        chassis.database, secrets, library, chassis.progress, step=settings.privacy_k, patience_s=own.flush_after_s
+    )
+    chassis.jobs["flusher"] = flusher.run
+    form = PublicForm(chassis.database, secrets, library, pages, WrongCodes(), flusher.wake)
+    app = create_app(
+        chassis,
+        routers=[router, form_router(form)],
+        permissions=PERMISSIONS,
+        projection=Institutions(),
+        listens_to=["partners"],
+        untraced=(PREFIX,),
+    )
+    app.state.surveys = Surveys(library, secrets, pages, settings.urls["portal"], settings.privacy_k, flusher.wake)
+    return app

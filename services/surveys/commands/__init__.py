@@ -1,0 +1,1 @@
+"""Use cases of surveys: one function each, one transaction each."""

@@ -1,0 +1,97 @@
+"""An instrument as JSON: the whole questionnaire with its texts in all languages."""
+
+from typing import Any
+
+from services.surveys.domain.instruments import (
+    CompetencePair,
+    FreeText,
+    Instrument,
+    Likert,
+    MultipleChoice,
+    NumberQuestion,
+    Option,
+    PairPart,
+    Question,
+    Scale,
+    SingleChoice,
+    Text,
+)
+
+
+def summary_of(instrument: Instrument) -> dict[str, Any]:
+    """What a list of instruments shows."""
+    return {
+        "code": instrument.code,
+        "version": instrument.version,
+        "group": instrument.group.value,
+        "title": _texts(instrument.title),
+        "questions": len(instrument.questions),
+        "dimensions": [dimension.value for dimension in instrument.dimensions],
+    }
+
+
+def document_of(instrument: Instrument) -> dict[str, Any]:
+    """The whole instrument."""
+    sections = [
+        {
+            "code": section.code,
+            "title": _texts(section.title),
+            "intro": _texts(section.intro),
+            "questions": [_question(question) for question in section.questions],
+        }
+        for section in instrument.sections
+    ]
+    return {**summary_of(instrument), "intro": _texts(instrument.intro), "sections": sections}
+
+
+def _texts(text: Text | None) -> dict[str, str] | None:
+    return None if text is None else {lang.value: value for lang, value in text.items()}
+
+
+def _question(question: Question) -> dict[str, Any]:
+    relevant = question.relevant
+    return {
+        "code": question.code,
+        "text": _texts(question.text),
+        "hint": _texts(question.hint),
+        "required": question.required,
+        "dimension": question.dimension,
+        "scored": question.scored,
+        "relevant": None if relevant is None else {"question": relevant.question, "any_of": sorted(relevant.any_of)},
+        **_particulars(question),
+    }
+
+
+def _particulars(question: Question) -> dict[str, Any]:
+    match question:
+        case SingleChoice():
+            return {"kind": "single", "options": _options(question.options)}
+        case MultipleChoice():
+            return {"kind": "multiple", "options": _options(question.options), "max_choices": question.max_choices}
+        case Likert():
+            return {"kind": "likert", "scale": _scale(question.scale), "unsure": question.unsure}
+        case CompetencePair():
+            parts = {
+                part.value: {
+                    "prompt": _texts(question.terms.prompts[part]),
+                    "scale": _scale(question.terms.scales[part]),
+                }
+                for part in PairPart
+            }
+            return {"kind": "pair", **parts, "scores": question.terms.scores.value, "unsure": True}
+        case NumberQuestion():
+            return {"kind": "number", "min": question.minimum, "max": question.maximum}
+        case FreeText():
+            return {"kind": "text", "max_length": question.max_length}
+    raise TypeError(f"no document for {type(question).__name__}")
+
+
+def _options(options: tuple[Option, ...]) -> list[dict[str, Any]]:
+    return [
+        {"code": each.code, "text": _texts(each.text), "score": each.score, "exclusive": each.exclusive}
+        for each in options
+    ]
+
+
+def _scale(scale: Scale) -> list[dict[str, str] | None]:
+    return [_texts(label) for label in scale.labels]
