@@ -1,0 +1,30 @@
+"""How benchmarks say what they found: one JSON line per figure, with the machine it was found on."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import psutil
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value below which `share` of all values lie (nearest rank)."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def figure(name: str, value: float, unit: str, **more: Any) -> None:
+    """Print one figure."""
+    line = {
+        "figure": name,
+        "value": round(value, 3),
+        "unit": unit,
+        **more,
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30),
+        "load_before": round(os.getloadavg()[1], 1),
+    }
+    sys.stdout.write(json.dumps(line) + "\n")
+    sys.stdout.flush()
