@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from deploy.cli.token import Role, fetch
 from deploy.local.ports import Ports
 from deploy.local.stack import Stack
 from tests.bench.report import figure, percentile
@@ -57,22 +58,12 @@ class Caller:
         return value
 
 
-async def sign_in(stack: Stack, http: httpx.AsyncClient) -> str:
-    """A token of the ministry's demo user."""
-    answer = await http.post(
-        stack.url("portal") + "/oidc/token",
-        data={"grant_type": "password", "username": "ministry", "password": "ministry", "scope": "openid hamkor"},
-    )
-    answer.raise_for_status()
-    return str(answer.json()["access_token"])
-
-
 async def measure(rate: float, seconds: float) -> None:
     """Start the stack, load it, probe it, print the figures."""
     with tempfile.TemporaryDirectory(prefix="hamkor-bench-") as folder:
         limits = httpx.Limits(max_connections=100)
         async with Stack(Path(folder), ports=Ports.FREE) as stack, httpx.AsyncClient(timeout=30, limits=limits) as http:
-            caller = Caller(stack, http, await sign_in(stack, http))
+            caller = Caller(stack, http, await asyncio.to_thread(fetch, stack.environment, Role.MINISTRY))
             for soato in ("17", *sorted({district[:4] for district in DISTRICTS}), *DISTRICTS):
                 await caller.command("PUT", f"/v1/territory/{soato}", {"names": NAMES})
             institutions = [
@@ -107,7 +98,7 @@ async def drive(caller: Caller, institutions: list[str], rate: float, stop: asyn
     began = time.perf_counter()
     sent = 0
     async with asyncio.TaskGroup() as group:
-        while not stop.is_set():  # noqa: ASYNC110 - a clock, not a condition
+        while not stop.is_set():
             due = int((time.perf_counter() - began) * rate)
             while sent < due:
                 path = f"/v1/institutions/{institutions[sent % len(institutions)]}/enrolments/{YEAR}"
