@@ -40,6 +40,11 @@ class Lang(StrEnum):
     RU = "ru"
     EN = "en"
 
+    @classmethod
+    def parse(cls, tag: str | None) -> Lang | None:
+        """The language with exactly that tag, or None."""
+        return next((lang for lang in cls if lang == tag), None)
+
     @property
     def locale(self) -> Locale:
         """The Babel locale that formats this language's numbers and dates."""

@@ -1,0 +1,195 @@
+"""The pages: a place with its indicators, what is behind a number, the register, help and attribution."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from services.portal import places
+from services.portal.charts import SPARK_HEIGHT, SPARK_WIDTH, view_box
+from services.portal.language import LANGUAGE_COOKIE, LANGUAGE_SECONDS, language_of
+from services.portal.monitoring import Indicator, Monitoring
+from services.portal.places import Choice
+from services.portal.proxy import Upstreams
+from services.portal.rendering import Pages
+from services.portal.sessions import Session
+from services.portal.sign_in import SessionEnded, SignIn, local_path
+from shared import clock
+from shared.errors import NotFound
+from shared.i18n import Lang
+from shared.scope import Role
+
+LINEAGE_ROWS = 25
+SEARCH_ROWS = 30
+
+
+def sign_in_address(request: Request) -> str:
+    """Where a person without a session is sent, to come back here."""
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return "/sign-in" if here == "/" else f"/sign-in?{urlencode({'next': here})}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads a page: their session, language and view of the indicators."""
+
+    session: Session
+    lang: Lang
+    monitoring: Monitoring
+
+
+def page_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, secure: bool) -> APIRouter:  # noqa: C901 - a list of routes
+    """The routes of the pages."""
+    router = APIRouter(include_in_schema=False)
+
+    async def reader(request: Request) -> Reader:
+        session: Session | None = request.state.session
+        if session is None:
+            raise SessionEnded
+        lang = language_of(request.scope)
+        return Reader(session, lang, Monitoring(upstreams, await sign_in.access_token(request), lang))
+
+    def choice_of(request: Request, place: str, indicator: Indicator, *, root: bool = False) -> Choice:
+        query = request.query_params
+        sort = query.get("sort", "-value")
+        column = sort.removeprefix("-")
+        page = query.get("page", "1")
+        return Choice(
+            place,
+            indicator.code,
+            places.chosen_period(query.get("period", ""), clock.local_day(clock.now())),
+            column if column in places.SORTS else "value",
+            sort.startswith("-"),
+            query.get("q", "").strip()[:100],
+            min(int(page), 10_000) if page.isdigit() and int(page) > 0 else 1,
+            root,
+        )
+
+    async def show_place(request: Request, who: Reader, code: str, *, root: bool = False) -> Response:
+        indicators = await who.monitoring.indicators()
+        indicator = places.chosen_indicator(indicators, request.query_params.get("indicator", ""))
+        choice = choice_of(request, code, indicator, root=root)
+        place = await who.monitoring.place(code)
+        today = clock.local_day(clock.now())
+        return pages.page(
+            request,
+            "place.html",
+            place=place,
+            name=places.name_of(place.code, place.name, who.lang),
+            crumbs=places.breadcrumbs(place, who.lang),
+            indicators=indicators,
+            year_choices=places.period_choices(choice.period, "academic_year", today),
+            month_choices=places.period_choices(choice.period, "month", today),
+            **await parts(who, choice, indicator, place.level, ("cards", "children", "trend")),
+        )
+
+    async def parts(who: Reader, choice: Choice, indicator: Indicator, level: str, wanted: tuple[str, ...]) -> Any:
+        context: dict[str, Any] = {"choice": choice, "indicator": indicator, "level": level, "view_box": view_box()}
+        context["shown_period"] = choice.period.fitted(indicator.period_kinds)
+        context["spark_box"] = f"0 0 {SPARK_WIDTH} {SPARK_HEIGHT}"
+        loaders: dict[str, Callable[[], Awaitable[Any]]] = {
+            "cards": lambda: places.cards(who.monitoring, choice),
+            "children": lambda: places.children(who.monitoring, choice, indicator, who.lang),
+            "trend": lambda: places.trend(who.monitoring, choice, indicator),
+        }
+        for name in wanted:
+            if name == "children" and level == "institution":
+                context[name] = None
+                continue
+            context[name] = await loaders[name]()
+        return context
+
+    @router.get("/")
+    async def home(request: Request) -> Response:
+        who = await reader(request)
+        if who.session.role is Role.OPERATOR:
+            return RedirectResponse("/operations", 303)
+        root = await who.monitoring.root()
+        if root is None or not root.code:
+            return pages.page(request, "no_place.html")
+        return await show_place(request, who, root.code, root=True)
+
+    @router.get("/places/{code}")
+    async def place(request: Request, code: str) -> Response:
+        return await show_place(request, await reader(request), code)
+
+    @router.get("/fragments/{name}/{code}")
+    async def fragment(request: Request, name: str, code: str) -> Response:
+        if name not in ("cards", "children", "trend"):
+            raise NotFound
+        who = await reader(request)
+        indicators = await who.monitoring.indicators()
+        indicator = places.chosen_indicator(indicators, request.query_params.get("indicator", ""))
+        choice = choice_of(request, code, indicator)
+        info = await who.monitoring.place(code)
+        context = await parts(who, choice, indicator, info.level, (name,))
+        return pages.fragment(request, f"parts/{name}.html", **context)
+
+    @router.get("/why")
+    async def why(request: Request, indicator: str, place: str, period: str = "", after: str = "") -> Response:
+        who = await reader(request)
+        definition = places.chosen_indicator(await who.monitoring.indicators(), indicator)
+        if definition.code != indicator:
+            raise NotFound
+        info = await who.monitoring.place(place)
+        asked = places.chosen_period(period, clock.local_day(clock.now())).fitted(definition.period_kinds)
+        value = await who.monitoring.value(indicator, place, asked.text)
+        lineage = await who.monitoring.lineage(indicator, place, asked.text, after[:500], LINEAGE_ROWS)
+        return pages.page(
+            request,
+            "why.html",
+            indicator=definition,
+            place=info,
+            name=places.name_of(info.code, info.name, who.lang),
+            crumbs=places.breadcrumbs(info, who.lang),
+            period=asked,
+            value=value.value,
+            lineage=lineage,
+            first=not after,
+            base={"indicator": indicator, "place": place, "period": asked.text},
+            urlencode=urlencode,
+        )
+
+    @router.get("/search")
+    async def search(request: Request, q: str = "", after: str = "") -> Response:
+        who = await reader(request)
+        query = q.strip()[:100]
+        items, following = await who.monitoring.institutions(query, after[:500], SEARCH_ROWS)
+        rows = [
+            {
+                "id": str(item["id"]),
+                "code": str(item.get("code", "")),
+                "kind": str(item.get("kind", "")),
+                "district": str(item.get("district", "")),
+                "name": places.name_of("", item.get("name", ""), who.lang),
+            }
+            for item in items
+        ]
+        more = f"/search?{urlencode({'q': query, 'after': following})}" if following else None
+        return pages.page(request, "search.html", rows=rows, query=query, more=more)
+
+    @router.get("/indicators")
+    async def indicators(request: Request) -> Response:
+        who = await reader(request)
+        return pages.page(request, "indicators.html", indicators=await who.monitoring.indicators())
+
+    @router.get("/about")
+    async def about(request: Request) -> Response:
+        return pages.page(request, "about.html")
+
+    @router.post("/language")
+    async def language(request: Request) -> Response:
+        async with request.form(max_files=0, max_fields=10) as form:
+            chosen, target = str(form.get("lang", "")), str(form.get("next", "/"))
+        answer = RedirectResponse(local_path(target), 303)
+        if Lang.parse(chosen) is not None:
+            answer.set_cookie(
+                LANGUAGE_COOKIE, chosen, max_age=LANGUAGE_SECONDS, secure=secure, httponly=True, samesite="lax"
+            )
+        return answer
+
+    return router
