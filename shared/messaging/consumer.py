@@ -89,7 +89,7 @@ class Consumer:
                     subscribe(
                         broker,
                         topic_of(source),
-                        group_id=f"hamkor.{self._inbox.service}",
+                        group_id=f"hamkor.{self._inbox.service}.{source}",
                         handler=self._handler(source),
                         max_records=self._settings.max_records,
                         batch_timeout_ms=self._settings.batch_timeout_ms,
