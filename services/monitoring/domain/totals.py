@@ -1,0 +1,124 @@
+"""Many small amounts become few cell rows: the sums of a batch over four levels, ordered as rows are locked."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from services.monitoring.domain.contributions import Contributions
+from services.monitoring.domain.expansion import Cells, expand
+from services.monitoring.domain.measures import COLUMNS, MEASURES
+from services.monitoring.domain.periods import QUARTERS, SEPTEMBER, YEARS
+from services.monitoring.domain.territory import Image, Integers
+
+_STEPPED = np.zeros(max(MEASURES) + 1, dtype=bool)
+_STEPPED[[code for code, measure in MEASURES.items() if measure.stepped]] = True
+
+Microseconds = int
+"""Since 1970, in UTC."""
+
+
+@dataclass(slots=True)
+class Rows:
+    """Cell rows to add: equally long lists, one row per (place, slot, period); `as_of` is the latest event's time."""
+
+    places: list[int] = field(default_factory=list)
+    slots: list[int] = field(default_factory=list)
+    periods: list[int] = field(default_factory=list)
+    amounts: list[list[int]] = field(default_factory=lambda: [[] for _ in range(COLUMNS)])
+    as_of: list[Microseconds] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+
+class Amounts:
+    """Collects the amounts of a batch: contributions of institutions, to be expanded, and amounts of single cells."""
+
+    def __init__(self) -> None:
+        self.institutions: list[int] = []
+        self.measures: list[int] = []
+        self.months: list[int] = []
+        self.amounts: list[int] = []
+        self.times: list[Microseconds] = []
+        self._cells: list[tuple[int, int, int, int, Microseconds]] = []
+
+    def contribution(self, institution: int, measure: int, month: int, amount: int, time: Microseconds) -> None:
+        """An additive contribution, to be found at the institution and everything above it."""
+        self.institutions.append(institution)
+        self.measures.append(measure)
+        self.months.append(month)
+        self.amounts.append(amount)
+        self.times.append(time)
+
+    def cell(self, place: int, measure: int, period: int, amount: int, time: Microseconds) -> None:
+        """An amount of this one cell."""
+        self._cells.append((place, measure, period, amount, time))
+
+    def cells(self, cells: Cells, time: Microseconds, sign: int = 1) -> None:
+        """Amounts of single cells."""
+        self._cells += [(*key, sign * amount, time) for key, amount in cells.items()]
+
+    def rows(self, territory: Image) -> Rows:
+        """The sums, upper levels last, so that the rows every worker wants are locked for the shortest time."""
+        parts = [self._vector(territory), _columns(self._cells)]
+        place, measure, period, amount, time = (np.concatenate(column) for column in zip(*parts, strict=True))
+        if not len(place):
+            return Rows()
+        keys = place << 40 | measure // COLUMNS << 24 | period
+        order = np.argsort(keys, kind="stable")
+        keys, amount, time = keys[order], amount[order], time[order]
+        column = measure[order] % COLUMNS
+        starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
+        sums = [np.add.reduceat(np.where(column == each, amount, 0), starts) for each in range(COLUMNS)]
+        latest = np.maximum.reduceat(time, starts)
+        keys = keys[starts]
+        kept = np.flatnonzero(np.any(sums, axis=0))
+        depths = territory.depths(keys[kept] >> 40)
+        kept = kept[np.argsort(-depths, kind="stable")]
+        keys = keys[kept]
+        return Rows(
+            (keys >> 40).tolist(),
+            (keys >> 24 & 0xFFFF).tolist(),
+            (keys & 0xFFFFFF).tolist(),
+            [each[kept].tolist() for each in sums],
+            latest[kept].tolist(),
+        )
+
+    def _vector(self, territory: Image) -> tuple[Integers, ...]:
+        columns = [
+            np.array(each, dtype=np.int64)
+            for each in (self.institutions, self.measures, self.months, self.amounts, self.times)
+        ]
+        if territory.moved:
+            moved = np.isin(columns[0], np.fromiter(territory.moved, dtype=np.int64))
+            self._expand_moved(np.flatnonzero(moved).tolist(), territory)
+            columns = [each[~moved] for each in columns]
+        place, measure, month, amount, time = columns
+        stepped = _STEPPED[measure]
+        if stepped.any():
+            wide = [each[stepped] for each in (place, measure, amount, time)]
+            months = month[stepped]
+            place, measure, amount, time = (
+                np.concatenate((each, more, more))
+                for each, more in zip((place, measure, amount, time), wide, strict=True)
+            )
+            month = np.concatenate((month, QUARTERS + months // 3, YEARS + (months - SEPTEMBER) // 12))
+        levels = [place, *territory.above(place)]
+        place = np.concatenate(levels)
+        measure, month, amount, time = (np.tile(each, len(levels)) for each in (measure, month, amount, time))
+        known = place >= 0
+        return place[known], measure[known], month[known], amount[known], time[known]
+
+    def _expand_moved(self, indexes: Iterable[int], territory: Image) -> None:
+        for at in indexes:
+            institution = self.institutions[at]
+            one: Contributions = {(self.measures[at], self.months[at], None): self.amounts[at]}
+            self.cells(expand(one, institution, territory.membership(institution)), self.times[at])
+
+
+def _columns(cells: list[tuple[Any, ...]]) -> tuple[Integers, ...]:
+    if not cells:
+        return tuple(np.zeros(0, dtype=np.int64) for _ in range(5))
+    return tuple(np.array(column, dtype=np.int64) for column in zip(*cells, strict=True))

@@ -1,0 +1,70 @@
+"""Which forms of cooperation are alive in an institution: the derived aggregate behind I5.
+
+A form is alive at the end of a month when an agreement of that form is active then and an activity of that form was
+held in the twelve months up to it. That it lapses when no activity follows needs no event: the lapse is dated ahead.
+"""
+
+from collections.abc import Mapping
+
+from services.monitoring.domain.contributions import Contributions, summed
+from services.monitoring.domain.measures import (
+    CATALOGUE_FORMS,
+    FORM_ACTIVE,
+    FORM_ACTIVITIES,
+    FORM_ALIVE,
+    THREE_FORMS,
+)
+
+WINDOW = 12
+"""Months in which at least one activity must lie, the present one included."""
+ENOUGH = 3
+"""Forms from which on an institution's cooperation is called varied."""
+
+Own = Mapping[tuple[int, int], int]
+"""The institution's own cells by (measure, month), of `INPUTS` alone."""
+INPUTS = frozenset(
+    [FORM_ACTIVE[form] for form in CATALOGUE_FORMS] + [FORM_ACTIVITIES[form] for form in CATALOGUE_FORMS]
+)
+"""The measures of which variety is a function."""
+
+
+def variety(own: Own) -> Contributions:
+    """The contributions of the institution with these cells: each form alive, and three of them or more."""
+    found: list[tuple[int, int, str | None, int]] = []
+    count: dict[int, int] = {}
+    by_measure: dict[int, dict[int, int]] = {}
+    for (measure, month), amount in own.items():
+        by_measure.setdefault(measure, {})[month] = amount
+    for form in CATALOGUE_FORMS:
+        active = by_measure.get(FORM_ACTIVE[form])
+        held = by_measure.get(FORM_ACTIVITIES[form])
+        if active and held:
+            for month, change in _alive(active, held):
+                found.append((FORM_ALIVE[form], month, None, change))
+                count[month] = count.get(month, 0) + change
+    running = 0
+    for month in sorted(count):
+        before = running >= ENOUGH
+        running += count[month]
+        if (running >= ENOUGH) is not before:
+            found.append((THREE_FORMS, month, None, -1 if before else 1))
+    return summed(found)
+
+
+def _alive(active: Mapping[int, int], held: Mapping[int, int]) -> list[tuple[int, int]]:
+    """(month, +1 or -1) where the form begins and ceases to be alive."""
+    changes: dict[int, tuple[int, int]] = {month: (amount, 0) for month, amount in active.items()}
+    for month, amount in held.items():
+        if amount > 0:
+            for at, sign in ((month, 1), (month + WINDOW, -1)):
+                agreements, activities = changes.get(at, (0, 0))
+                changes[at] = agreements, activities + sign
+    found = []
+    agreements = activities = 0
+    for month in sorted(changes):
+        before = agreements > 0 and activities > 0
+        agreements += changes[month][0]
+        activities += changes[month][1]
+        if (agreements > 0 and activities > 0) is not before:
+            found.append((month, -1 if before else 1))
+    return found

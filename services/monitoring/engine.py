@@ -1,0 +1,341 @@
+"""The live path: a batch of events becomes differences of cells, in one transaction of a store.
+
+Every step is idempotent by version: an event that is older than the stored state changes nothing but the log.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+from services.monitoring.domain.contributions import Contributions, contributions, difference
+from services.monitoring.domain.expansion import Membership, expand, presence
+from services.monitoring.domain.measures import MEASURES
+from services.monitoring.domain.readings import VARIETY, Institution, Owned, Reading, Territory
+from services.monitoring.domain.territory import (
+    Image,
+    Level,
+    Place,
+    named,
+    told,
+    unknown_institution,
+    unknown_unit,
+)
+from services.monitoring.domain.totals import Amounts, Microseconds, Rows
+from services.monitoring.domain.variety import INPUTS, variety
+from shared.contracts.events import Event
+
+Key = tuple[int, int, UUID]
+"""An aggregate: (its institution's place, kind, id)."""
+Member = tuple[int, str]
+"""A member of a set: (measure, member)."""
+References = dict[tuple[int, int], int]
+"""How often a member is referred to, by (institution's place, month)."""
+Read = tuple[Event, Reading]
+
+NOBODY = UUID(int=0)
+"""Derived aggregates have no id of their own: one of a kind per institution."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(slots=True)
+class Stored:
+    """An aggregate as monitoring keeps it: what it contributes now, and where its events lie in the log."""
+
+    version: int = -1
+    contributions: Contributions = field(default_factory=dict)
+    shard: int = 0
+    positions: list[int] = field(default_factory=list)
+    own: dict[tuple[int, int], int] = field(default_factory=dict)
+    """Derived aggregates only: the institution's own cells, by (measure, month), of which they are a function."""
+
+
+@dataclass(slots=True)
+class Touched:
+    """What a batch changed, for whoever listens."""
+
+    places: set[int] = field(default_factory=set)
+    slots: set[int] = field(default_factory=set)
+    as_of: Microseconds = 0
+    cells: int = 0
+
+
+class Store(Protocol):
+    """The tables behind the engine, inside one transaction; whatever is read is locked until it ends."""
+
+    async def open(self, *, exclusive: bool) -> Image:
+        """The territory as it is; nobody changes it before the transaction ends, with `exclusive` nobody uses it."""
+
+    async def create_places(self, places: Sequence[Place]) -> None:
+        """Store new places, whose ids are given here; the image knows them afterwards."""
+
+    async def save_places(self, places: Sequence[Place]) -> None:
+        """Store changed places; the image knows the change afterwards."""
+
+    async def aggregates(self, keys: Sequence[Key]) -> dict[Key, Stored]:
+        """The stored aggregates among `keys`."""
+
+    async def aggregates_of(self, places: Sequence[int]) -> list[tuple[int, Contributions]]:
+        """(place, contributions) of every aggregate of these institutions."""
+
+    async def save(self, aggregates: Mapping[Key, Stored]) -> None:
+        """Store aggregates."""
+
+    async def members(self, members: Sequence[Member]) -> dict[Member, References]:
+        """The references of these members, none where a member is new."""
+
+    async def save_members(self, members: Mapping[Member, References]) -> None:
+        """Store the references of members that were read before."""
+
+    async def add(self, rows: Rows) -> None:
+        """Add to the cells."""
+
+
+async def apply(store: Store, batch: Sequence[Read]) -> Touched:
+    """Let the events take effect; the log and the positions are the caller's."""
+    if not batch:
+        return Touched()
+    places = [read for read in batch if isinstance(read[1], Territory | Institution)]
+    territory = await store.open(exclusive=bool(places))
+    amounts = Amounts()
+    if places:
+        await _resettle(store, territory, places, amounts)
+    folded = await _fold(store, territory, batch)
+    sets = await _measure(store, folded, amounts)
+    await _count(store, territory, sets, amounts)
+    rows = amounts.rows(territory)
+    await store.add(rows)
+    return Touched(set(rows.places), set(rows.slots), max(rows.as_of, default=0), len(rows))
+
+
+@dataclass(slots=True)
+class _Folded:
+    """The events of one aggregate in the batch: the newest state, its time, and the positions of all."""
+
+    state: Reading
+    time: Microseconds
+    shard: int
+    positions: list[int]
+
+
+async def _fold(store: Store, territory: Image, batch: Sequence[Read]) -> dict[Key, _Folded]:
+    """The batch by aggregate; institutions that nobody told about yet become places."""
+    ids = territory.ids
+    owners = {state.institution_id for _, state in batch if isinstance(state, Owned)}
+    missing = sorted(code for code in owners if code not in ids)
+    if missing:
+        await store.create_places([unknown_institution(code) for code in missing])
+    folded: dict[Key, _Folded] = {}
+    for event, state in batch:
+        if isinstance(state, Owned):
+            key = (ids[state.institution_id], state.kind, state.id)
+        elif isinstance(state, Institution):
+            key = (ids[state.id], state.kind, NOBODY)
+        else:
+            continue
+        seen = folded.get(key)
+        if seen is None:
+            folded[key] = _Folded(state, _microseconds(event.time), event.shard, [event.position])
+            continue
+        seen.positions.append(event.position)
+        if state.version > seen.state.version:
+            seen.state = state
+            seen.time = max(seen.time, _microseconds(event.time))
+    return folded
+
+
+_SetChanges = dict[Member, tuple[References, Microseconds]]
+
+
+async def _measure(store: Store, folded: Mapping[Key, _Folded], amounts: Amounts) -> _SetChanges:
+    """Compare what the states contribute with what they contributed; additive differences go to `amounts`."""
+    stored = await store.aggregates(sorted(folded))
+    sets: _SetChanges = {}
+    own: dict[int, tuple[References, Microseconds]] = {}
+    changed: dict[Key, Stored] = {}
+    for key, new in folded.items():
+        before = stored.get(key)
+        if before is None:
+            after = contributions(new.state)
+            changed[key] = Stored(new.state.version, after, new.shard, new.positions)
+            moved = after
+        else:
+            positions = before.positions + new.positions
+            if new.state.version <= before.version:
+                changed[key] = Stored(before.version, before.contributions, before.shard, positions)
+                continue
+            after = contributions(new.state)
+            changed[key] = Stored(new.state.version, after, before.shard, positions)
+            moved = difference(after, before.contributions)
+        place, time = key[0], new.time
+        for (measure, month, member), amount in moved.items():
+            if member is not None:
+                _note(sets, (measure, member), (place, month), amount, time)
+                continue
+            amounts.contribution(place, measure, month, amount, time)
+            if measure in INPUTS:
+                _note(own, place, (measure, month), amount, time)
+    await _derive(store, own, amounts, changed)
+    await store.save(changed)
+    return sets
+
+
+async def _derive(
+    store: Store,
+    own: Mapping[int, tuple[References, Microseconds]],
+    amounts: Amounts,
+    changed: dict[Key, Stored],
+) -> None:
+    """Bring the derived aggregates of institutions whose own cells moved up to date."""
+    stored = await store.aggregates(sorted((place, VARIETY, NOBODY) for place in own))
+    for place, (changes, time) in own.items():
+        key = (place, VARIETY, NOBODY)
+        before = stored.get(key) or Stored()
+        cells = dict(before.own)
+        for cell, amount in changes.items():
+            cells[cell] = cells.get(cell, 0) + amount
+        cells = {cell: amount for cell, amount in cells.items() if amount}
+        after = variety(cells)
+        changed[key] = Stored(before.version + 1, after, own=cells)
+        for (measure, month, _), amount in difference(after, before.contributions).items():
+            amounts.contribution(place, measure, month, amount, time)
+
+
+async def _count(store: Store, territory: Image, sets: _SetChanges, amounts: Amounts) -> None:
+    """Move the distinct counts: where each member was present against where it is."""
+    references = await store.members(sorted(sets))
+    for member, (changes, time) in sets.items():
+        kind = MEASURES[member[0]].kind
+        before = references.get(member, {})
+        after = dict(before)
+        for at, amount in changes.items():
+            after[at] = after.get(at, 0) + amount
+        after = {at: amount for at, amount in after.items() if amount}
+        references[member] = after
+        was = presence(kind, before, territory.membership) if before else {}
+        now = presence(kind, after, territory.membership)
+        _compare(member[0], was, now, amounts, time)
+    await store.save_members(references)
+
+
+async def _resettle(store: Store, territory: Image, batch: Sequence[Read], amounts: Amounts) -> None:
+    """Take in what was told about places; what institutions contributed so far follows them to their new chains."""
+    latest: dict[str, tuple[Territory | Institution, Microseconds]] = {}
+    for event, state in batch:
+        assert isinstance(state, Territory | Institution)
+        if state.id not in latest or latest[state.id][0].version < state.version:
+            latest[state.id] = state, _microseconds(event.time)
+    await _name(store, territory, [state for state, _ in latest.values()])
+    known = {code: territory.places[territory.ids[code]] for code in latest}
+    changed = [after for code, (state, _) in latest.items() if (after := told(known[code], state)) != known[code]]
+    before = _memberships(territory, changed)
+    await store.save_places(sorted(changed, key=lambda place: place.id))
+    moved = {place: was for place, was in before.items() if was != territory.membership(place)}
+    if moved:
+        newest = max(time for _, time in latest.values())
+        times = {territory.ids[code]: time for code, (_, time) in latest.items()}
+        await _follow(store, territory, moved, amounts, {place: times.get(place, newest) for place in moved})
+
+
+async def _name(store: Store, territory: Image, states: Sequence[Territory | Institution]) -> None:
+    """Create the places that the states are about, and those that they name."""
+    wanted: dict[str, Place] = {}
+    for state in states:
+        unknown = unknown_unit if isinstance(state, Territory) else unknown_institution
+        wanted.setdefault(state.id, unknown(state.id))
+        queue = list(named(told(wanted[state.id], state)))
+        while queue:
+            code = queue.pop()
+            if code not in wanted:
+                wanted[code] = unknown_unit(code)
+                queue += named(wanted[code])
+    missing = [place for code, place in wanted.items() if code not in territory.ids]
+    await store.create_places(sorted(missing, key=lambda place: place.code))
+
+
+def _memberships(territory: Image, changed: Sequence[Place]) -> dict[int, Membership]:
+    """The chains, as they are before the change, of every institution that the change may move."""
+    units = {place.id for place in changed if place.level is not Level.INSTITUTION}
+    if not units:
+        return {place.id: territory.membership(place.id) for place in changed}
+    return {
+        place.id: territory.membership(place.id)
+        for place in territory.places.values()
+        if place.level is Level.INSTITUTION
+    }
+
+
+async def _follow(
+    store: Store,
+    territory: Image,
+    moved: Mapping[int, Membership],
+    amounts: Amounts,
+    times: Mapping[int, Microseconds],
+) -> None:
+    """Expand again, under the old and the new chains, what the moved institutions contributed; apply the difference."""
+    totals: dict[int, Contributions] = {}
+    members: dict[Member, Microseconds] = {}
+    for place, stored in await store.aggregates_of(sorted(moved)):
+        total = totals.setdefault(place, {})
+        for key, amount in stored.items():
+            if key[2] is not None:
+                one = key[0], key[2]
+                members[one] = max(times[place], members.get(one, 0))
+            else:
+                total[key] = total.get(key, 0) + amount
+    for place, total in totals.items():
+        amounts.cells(expand(total, place, moved[place]), times[place], -1)
+        amounts.cells(expand(total, place, territory.membership(place)), times[place])
+
+    def membership_before(place: int) -> Membership:
+        return moved[place] if place in moved else territory.membership(place)
+
+    for member, references in (await store.members(sorted(members))).items():
+        kind = MEASURES[member[0]].kind
+        was = presence(kind, references, membership_before)
+        now = presence(kind, references, territory.membership)
+        _compare(member[0], was, now, amounts, members[member])
+
+
+def _compare(
+    measure: int,
+    was: Mapping[tuple[int, int], int],
+    now: Mapping[tuple[int, int], int],
+    amounts: Amounts,
+    time: Microseconds,
+) -> None:
+    for (place, period), amount in now.items():
+        change = amount - was.get((place, period), 0)
+        if change:
+            amounts.cell(place, measure, period, change, time)
+    for (place, period), amount in was.items():
+        if (place, period) not in now:
+            amounts.cell(place, measure, period, -amount, time)
+
+
+_K = TypeVar("_K")
+
+
+def _note(
+    into: dict[_K, tuple[References, Microseconds]],
+    key: _K,
+    at: tuple[int, int],
+    amount: int,
+    time: Microseconds,
+) -> None:
+    """Add `amount` at `at` to the changes of `key`, and keep the latest time."""
+    noted = into.get(key)
+    if noted is None:
+        into[key] = {at: amount}, time
+        return
+    changes, seen = noted
+    changes[at] = changes.get(at, 0) + amount
+    if time > seen:
+        into[key] = changes, time
+
+
+def _microseconds(time: datetime) -> Microseconds:
+    """Since 1970, exactly."""
+    since = time - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds

@@ -1,0 +1,68 @@
+"""The live path equals the brute-force recomputation, whatever comes late, twice or in pieces."""
+
+from collections.abc import Sequence
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.monitoring.domain.measures import BY_NAME, Kind
+from services.monitoring.domain.periods import month_from
+from services.monitoring.domain.readings import decode
+from services.monitoring.engine import apply
+from services.monitoring.recompute import Values, live_values, recompute
+from shared.contracts.events import Event
+from tests.support.monitoring import Story, a_story
+from tests.support.monitoring_memory import MemoryStore
+
+STOCKS = (Kind.STOCK, Kind.SET_STOCK)
+
+
+async def live(batches: Sequence[Sequence[Event]]) -> MemoryStore:
+    store = MemoryStore()
+    for batch in batches:
+        await apply(store, [(event, decode(event)) for event in batch])
+    return store
+
+
+def compared(store: MemoryStore, story: Story) -> tuple[Values, Values]:
+    cells = list(store.named_cells())
+    months = {month_from(period) for name, _, period, _ in cells if BY_NAME[name].kind in STOCKS}
+    proof = recompute(story.country, months)
+    asked = {month_from(period) for name, _, period in proof if BY_NAME[name].kind in STOCKS} | months
+    return live_values(cells, asked), proof
+
+
+def split(random: Random, events: Sequence[Event]) -> list[list[Event]]:
+    batches: list[list[Event]] = [[]]
+    for event in events:
+        if random.random() < 0.1:
+            batches.append([])
+        batches[-1].append(event)
+    return batches
+
+
+@given(st.randoms(use_true_random=False), st.integers(0, 60))
+@settings(deadline=None, max_examples=150)
+async def test_live_values_equal_the_recomputed_ones(random: Random, steps: int) -> None:
+    story = a_story(random, steps)
+    values, proof = compared(await live(split(random, story.events)), story)
+    assert values == proof
+
+
+@given(st.randoms(use_true_random=False), st.integers(0, 60))
+@settings(deadline=None, max_examples=150)
+async def test_order_duplicates_and_batches_change_no_value(random: Random, steps: int) -> None:
+    story = a_story(random, steps)
+    delivered = [*story.events, *random.choices(story.events, k=steps)]
+    random.shuffle(delivered)
+    values, proof = compared(await live(split(random, delivered)), story)
+    assert values == proof
+
+
+async def test_replayed_events_leave_every_cell_unchanged() -> None:
+    story = a_story(Random(7), 200)
+    store = await live([story.events])
+    before = dict(store.cells)
+    await apply(store, [(event, decode(event)) for event in story.events])
+    assert store.cells == before
