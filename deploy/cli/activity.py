@@ -4,6 +4,7 @@ import importlib.util
 
 from deploy.local.environment import ROOT
 from deploy.local.stack import Stack
+from services.portal.issuer.users import DEMO_USERS
 
 TERRITORY = ROOT / "shared" / "reference" / "territory.csv"
 
@@ -32,6 +33,13 @@ async def start(stack: Stack) -> None:
         await stack.run("demo", "deploy.cli.main", "demo")
 
 
-def demo_users() -> list[str]:
-    """Lines that tell a person how to sign in."""
-    return []
+def sign_in_lines() -> list[str]:
+    """How to sign in at the demonstration: the users by role, in two lines."""
+    by_role: dict[str, list[str]] = {}
+    for user in DEMO_USERS:
+        by_role.setdefault(user.role, []).append(user.username)
+    named = " · ".join(f"{role}: {', '.join(users)}" for role, users in by_role.items())
+    return [
+        f"Sign in     {named}",
+        "            (no password on the sign-in page; schools and enterprises are found there)",
+    ]

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from deploy.cli import activity
-from deploy.cli.console import err, out
+from deploy.cli.console import note, out
 from deploy.local.process import Process, State
 from deploy.local.stack import Engines, Stack
 
@@ -45,8 +45,8 @@ def up(
 
 async def _up(engines: Engines, folder: Path, demo: bool) -> None:
     began = time.monotonic()
-    stack = Stack(folder, engines=engines, on_change=_Announcer(), say=lambda text: err.print(f"  [dim]·[/] {text} …"))
-    err.print(f"[bold]Hamkor[/] on {engines} engines, data in {stack.folder.path}")
+    stack = Stack(folder, engines=engines, on_change=_Announcer(), say=lambda text: note(f"  [dim]·[/] {text} …"))
+    note(f"[bold]Hamkor[/] on {engines} engines, data in {stack.folder.path}")
     ended = _end_on_signals(stack)
     starting = asyncio.create_task(stack.start())
     await asyncio.wait([starting, ended], return_when=asyncio.FIRST_COMPLETED)
@@ -54,7 +54,7 @@ async def _up(engines: Engines, folder: Path, demo: bool) -> None:
         starting.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await starting
-        err.print("Stopped before it was up.")
+        note("Stopped before it was up.")
         return
     starting.result()
     try:
@@ -65,21 +65,22 @@ async def _up(engines: Engines, folder: Path, demo: bool) -> None:
         going.cancel()
         await asyncio.wait([ended])
     finally:
-        err.print("Stopping …")
+        note("Stopping …")
         stopping = time.monotonic()
         await stack.stop()
-        err.print(f"Stopped in {time.monotonic() - stopping:.1f} s. Nothing is lost; `make up` goes on from here.")
+        note(f"Stopped in {time.monotonic() - stopping:.1f} s. Nothing is lost; `make up` goes on from here.")
 
 
 async def _go_on(stack: Stack, demo: bool, began: float) -> None:
     await activity.load_reference(stack)
     if demo:
         await activity.start(stack)
-    out.print(f"\n  Dashboard   [bold link={stack.url()}]{stack.url()}[/]   ({time.monotonic() - began:.1f} s)")
-    for line in activity.demo_users():
-        out.print(f"  {line}")
-    out.print("  Logs        " + str(stack.folder.logs))
-    out.print("  End         Ctrl-C\n")
+    with contextlib.suppress(OSError):
+        out.print(f"\n  Dashboard   [bold link={stack.url()}]{stack.url()}[/]   ({time.monotonic() - began:.1f} s)")
+        for line in activity.sign_in_lines():
+            out.print(f"  {line}")
+        out.print(f"  Logs        {stack.folder.logs}")
+        out.print("  End         Ctrl-C\n")
 
 
 def _end_on_signals(stack: Stack) -> "asyncio.Task[None]":
@@ -112,4 +113,4 @@ class _Announcer:
         elif process.state in SIGNS and not process.program.ends_by_itself:
             took_s = time.monotonic() - self._began.get(process.name, time.monotonic())
             detail = process.detail or f"[dim]{took_s:.1f} s[/]"
-            err.print(f"  {SIGNS[process.state]} {process.name:<12}{detail}")
+            note(f"  {SIGNS[process.state]} {process.name:<12}{detail}")
