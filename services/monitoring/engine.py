@@ -53,12 +53,9 @@ class Stored:
 
 @dataclass(slots=True)
 class Touched:
-    """What a batch changed, for whoever listens."""
+    """What a batch changed: the rows that were added to the cells."""
 
-    places: set[int] = field(default_factory=set)
-    slots: set[int] = field(default_factory=set)
-    as_of: Microseconds = 0
-    cells: int = 0
+    rows: Rows = field(default_factory=Rows)
 
 
 class Store(Protocol):
@@ -106,7 +103,7 @@ async def apply(store: Store, batch: Sequence[Read]) -> Touched:
     await _count(store, territory, sets, amounts)
     rows = amounts.rows(territory)
     await store.add(rows)
-    return Touched(set(rows.places), set(rows.slots), max(rows.as_of, default=0), len(rows))
+    return Touched(rows)
 
 
 @dataclass(slots=True)

@@ -126,8 +126,8 @@ for _number, _group in enumerate(RespondentGroup, start=31):
         _number, f"survey.{_group}", sum=Kind.FLOW, count=Kind.FLOW, squares=Kind.FLOW
     )
 
-SETS: Final = frozenset(code for code, measure in MEASURES.items() if measure.is_set)
-"""Codes of the measures whose contributions name members."""
+OWN_SETS: Final = frozenset((GRADUATES_EMPLOYED, GRADUATES_CONFIRMED))
+"""Sets whose members belong to one institution, so that no two institutions ever refer to the same member."""
 
 STEPPED_SLOTS: Final = frozenset(measure.slot for measure in MEASURES.values() if measure.stepped)
 """Rows that are shown in steps of k responses; their `count` is column 1."""

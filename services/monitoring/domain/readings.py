@@ -3,6 +3,7 @@
 A test holds every field against the contract's model; a field the contract doesn't have can't be read.
 """
 
+import re
 from collections.abc import Callable
 from datetime import date
 from typing import Annotated, ClassVar
@@ -195,12 +196,17 @@ _DECODERS: dict[str, Callable[[bytes], Reading]] = {
 }
 
 
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}").fullmatch
+
+
 def decode(event: Event) -> Reading:
     """What is read of the event; raises Unreadable with the field and the rule it breaks."""
     decoder = _DECODERS.get(event.type)
     if decoder is None:
         raise Unreadable(f"unknown event type {event.type}")
+    if not _UUID(event.id) or "\0" in event.subject:
+        raise Unreadable("the log keeps the event's id as a UUID and its subject as text without NUL")
     try:
         return decoder(event.data)
-    except msgspec.DecodeError as error:
+    except ValueError as error:
         raise Unreadable(f"{event.type}: {error}") from error

@@ -1,0 +1,74 @@
+"""The one use case of monitoring's writing side: a batch of events takes effect."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+
+from services.monitoring.domain.measures import STEPPED_SLOTS
+from services.monitoring.domain.readings import Institution, Owned
+from services.monitoring.domain.territory import Image, Level
+from services.monitoring.engine import Read, Touched, apply
+from services.monitoring.tables import Tables
+
+log = structlog.get_logger(__name__)
+
+CHANNEL = "hamkor_changes"
+MAX_PAYLOAD_BYTES = 7900
+
+
+class Applier:
+    """Lets batches take effect, keeping from one to the next what it knows of the territory.
+
+    `k`: a survey's values are shown in steps of this many responses.
+    """
+
+    def __init__(self, k: int) -> None:
+        self._k = k
+        self._image = Image()
+        self._types: dict[str, int] = {}
+        self._trusted = True
+
+    async def __call__(self, connection: Any, batch: Sequence[Read]) -> None:
+        """Apply the batch inside the connection's transaction, whose scope is "all"; call `committed` after it."""
+        if not self._trusted:
+            self._image, self._types = Image(), {}
+        self._trusted = False
+        tables = Tables(connection, self._image, self._types)
+        await tables.take_shards(event for event, _ in batch)
+        touched = await apply(tables, batch)
+        ids = self._image.ids
+        await tables.log(
+            (event, ids[state.institution_id] if isinstance(state, Owned) else _own_place(ids, state))
+            for event, state in batch
+        )
+        released = await tables.release(touched.rows, self._k)
+        payload = self._payload(touched, released)
+        if payload:
+            await connection.execute("select pg_notify($1, $2)", CHANNEL, payload)
+
+    def committed(self) -> None:
+        """The last batch's transaction was committed: what was learnt in it is true."""
+        self._trusted = True
+
+    def _payload(self, touched: Touched, released: set[tuple[int, int]]) -> str:
+        """What changed, for those who watch: places' ids, slots, time; null where there are too many places to name."""
+        rows = touched.rows
+        shown = {slot for slot in rows.slots if slot not in STEPPED_SLOTS}
+        places = {place for place, slot in zip(rows.places, rows.slots, strict=True) if slot in shown}
+        places |= {place for place, _ in released}
+        slots = sorted(shown | {slot for _, slot in released})
+        if not places:
+            return ""
+        as_of = max(rows.as_of)
+        ordered = sorted(places, key=lambda place: (self._image.places[place].level, place))
+        text = json.dumps({"places": ordered, "slots": slots, "as_of": as_of}, separators=(",", ":"))
+        if len(text) > MAX_PAYLOAD_BYTES:
+            upper = [place for place in ordered if self._image.places[place].level is not Level.INSTITUTION]
+            text = json.dumps({"places": upper, "slots": slots, "as_of": as_of, "more": True}, separators=(",", ":"))
+        return text
+
+
+def _own_place(ids: dict[str, int], state: Any) -> int | None:
+    return ids[state.id] if isinstance(state, Institution) else None

@@ -1,0 +1,99 @@
+"""Batches on a real PostgreSQL: exact, whatever is delivered how, and with several workers at once."""
+
+import asyncio
+from collections import defaultdict
+from random import Random
+
+import pytest
+
+from shared.contracts.events import Event
+from tests.integration.monitoring.support import Bench, PowerFailure, compared
+from tests.support.monitoring import a_story
+
+
+def in_batches(random: Random, events: list[Event], size: int) -> list[list[Event]]:
+    batches: list[list[Event]] = []
+    while events:
+        count = random.randrange(1, 2 * size)
+        batches.append(events[:count])
+        events = events[count:]
+    return batches
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_cells_equal_the_recomputation(bench: Bench, seed: int) -> None:
+    random = Random(seed)
+    story = a_story(random, 400)
+    worker = await bench.worker()
+    for batch in in_batches(random, story.events, 20):
+        await worker.take(batch)
+    values, proof = compared(await bench.cells(), story.country)
+    assert values == proof
+    logged = await bench.rows("select count(*), count(distinct (source, shard, position)) from event_seen")
+    assert tuple(logged[0]) == (len(story.events), len(story.events))
+
+
+async def test_a_rolled_back_batch_leaves_nothing_behind(bench: Bench) -> None:
+    story = a_story(Random(5), 100)
+    worker = await bench.worker()
+    half = len(story.events) // 2
+    await worker.take(story.events[:5])
+    for cut in (20, half):
+        with pytest.raises(PowerFailure):
+            await worker.take(story.events[5:cut], fail=True)
+    await worker.take(story.events[5:])
+    values, proof = compared(await bench.cells(), story.country)
+    assert values == proof
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_workers_at_once_lose_and_double_nothing(bench: Bench, seed: int) -> None:
+    """Three workers, each with the shards of some partitions in order, all with the same hot upper cells."""
+    random = Random(100 + seed)
+    story = a_story(random, 1500, institutions=12)
+    lanes: dict[int, list[Event]] = defaultdict(list)
+    for event in story.events:
+        lanes[(event.shard + len(event.source)) % 3].append(event)
+    workers = [await bench.worker() for _ in lanes]
+
+    async def work(number: int) -> None:
+        for batch in in_batches(Random(number), lanes[number], 40):
+            await workers[number].take(batch)
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(work(number) for number in lanes))
+    values, proof = compared(await bench.cells(), story.country)
+    assert values == proof
+
+
+async def test_a_new_worker_knows_what_others_stored(bench: Bench) -> None:
+    random = Random(11)
+    story = a_story(random, 300)
+    for batch in in_batches(random, story.events, 30):
+        await (await bench.worker()).take(batch)
+    values, proof = compared(await bench.cells(), story.country)
+    assert values == proof
+
+
+async def test_a_scope_sees_its_own_places_only(bench: Bench) -> None:
+    story = a_story(Random(3), 300, institutions=6)
+    await (await bench.worker()).take(story.events)
+    everything = await bench.rows("select place from cell")
+    nation = await bench.rows("select place from cell", scope="path:/17/")
+    assert len(nation) == len(everything) > 0
+    district = story.districts[0]
+    seen = await bench.rows(
+        "select distinct p.path from cell c join place p on p.id = c.place",
+        scope=f"path:/17/{district[:4]}/{district}/",
+    )
+    assert seen
+    assert all(f"/{district}/" in row["path"] for row in seen)
+    one = story.institutions[0]
+    for table in ("cell", "aggregate", "event_seen"):
+        mine = await bench.rows(
+            f"select distinct p.code from {table} c join place p on p.id = c.place", scope=f"institution:{one}"
+        )
+        assert [row["code"] for row in mine] == [one]
+    for scope in ("none", "", "enterprise:x", "path:", "institution:"):
+        for table in ("cell", "aggregate", "event_seen", "place", "member"):
+            assert not await bench.rows(f"select 1 from {table}", scope=scope), (scope, table)
