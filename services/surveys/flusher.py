@@ -1,7 +1,6 @@
 """Moves staged answers on: in company of k where it can be had, alone only when their time is up."""
 
 import asyncio
-import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,9 +11,9 @@ from prometheus_client import Counter, Gauge
 
 from services.surveys import queries
 from services.surveys.commands import responses
+from services.surveys.domain.campaigns import may_move_on
 from services.surveys.domain.secrets import Secrets
 from services.surveys.instruments import InstrumentLibrary
-from shared.clock import local_day
 from shared.persistence.unit_of_work import Database
 from shared.scope import SYSTEM
 from shared.telemetry.progress import Progress
@@ -23,10 +22,9 @@ log = structlog.get_logger(__name__)
 
 STAGED = Gauge("hamkor_surveys_staged_answers", "Answers that are stored and wait for company before they are told")
 MOVED = Counter("hamkor_surveys_moved_answers_total", "Answers that became responses")
-SEALS_BROKEN = Gauge("hamkor_surveys_broken_seals", "Staged answers that this process's pepper does not open")
+UNOPENED = Gauge("hamkor_surveys_unopened_answers", "Staged answers that this process's pepper does not open")
 
 LOOK_S: Final = 2.0
-PAUSE_AFTER_BROKEN_S: Final = 60.0
 
 
 @dataclass
@@ -44,7 +42,7 @@ class Flusher:
     step: int
     patience_s: float
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
-    _paused_until: dict[str, float] = field(default_factory=dict)
+    _unopened: int = 0
 
     def wake(self) -> None:
         """Look at once: something was staged or closed."""
@@ -66,26 +64,23 @@ class Flusher:
     async def look(self) -> int:
         """Move on what is due; returns how many answers moved."""
         async with self.database.reading(SYSTEM) as session:
-            waiting = await queries.waiting(session)
+            waiting = await queries.waiting(session, self.secrets.key_id)
+            self._tell_unopened(await queries.sealed_otherwise(session, self.secrets.key_id))
         STAGED.set(sum(count for _, count in waiting))
-        moved = broken = 0
+        moved = 0
         now = self.database.clock()
         for row, count in waiting:
-            if self._paused_until.get(row.id, 0.0) > time.monotonic():
-                continue
-            over = row.campaign().is_over(local_day(now))
-            if count >= self.step or over or (row.flush_due is not None and row.flush_due <= now):
+            if may_move_on(row.campaign(), count, self.step, row.flush_due, now):
                 async with self.database.unit_of_work() as uow:
-                    outcome = await responses.move_on(uow, self.secrets, self.library, row.id, self.step)
-                moved += outcome.moved
-                broken += outcome.broken
-                if outcome.broken:
-                    self._paused_until[row.id] = time.monotonic() + PAUSE_AFTER_BROKEN_S
+                    moved += await responses.move_on(uow, self.secrets, self.library, row.id, self.step)
             elif row.flush_due is None:
                 async with self.database.unit_of_work() as uow:
                     await responses.set_due(uow, row.id, now + timedelta(seconds=self.patience_s))
         MOVED.inc(moved)
-        if broken:
-            SEALS_BROKEN.set(broken)
-            log.error("answers.seal_broken", count=broken, remedy="start with the SURVEYS_CODE_PEPPER that sealed them")
         return moved
+
+    def _tell_unopened(self, count: int) -> None:
+        if count > self._unopened:
+            log.error("answers.unopened", count=count, remedy="start with the SURVEYS_CODE_PEPPER that sealed them")
+        self._unopened = count
+        UNOPENED.set(count)

@@ -114,10 +114,11 @@ async def door(session: AsyncSession, secrets: Secrets, code: AccessCode) -> Doo
     return Door(row.campaign(), name, state != UNUSED)
 
 
-async def waiting(session: AsyncSession) -> list[tuple[CampaignRow, int]]:
-    """Campaigns with staged answers, and how many; needs the service's own scope."""
+async def waiting(session: AsyncSession, key_id: bytes) -> list[tuple[CampaignRow, int]]:
+    """Campaigns with staged answers under our key, and how many; needs the service's own scope."""
     staged = (
         select(staged_answer.c.campaign_id, func.count().label("staged"))
+        .where(staged_answer.c.key_id == key_id)
         .group_by(staged_answer.c.campaign_id)
         .subquery()
     )
@@ -125,6 +126,12 @@ async def waiting(session: AsyncSession) -> list[tuple[CampaignRow, int]]:
         select(CampaignRow, staged.c.staged).join(staged, staged.c.campaign_id == CampaignRow.id)
     )
     return [(row, count) for row, count in found]
+
+
+async def sealed_otherwise(session: AsyncSession, key_id: bytes) -> int:
+    """Staged answers that this key does not open; needs the service's own scope."""
+    query = select(func.count()).select_from(staged_answer).where(staged_answer.c.key_id != key_id)
+    return (await session.execute(query)).scalar_one()
 
 
 def _visible(scope: Scope) -> Found:

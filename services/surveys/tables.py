@@ -128,6 +128,7 @@ staged_answer = Table(
     "staged_answer",
     Base.metadata,
     Column("campaign_id", Text, nullable=False),
+    Column("key_id", LargeBinary, nullable=False),
     Column("sealed", LargeBinary, nullable=False),
 )
 

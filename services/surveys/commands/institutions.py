@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
@@ -12,13 +12,9 @@ from shared.persistence.unit_of_work import UnitOfWork
 
 
 async def take_over(uow: UnitOfWork, institutions: Mapping[str, InstitutionState]) -> None:
-    """Bring institutions to their newest states; campaigns follow an institution that moved."""
+    """Bring institutions to the given states unless newer ones are known; campaigns follow one that moved."""
     if not institutions:
         return
-    known = await uow.session.execute(
-        select(col(InstitutionRow.id), col(InstitutionRow.org_path)).where(col(InstitutionRow.id).in_(institutions))
-    )
-    before = {row.id: row.org_path for row in known}
     rows = [
         {
             "id": state.id,
@@ -38,8 +34,13 @@ async def take_over(uow: UnitOfWork, institutions: Mapping[str, InstitutionState
             where=col(InstitutionRow.version) < statement.excluded["version"],
         )
     )
-    for state in institutions.values():
-        if before.get(state.id, state.path) != state.path:
-            await uow.session.execute(
-                update(CampaignRow).where(col(CampaignRow.institution_id) == state.id).values(org_path=state.path)
-            )
+    await uow.session.execute(
+        update(CampaignRow)
+        .where(
+            col(CampaignRow.institution_id) == col(InstitutionRow.id),
+            col(InstitutionRow.id).in_(institutions),
+            col(CampaignRow.org_path) != col(InstitutionRow.org_path),
+        )
+        .values(org_path=col(InstitutionRow.org_path))
+        .execution_options(synchronize_session=False)
+    )

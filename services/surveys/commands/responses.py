@@ -3,16 +3,14 @@
 import random
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-import structlog
 from sqlalchemy import delete, insert, select, text, update
 from sqlmodel import col
 
 from services.surveys.domain.answers import Answers
-from services.surveys.domain.campaigns import Campaign
+from services.surveys.domain.campaigns import Campaign, may_move_on
 from services.surveys.domain.codes import AccessCode
 from services.surveys.domain.instruments import Instrument
 from services.surveys.domain.scoring import measures, score
@@ -24,8 +22,6 @@ from shared.contracts.events import Recorded
 from shared.contracts.surveys import RESPONSE_RECORDED, ResponseState, Score
 from shared.persistence.unit_of_work import UnitOfWork
 
-log = structlog.get_logger(__name__)
-
 BATCH: Final = 1000
 """Answers moved on in one transaction."""
 
@@ -35,8 +31,10 @@ COMPANY: Final = 1000
 _CHANCE: Final = random.SystemRandom()
 
 _STAGED = text(
-    "select cast(ctid as text) as place, sealed from staged_answer where campaign_id = :campaign limit :limit"
+    "select cast(ctid as text) as place, sealed from staged_answer "
+    "where campaign_id = :campaign and key_id = :key_id limit :limit"
 )
+_SET_ASIDE = text("update staged_answer set key_id = '' where ctid = any(cast(cast(:places as text[]) as tid[]))")
 _UNSTAGE = text("delete from staged_answer where ctid = any(cast(cast(:places as text[]) as tid[]))")
 _EARLIER = text(
     "select fingerprint from access_code where campaign_id = :campaign and state = :mixed "
@@ -74,25 +72,20 @@ async def record_answers(
         return False
     content = {"day": local_day(uow.now).isoformat(), "answers": dict(answers)}
     await uow.session.execute(
-        insert(staged_answer).values(campaign_id=campaign.id, sealed=secrets.seal(campaign.id, content))
+        insert(staged_answer).values(
+            campaign_id=campaign.id, key_id=secrets.key_id, sealed=secrets.seal(campaign.id, content)
+        )
     )
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
-    """What a move did: answers moved on, and staged ones that can't be opened with this pepper."""
-
-    moved: int = 0
-    broken: int = 0
-
-
-async def move_on(uow: UnitOfWork, secrets: Secrets, library: InstrumentLibrary, campaign_id: str, step: int) -> Moved:
-    """Turn staged answers of a campaign into responses and events, in an order drawn by chance.
+async def move_on(uow: UnitOfWork, secrets: Secrets, library: InstrumentLibrary, campaign_id: str, step: int) -> int:
+    """Turn staged answers of a campaign into responses and events, in an order drawn by chance; returns how many.
 
     In the same transaction the spent codes are written anew, in another order drawn by chance and together with
     codes spent earlier, so that neither transaction ids nor places in the tables pair a code with a response.
-    Results are released in steps of at least `step` responses per measure. Does nothing while another process moves.
+    Results are released in steps of at least `step` responses per measure. Does nothing while another process moves,
+    or where it left fewer than `step` behind.
     """
     row = (
         await uow.session.execute(
@@ -100,25 +93,32 @@ async def move_on(uow: UnitOfWork, secrets: Secrets, library: InstrumentLibrary,
         )
     ).scalar_one_or_none()
     if row is None:
-        return Moved()
-    campaign = row.campaign()
-    staged = (await uow.session.execute(_STAGED, {"campaign": campaign_id, "limit": BATCH})).all()
-    opened: dict[str, dict[str, Any]] = {}
-    broken = 0
-    for place, sealed in staged:
+        return 0
+    wanted = {"campaign": campaign_id, "key_id": secrets.key_id, "limit": BATCH}
+    contents: list[dict[str, Any]] = []
+    places: list[str] = []
+    damaged: list[str] = []
+    for place, sealed in await uow.session.execute(_STAGED, wanted):
         try:
-            opened[place] = secrets.unseal(campaign_id, bytes(sealed))
+            contents.append(secrets.unseal(campaign_id, bytes(sealed)))
+            places.append(place)
         except SealBroken:
-            broken += 1
-    if opened:
-        await uow.session.execute(_UNSTAGE, {"places": list(opened)})
-        contents = list(opened.values())
+            damaged.append(place)
+    campaign = row.campaign()
+    if damaged:
+        # They must not count as company: the others are looked at again without them.
+        await uow.session.execute(_SET_ASIDE, {"places": damaged})
+        return 0
+    if not may_move_on(campaign, len(contents), step, row.flush_due, uow.now):
+        return 0
+    if contents:
+        await uow.session.execute(_UNSTAGE, {"places": places})
         _CHANCE.shuffle(contents)
         instrument = library.get(campaign.instrument, campaign.instrument_version)
         await _store(uow, campaign, instrument, contents, step)
         await _mix_codes(uow, campaign_id)
     row.flush_due = None
-    return Moved(len(opened), broken)
+    return len(contents)
 
 
 async def set_due(uow: UnitOfWork, campaign_id: str, due: datetime) -> None:

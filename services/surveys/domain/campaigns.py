@@ -1,12 +1,13 @@
 """A campaign: one instrument asked at one institution in a period; its life is the table TRANSITIONS."""
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Annotated, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.clock import local_day
 from shared.contracts.events import State
 from shared.contracts.fields import Id, Name
 from shared.errors import FieldError, InvalidInput, WrongState
@@ -121,6 +122,11 @@ class Campaign(State):
     def is_over(self, today: date) -> bool:
         """True when no answer can come any more."""
         return self.status is CampaignStatus.CLOSED or today > self.period.last
+
+
+def may_move_on(campaign: Campaign, staged: int, step: int, due: datetime | None, now: datetime) -> bool:
+    """Whether staged answers stop waiting: `step` are together, no more can come, or their time (`due`) is up."""
+    return staged >= step or campaign.is_over(local_day(now)) or (due is not None and due <= now)
 
 
 def check_period(period: Period, today: date) -> None:

@@ -44,7 +44,7 @@ def upgrade() -> None:
         "campaign_id text not null, state smallint not null check (state between 0 and 2))"
     )
     op.execute("create index access_code_state on access_code (campaign_id, state, fingerprint)")
-    op.execute("create table staged_answer (campaign_id text not null, sealed bytea not null)")
+    op.execute("create table staged_answer (campaign_id text not null, key_id bytea not null, sealed bytea not null)")
     op.execute("create index staged_answer_campaign on staged_answer (campaign_id)")
     op.execute(
         "create table response (id text primary key, campaign_id text not null, day date not null, "
@@ -59,7 +59,7 @@ def upgrade() -> None:
     for table in ("institution", "campaign", "code_batch", "tally", "released_result"):
         grant(table)
     grant("access_code", "select, insert, update, delete")
-    grant("staged_answer", "select, insert, delete")
+    grant("staged_answer", "select, insert, update, delete")
     grant("response", "select, insert")
     protect("institution", read="app_sees(org_path)", write="app_sees('')")
     protect("campaign", read="app_sees(org_path)")

@@ -1,6 +1,6 @@
 """A campaign does what its table says and nothing else."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import product
 
 import pytest
@@ -14,6 +14,7 @@ from services.surveys.domain.campaigns import (
     InstitutionClosed,
     Period,
     check_period,
+    may_move_on,
 )
 from shared.errors import InvalidInput, WrongState
 
@@ -85,3 +86,25 @@ def test_a_period_may_be_one_day() -> None:
     period = Period(first=TODAY, last=TODAY)
     check_period(period, TODAY)
     assert TODAY in period
+
+
+NOON = datetime(2026, 9, 10, 7, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("staged", "status", "due", "moves"),
+    [
+        (9, CampaignStatus.OPEN, None, False),
+        (10, CampaignStatus.OPEN, None, True),
+        (1, CampaignStatus.OPEN, NOON + timedelta(seconds=1), False),
+        (1, CampaignStatus.OPEN, NOON, True),
+        (1, CampaignStatus.CLOSED, None, True),
+    ],
+)
+def test_answers_wait_for_company(staged: int, status: CampaignStatus, due: datetime | None, moves: bool) -> None:
+    assert may_move_on(a_campaign(status), staged, 10, due, NOON) is moves
+
+
+def test_answers_wait_no_longer_than_the_period() -> None:
+    assert may_move_on(a_campaign(CampaignStatus.OPEN, last=0), 1, 10, None, NOON) is False
+    assert may_move_on(a_campaign(CampaignStatus.OPEN, last=0), 1, 10, None, NOON + timedelta(days=1)) is True
