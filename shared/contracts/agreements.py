@@ -64,7 +64,11 @@ class InternshipTerm(Value):
 
 
 class AgreementState(State):
-    """An agreement; `active_periods` are what stocks are counted from, `amendment` counts amendments in force."""
+    """An agreement; `active_periods` are what stocks are counted from, `amendment` counts amendments in force.
+
+    `valid_until` is its last day, `ended_on` the first day on which it is no longer in force, however it ended;
+    `suspended_on` stands while it is suspended, `amended_on` is the day the last amendment took effect.
+    """
 
     institution_id: str
     form: Form
@@ -75,7 +79,9 @@ class AgreementState(State):
     valid_until: date
     signed_on: date | None = None
     ended_on: date | None = None
+    suspended_on: date | None = None
     amendment: int = 0
+    amended_on: date | None = None
     active_periods: tuple[ActivePeriod, ...] = ()
     schedule: tuple[InternshipTerm, ...] = ()
     schedule_complete: bool = False

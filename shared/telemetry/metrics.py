@@ -39,3 +39,8 @@ FRESHNESS = Histogram(
     "Event time to visible in the indicators",
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3600),
 )
+TIME_PASSED = Counter(
+    "hamkor_agreements_time_passed_total",
+    "Agreements that the calendar brought into force or to their end",
+    ["fact"],
+)

@@ -1,0 +1,242 @@
+"""HTTP routes of agreements: one line a command; what may be done by whom stands in one table.
+
+Every command that changes an agreement, activity or employment demands its version (If-Match).
+"""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Response
+
+from services.agreements import queries
+from services.agreements.commands import activities, agreements, employments
+from services.agreements.domain import activities as activity_domain
+from services.agreements.domain import agreements as agreement_domain
+from services.agreements.domain import employments as employment_domain
+from services.agreements.domain import schedules as schedule_domain
+from services.agreements.tables import ActivityRow, AgreementRow, EmploymentRow
+from shared.contracts.agreements import (
+    ActivityState,
+    AgreementState,
+    AgreementStatus,
+    EmploymentState,
+    EmploymentStatus,
+)
+from shared.contracts.vocabulary import Form
+from shared.errors import NotFound
+from shared.persistence.pages import one_state
+from shared.scope import EDUCATION, Role
+from shared.web.edge import Edge, page_response, state_dict_response
+
+READERS = EDUCATION | {Role.ENTERPRISE, Role.SERVICE}
+PERMISSIONS: dict[str, frozenset[Role]] = {
+    "agreement.read": READERS,
+    "agreement.draft": EDUCATION,
+    "agreement.sign": frozenset({Role.INSTITUTION, Role.ENTERPRISE}),
+    "agreement.change": EDUCATION,
+    "activity.record": EDUCATION,
+    "employment.read": READERS,
+    "employment.report": EDUCATION,
+    "employment.confirm": frozenset({Role.ENTERPRISE}),
+    "employment.end": EDUCATION | {Role.ENTERPRISE},
+}
+
+router = APIRouter(prefix="/v1")
+Limit = Annotated[int, Query(ge=1, le=500, description="items a page")]
+After = Annotated[str | None, Query(max_length=500, description="cursor of the page before")]
+Reference = Annotated[str | None, Query(max_length=64, pattern=r"^[A-Za-z0-9._:-]+$")]
+
+
+@router.post("/agreements", tags=["agreements"], status_code=201, response_model=AgreementState)
+async def draft_agreement(edge: Edge, body: agreement_domain.DraftAgreement) -> Response:
+    """Draw up an agreement; the parties get their ids p1, p2 … in the order given."""
+    return await edge.command("agreement.draft", lambda uow: agreements.draft_agreement(uow, body), status=201)
+
+
+@router.get("/agreements", tags=["agreements"])
+async def list_agreements(
+    edge: Edge,
+    status: AgreementStatus | None = None,
+    form: Form | None = None,
+    institution_id: Reference = None,
+    enterprise_id: Reference = None,
+    after: After = None,
+    limit: Limit = 50,
+) -> Response:
+    """Agreements of the caller's territory, or those an enterprise is a party of."""
+    async with edge.reading("agreement.read") as session:
+        return page_response(
+            *await queries.agreements(
+                session,
+                edge.principal.scope,
+                status=status,
+                form=form,
+                institution_id=institution_id,
+                enterprise_id=enterprise_id,
+                after=after,
+                limit=limit,
+            )
+        )
+
+
+@router.get("/agreements/{id_}", tags=["agreements"], response_model=AgreementState)
+async def get_agreement(edge: Edge, id_: str) -> Response:
+    """One agreement; its version is the ETag."""
+    async with edge.reading("agreement.read") as session:
+        return state_dict_response(await one_state(session, AgreementRow, id_, edge.principal.scope), "agreement", id_)
+
+
+@router.post("/agreements/{id_}/sign", tags=["agreements"], response_model=AgreementState)
+async def sign_agreement(edge: Edge, id_: str, body: agreement_domain.SignAgreement) -> Response:
+    """Sign for one's own party; the institution also records the other parties' signatures on paper."""
+    return await edge.command("agreement.sign", lambda uow: agreements.sign_agreement(uow, id_, body), versioned=True)
+
+
+@router.post("/agreements/{id_}/amend", tags=["agreements"], response_model=AgreementState)
+async def amend_agreement(edge: Edge, id_: str, body: agreement_domain.AmendAgreement) -> Response:
+    """Change last day, opportunities or schedule of a signed agreement."""
+    return await edge.command(
+        "agreement.change", lambda uow: agreements.amend_agreement(uow, id_, body), versioned=True
+    )
+
+
+@router.post("/agreements/{id_}/suspend", tags=["agreements"], response_model=AgreementState)
+async def suspend_agreement(edge: Edge, id_: str, body: agreement_domain.SuspendAgreement) -> Response:
+    """Not active from a day on."""
+    return await edge.command(
+        "agreement.change", lambda uow: agreements.suspend_agreement(uow, id_, body), versioned=True
+    )
+
+
+@router.post("/agreements/{id_}/resume", tags=["agreements"], response_model=AgreementState)
+async def resume_agreement(edge: Edge, id_: str, body: agreement_domain.ResumeAgreement) -> Response:
+    """Active again from a day on."""
+    return await edge.command(
+        "agreement.change", lambda uow: agreements.resume_agreement(uow, id_, body), versioned=True
+    )
+
+
+@router.post("/agreements/{id_}/end", tags=["agreements"], response_model=AgreementState)
+async def end_agreement(edge: Edge, id_: str, body: agreement_domain.EndAgreement) -> Response:
+    """End before the last day agreed; `ended_on` is the first day no longer in force."""
+    return await edge.command("agreement.change", lambda uow: agreements.end_agreement(uow, id_, body), versioned=True)
+
+
+@router.post("/agreements/{id_}/cancel", tags=["agreements"], response_model=AgreementState)
+async def cancel_agreement(edge: Edge, id_: str) -> Response:
+    """Give up a draft."""
+    return await edge.command("agreement.change", lambda uow: agreements.cancel_agreement(uow, id_), versioned=True)
+
+
+@router.put("/agreements/{id_}/schedule", tags=["agreements"], response_model=AgreementState)
+async def set_schedule(edge: Edge, id_: str, body: schedule_domain.SetSchedule) -> Response:
+    """Set the whole schedule of an internship agreement (AF1), with seats filled and completed."""
+    return await edge.command("agreement.change", lambda uow: agreements.set_schedule(uow, id_, body), versioned=True)
+
+
+@router.put("/agreements/{id_}/schedule/{term}", tags=["agreements"], response_model=AgreementState)
+async def report_term(
+    edge: Edge, id_: str, term: Annotated[str, Path(max_length=64)], body: schedule_domain.ReportTerm
+) -> Response:
+    """Report seats filled and completed of one term, also after the agreement's end."""
+    return await edge.command(
+        "agreement.change", lambda uow: agreements.report_term(uow, id_, term, body), versioned=True
+    )
+
+
+@router.post("/agreements/{id_}/activities", tags=["activities"], status_code=201, response_model=ActivityState)
+async def record_activity(edge: Edge, id_: str, body: activity_domain.RecordActivity) -> Response:
+    """Record what was done under an agreement on a day on which it was active."""
+    return await edge.command("activity.record", lambda uow: activities.record_activity(uow, id_, body), status=201)
+
+
+@router.get("/agreements/{id_}/activities", tags=["activities"])
+async def list_activities(edge: Edge, id_: str, after: After = None, limit: Limit = 50) -> Response:
+    """The activities under an agreement."""
+    async with edge.reading("agreement.read") as session:
+        if await one_state(session, AgreementRow, id_, edge.principal.scope) is None:
+            raise NotFound(what="agreement", id=id_[:100])
+        return page_response(
+            *await queries.activities(session, edge.principal.scope, agreement_id=id_, after=after, limit=limit)
+        )
+
+
+@router.get("/activities/{id_}", tags=["activities"], response_model=ActivityState)
+async def get_activity(edge: Edge, id_: str) -> Response:
+    """One activity; its version is the ETag."""
+    async with edge.reading("agreement.read") as session:
+        return state_dict_response(await one_state(session, ActivityRow, id_, edge.principal.scope), "activity", id_)
+
+
+@router.post("/activities/{id_}/cancel", tags=["activities"], response_model=ActivityState)
+async def cancel_activity(edge: Edge, id_: str) -> Response:
+    """It did not take place after all."""
+    return await edge.command("activity.record", lambda uow: activities.cancel_activity(uow, id_), versioned=True)
+
+
+@router.post("/employments", tags=["employments"], status_code=201, response_model=EmploymentState)
+async def report_employment(edge: Edge, body: employment_domain.ReportEmployment) -> Response:
+    """Report that a graduate works at an enterprise."""
+    return await edge.command("employment.report", lambda uow: employments.report_employment(uow, body), status=201)
+
+
+@router.get("/employments", tags=["employments"])
+async def list_employments(
+    edge: Edge,
+    status: EmploymentStatus | None = None,
+    institution_id: Reference = None,
+    enterprise_id: Reference = None,
+    graduate_ref: Reference = None,
+    after: After = None,
+    limit: Limit = 50,
+) -> Response:
+    """Employments of the caller's territory, or those at an enterprise."""
+    async with edge.reading("employment.read") as session:
+        return page_response(
+            *await queries.employments(
+                session,
+                edge.principal.scope,
+                status=status,
+                institution_id=institution_id,
+                enterprise_id=enterprise_id,
+                graduate_ref=graduate_ref,
+                after=after,
+                limit=limit,
+            )
+        )
+
+
+@router.get("/employments/{id_}", tags=["employments"], response_model=EmploymentState)
+async def get_employment(edge: Edge, id_: str) -> Response:
+    """One employment; its version is the ETag."""
+    async with edge.reading("employment.read") as session:
+        return state_dict_response(
+            await one_state(session, EmploymentRow, id_, edge.principal.scope), "employment", id_
+        )
+
+
+@router.post("/employments/{id_}/correct", tags=["employments"], response_model=EmploymentState)
+async def correct_employment(edge: Edge, id_: str, body: employment_domain.CorrectEmployment) -> Response:
+    """Change what was reported wrongly; the enterprise confirms anew."""
+    return await edge.command(
+        "employment.report", lambda uow: employments.correct_employment(uow, id_, body), versioned=True
+    )
+
+
+@router.post("/employments/{id_}/confirm", tags=["employments"], response_model=EmploymentState)
+async def confirm_employment(edge: Edge, id_: str, body: employment_domain.ConfirmEmployment) -> Response:
+    """The enterprise confirms what the institution reported."""
+    return await edge.command(
+        "employment.confirm", lambda uow: employments.confirm_employment(uow, id_, body), versioned=True
+    )
+
+
+@router.post("/employments/{id_}/end", tags=["employments"], response_model=EmploymentState)
+async def end_employment(edge: Edge, id_: str, body: employment_domain.EndEmployment) -> Response:
+    """The employment is over."""
+    return await edge.command("employment.end", lambda uow: employments.end_employment(uow, id_, body), versioned=True)
+
+
+@router.post("/employments/{id_}/cancel", tags=["employments"], response_model=EmploymentState)
+async def cancel_employment(edge: Edge, id_: str) -> Response:
+    """Take back a report."""
+    return await edge.command("employment.report", lambda uow: employments.cancel_employment(uow, id_), versioned=True)

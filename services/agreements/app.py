@@ -1,0 +1,21 @@
+"""Composition root of agreements."""
+
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from services.agreements.api import PERMISSIONS, router
+from services.agreements.scheduler import Scheduler
+from services.agreements.subscribers import LISTENS_TO, Register
+from shared.settings import load_settings
+from shared.telemetry.logs import configure_logs
+from shared.web.app import create_app, make_chassis
+
+
+def build() -> FastAPI:
+    """The application, from the environment's settings."""
+    settings = load_settings("agreements")
+    configure_logs(settings.service, settings.log_level, settings.log_format)
+    chassis = make_chassis(settings, Path(__file__).parent)
+    chassis.jobs["scheduler"] = Scheduler(chassis.database, chassis.progress).run
+    return create_app(chassis, routers=[router], permissions=PERMISSIONS, projection=Register(), listens_to=LISTENS_TO)

@@ -1,0 +1,1 @@
+"""Use cases of agreements: one function each, one transaction each; only the edge commits."""

@@ -1,0 +1,169 @@
+"""What partners tells of institutions and enterprises, kept here; rows and references follow moves and merges."""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+import msgspec
+from sqlalchemy import select, text
+from sqlmodel import col
+
+from services.agreements.commands import agreements, employments
+from services.agreements.domain import agreements as agreement_domain
+from services.agreements.domain import employments as employment_domain
+from services.agreements.tables import AgreementRow, EmploymentRow
+from shared.contracts.agreements import EmploymentState, EmploymentStatus
+from shared.contracts.partners import EnterpriseStatus, InstitutionStatus
+from shared.persistence.unit_of_work import UnitOfWork
+
+
+class Institution(msgspec.Struct, frozen=True):
+    """What is read of partners' InstitutionState; no names come here."""
+
+    id: str
+    version: int
+    code: str
+    status: InstitutionStatus
+    path: str
+
+
+class Enterprise(msgspec.Struct, frozen=True):
+    """What is read of partners' EnterpriseState."""
+
+    id: str
+    version: int
+    status: EnterpriseStatus
+    merged_into: str | None = None
+
+
+Told = TypeVar("Told", Institution, Enterprise)
+
+_KEEP_INSTITUTIONS = text(
+    "insert into institution_ref (id, version, path, code, status) select * from unnest(cast(:ids as text[]), "
+    "cast(:versions as integer[]), cast(:paths as text[]), cast(:codes as text[]), cast(:statuses as text[])) "
+    "on conflict (id) do update set version = excluded.version, path = excluded.path, code = excluded.code, "
+    "status = excluded.status where institution_ref.version < excluded.version"
+)
+_KEEP_ENTERPRISES = text(
+    "insert into enterprise_ref (id, version, status, merged_into) select * from unnest(cast(:ids as text[]), "
+    "cast(:versions as integer[]), cast(:statuses as text[]), cast(:merged as text[])) "
+    "on conflict (id) do update set version = excluded.version, status = excluded.status, "
+    "merged_into = excluded.merged_into where enterprise_ref.version < excluded.version"
+)
+# Agreements first: an activity is written under its agreement's lock, so that none slips in between with the old path.
+_FOLLOW_MOVES = tuple(
+    text(
+        f"update {table} set org_path = known.path from institution_ref known where known.id = any(:ids) "  # noqa: S608 - constants
+        f"and {table}.institution_id = known.id and {table}.org_path <> known.path"
+    )
+    for table in ("agreement", "activity", "employment")
+)
+
+
+async def take_institutions(uow: UnitOfWork, told: Iterable[Institution]) -> None:
+    """Keep what is newer than what is known; the rows of an institution that moved lie at its new path."""
+    newest = _newest(told)
+    if not newest:
+        return
+    rows = [newest[id_] for id_ in sorted(newest)]
+    await uow.session.execute(
+        _KEEP_INSTITUTIONS,
+        {
+            "ids": [row.id for row in rows],
+            "versions": [row.version for row in rows],
+            "paths": [row.path for row in rows],
+            "codes": [row.code for row in rows],
+            "statuses": [row.status.value for row in rows],
+        },
+    )
+    for statement in _FOLLOW_MOVES:
+        await uow.session.execute(statement, {"ids": [row.id for row in rows]})
+
+
+async def take_enterprises(uow: UnitOfWork, told: Iterable[Enterprise]) -> None:
+    """Keep what is newer than what is known; agreements and employments follow the merged ones."""
+    newest = _newest(told)
+    merged = [row for row in newest.values() if row.merged_into is not None]
+    # The one that lives on may be told later than the merge into it, from another shard: known from now on as well.
+    for row in merged:
+        newest.setdefault(str(row.merged_into), Enterprise(str(row.merged_into), 0, EnterpriseStatus.ACTIVE))
+    if not newest:
+        return
+    rows = [newest[id_] for id_ in sorted(newest)]
+    await uow.session.execute(
+        _KEEP_ENTERPRISES,
+        {
+            "ids": [row.id for row in rows],
+            "versions": [row.version for row in rows],
+            "statuses": [row.status.value for row in rows],
+            "merged": [row.merged_into for row in rows],
+        },
+    )
+    for row in merged:
+        await follow_merge(uow, row.id)
+
+
+async def follow_merge(uow: UnitOfWork, merged_id: str) -> None:
+    """Every agreement and employment that names the merged enterprise names the living one from now on."""
+    # Merges are told from different shards, in any order: the end of the chain counts, not the next link.
+    living = await living_end(uow, merged_id)
+    if living == merged_id:
+        return
+    await _follow_in_agreements(uow, merged_id, living)
+    await _follow_in_employments(uow, merged_id, living)
+
+
+async def living_end(uow: UnitOfWork, enterprise_id: str) -> str:
+    """The end of the chain of merges that begins at `enterprise_id`."""
+    chain = await uow.session.execute(
+        text(
+            "with recursive chain(id, merged_into) as ("
+            "select id, merged_into from enterprise_ref where id = :id union "
+            "select next.id, next.merged_into from enterprise_ref next join chain on next.id = chain.merged_into) "
+            "select id from chain where merged_into is null"
+        ),
+        {"id": enterprise_id},
+    )
+    return str(chain.scalar_one_or_none() or enterprise_id)
+
+
+async def _follow_in_agreements(uow: UnitOfWork, merged_id: str, living: str) -> None:
+    query = select(col(AgreementRow.id)).where(col(AgreementRow.enterprise_ids).contains([merged_id]))
+    for id_ in (await uow.session.execute(query.order_by(col(AgreementRow.id)).with_for_update())).scalars():
+        state = await agreements.load_agreement(uow, id_)
+        await agreements.record_outcome(uow, agreement_domain.reassign(state, merged_id, living))
+
+
+async def _follow_in_employments(uow: UnitOfWork, merged_id: str, living: str) -> None:
+    query = select(col(EmploymentRow.id)).where(col(EmploymentRow.enterprise_id).in_([merged_id, living]))
+    ids = (await uow.session.execute(query.order_by(col(EmploymentRow.id)).with_for_update())).scalars()
+    states = [await employments.load_employment(uow, id_) for id_ in ids]
+    kept = {_person(state): state for state in states if state.enterprise_id == living and _is_open(state)}
+    for state in states:
+        if state.enterprise_id != merged_id:
+            continue
+        twin = kept.get(_person(state)) if _is_open(state) else None
+        if twin is None:
+            outcome = employment_domain.reassign(state, living)
+        elif twin.status is EmploymentStatus.CONFIRMED or state.status is EmploymentStatus.REPORTED:
+            outcome = employment_domain.cancel_duplicate(state, living)
+        else:
+            # The same job was reported at both entries, and the enterprise confirmed this report of it.
+            await employments.record_outcome(uow, employment_domain.cancel_duplicate(twin, living))
+            outcome = employment_domain.reassign(state, living)
+        await employments.record_outcome(uow, outcome)
+
+
+def _person(state: EmploymentState) -> tuple[str, str]:
+    return state.institution_id, state.graduate_ref
+
+
+def _is_open(state: EmploymentState) -> bool:
+    return state.status in employment_domain.OPEN
+
+
+def _newest(told: Iterable[Told]) -> dict[str, Told]:
+    newest: dict[str, Told] = {}
+    for row in told:
+        if row.id not in newest or newest[row.id].version < row.version:
+            newest[row.id] = row
+    return newest

@@ -1,0 +1,53 @@
+"""Activities: what was done under an agreement on a day on which it was active."""
+
+from datetime import date
+
+from services.agreements.domain import periods
+from services.agreements.domain.inputs import Command, Count, Day
+from services.agreements.domain.lifecycle import Step, require
+from shared.contracts.agreements import (
+    ACTIVITY_CANCELLED,
+    ACTIVITY_RECORDED,
+    ActivityState,
+    ActivityStatus,
+    AgreementState,
+)
+from shared.contracts.events import EventType
+from shared.errors import FieldError, InvalidInput, WrongState
+
+Outcome = tuple[EventType, ActivityState]
+
+
+class RecordActivity(Command):
+    """Something done under the agreement; `participants` counts the persons who took part."""
+
+    held_on: Day
+    participants: Count
+
+
+def record(id_: str, agreement: AgreementState, command: RecordActivity, today: date) -> Outcome:
+    """A new activity; raises InvalidInput for a day in the future or one on which the agreement was not active."""
+    require(agreement, Step.RECORD_ACTIVITY)
+    if command.held_on > today:
+        raise InvalidInput(FieldError("held_on", "in_future", {"value": command.held_on.isoformat()}))
+    if not periods.active_on(agreement.active_periods, command.held_on):
+        raise InvalidInput(FieldError("held_on", "not_active_then", {"value": command.held_on.isoformat()}))
+    return ACTIVITY_RECORDED, ActivityState(
+        id=id_,
+        version=1,
+        institution_id=agreement.institution_id,
+        agreement_id=agreement.id,
+        form=agreement.form,
+        status=ActivityStatus.RECORDED,
+        held_on=command.held_on,
+        participants=command.participants,
+    )
+
+
+def cancel(state: ActivityState) -> Outcome:
+    """It did not take place after all; raises WrongState if it was cancelled before."""
+    if state.status is not ActivityStatus.RECORDED:
+        raise WrongState(state=state.status.value, step="cancel", possible="")
+    return ACTIVITY_CANCELLED, state.model_copy(
+        update={"status": ActivityStatus.CANCELLED, "version": state.version + 1}
+    )
