@@ -92,7 +92,7 @@ def page_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, secure: boo
         context["shown_period"] = choice.period.fitted(indicator.period_kinds)
         context["spark_box"] = f"0 0 {SPARK_WIDTH} {SPARK_HEIGHT}"
         loaders: dict[str, Callable[[], Awaitable[Any]]] = {
-            "cards": lambda: places.cards(who.monitoring, choice),
+            "cards": lambda: places.cards(who.monitoring, choice, clock.local_day(clock.now())),
             "children": lambda: places.children(who.monitoring, choice, indicator, who.lang),
             "trend": lambda: places.trend(who.monitoring, choice, indicator),
         }

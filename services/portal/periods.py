@@ -62,6 +62,10 @@ class Period:
         """The first day of its last month."""
         return _months_later(self.first, {"month": 1, "quarter": 3}.get(self.kind, 12) - 1)
 
+    def complete(self, today: date) -> bool:
+        """True once its last day has passed."""
+        return _months_later(self.last, 1) <= today
+
     def earlier(self, steps: int = 1) -> Self:
         """The period of the same kind, `steps` before (after, where negative)."""
         months = {"month": 1, "quarter": 3}.get(self.kind, 12)

@@ -119,7 +119,7 @@ def period_choices(chosen: Period, kind: str, today: date) -> list[Period]:
     return offered if chosen.kind != kind or chosen in offered else [*offered, chosen]
 
 
-async def cards(monitoring: Monitoring, choice: Choice) -> list[Card]:
+async def cards(monitoring: Monitoring, choice: Choice, today: date) -> list[Card]:
     """The cards of all indicators at the chosen place."""
     indicators = await monitoring.indicators()
     periods = [choice.period.fitted(indicator.period_kinds) for indicator in indicators]
@@ -131,6 +131,8 @@ async def cards(monitoring: Monitoring, choice: Choice) -> list[Card]:
     made = []
     for (indicator, period), value, points in zip(asked, values, series, strict=True):
         known = [point.value for _, point in points or []]
+        # a sum that is still growing says nothing beside a whole period before it
+        comparable = indicator.unit in ("ratio", "score") or period.complete(today)
         before, now = known[-2:] if len(known) > 1 else (None, None)
         made.append(
             Card(
@@ -138,7 +140,7 @@ async def cards(monitoring: Monitoring, choice: Choice) -> list[Card]:
                 period,
                 value.value if value is not None else None,
                 sparkline(known),
-                now - before if now is not None and before is not None else None,
+                now - before if now is not None and before is not None and comparable else None,
                 indicator.code == choice.indicator,
             )
         )

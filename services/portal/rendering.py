@@ -95,7 +95,7 @@ class Pages:
 
     def page(self, request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
         """A whole page."""
-        return self._answer(request, template, status, context)
+        return self._answer(request, template, status, {"status": status, **context})
 
     def fragment(self, request: Request, template: str, **context: Any) -> Response:
         """A part of a page, for htmx."""
@@ -137,8 +137,15 @@ def bound_to(catalogue: Catalogue, lang: Lang) -> dict[str, Any]:
         codes = [code for code in _SEPARATORS.split(part) if code]
         return ", ".join(word("form" if catalogue.has(f"form.{code}") else "part", code) for code in codes)
 
+    symbols = lang.locale.number_symbols["latn"]
+    signs = {
+        "group": symbols["group"],
+        "decimal": symbols["decimal"],
+        "percent": i18n.percent(1, lang, 0).removeprefix("100"),
+    }
     return {
         "word": word,
+        "signs": signs,
         "part_name": part_name,
         "t": lambda key, **params: catalogue.text(key, lang, **params),
         "section": partial(catalogue.section, lang=lang),

@@ -80,6 +80,7 @@
     }
     const values = new Map();
     target.querySelectorAll("[data-key]").forEach((part) => values.set(part.dataset.key, part.dataset.value));
+    target.querySelectorAll("[data-chart]").forEach((holder) => window.echarts?.getInstanceByDom(holder)?.dispose());
     const scrolled = target.querySelector(".scroll");
     before = {
       values,
@@ -129,14 +130,15 @@
     return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   }
 
-  function formatter(unit, locale) {
-    const bcp47 = locale === "uz" ? "uz-Latn" : locale === "en" ? "en-GB" : locale;
+  // Browsers don't know every language's separators (Uzbek Cyrillic, say): the page brings them.
+  function formatter(unit, signs) {
     const digits = unit === "score" ? 2 : unit === "ratio" ? 1 : 0;
-    const format = new Intl.NumberFormat([bcp47, "ru"], {
-      style: unit === "ratio" ? "percent" : "decimal",
-      maximumFractionDigits: digits,
-    });
-    return (value) => (value === null || value === undefined ? "—" : format.format(value));
+    const plain = new Intl.NumberFormat("en", { maximumFractionDigits: digits });
+    const sign = { ",": signs.group, ".": signs.decimal };
+    return (value) => {
+      const text = plain.format(unit === "ratio" ? value * 100 : value).replace(/[.,]/g, (char) => sign[char]);
+      return unit === "ratio" ? text + signs.percent : text;
+    };
   }
 
   function tooltip(data, write, index) {
@@ -144,21 +146,23 @@
     const title = box.appendChild(document.createElement("strong"));
     title.textContent = data.labels[index];
     box.appendChild(document.createElement("br"));
-    const whole = formatter("count", data.locale);
-    let text = data.values[index] === null ? data.words.none : write(data.values[index]);
+    const whole = formatter("count", data.signs);
+    let text = data.values[index] === null ? data.none : write(data.values[index]);
     if (data.values[index] !== null && data.denominators[index] !== null)
-      text += ` (${whole(data.numerators[index])} ${data.words.of} ${whole(data.denominators[index])})`;
+      text += ` (${whole(data.numerators[index] ?? 0)} / ${whole(data.denominators[index])})`;
     box.appendChild(document.createTextNode(text));
     return box;
   }
+
+  let drawn = false;
 
   function draw() {
     if (!window.echarts) return;
     for (const holder of document.querySelectorAll("[data-chart]")) {
       const data = JSON.parse(holder.nextElementSibling.textContent);
-      const write = formatter(data.unit, data.locale);
+      const write = formatter(data.unit, data.signs);
       const chart = window.echarts.getInstanceByDom(holder) ?? window.echarts.init(holder);
-      const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches || holder.dataset.drawn;
+      const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches || drawn;
       const [ink, line, accent, ground] = ["--quiet", "--line", "--accent", "--surface"].map(style);
       chart.setOption({
         animation: !calm,
@@ -199,8 +203,8 @@
           },
         ],
       });
-      holder.dataset.drawn = "yes";
     }
+    drawn = true;
   }
 
   window.addEventListener("resize", () => {

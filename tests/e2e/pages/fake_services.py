@@ -1,4 +1,4 @@
-"""A stand-in for the services behind the portal: invented but steady numbers on the real territory, and a change stream.
+"""A stand-in for the services behind the portal: invented but steady numbers on the real territory, a change stream.
 
 For page tests only; run alone it serves one port: `python -m tests.e2e.pages.fake_services PORT`.
 """
@@ -104,7 +104,9 @@ class World:
             value = numerator = denominator = None
         parts = {}
         if indicator == "F1" and value is not None:
-            parts = {f"AF{n}/{c}": round(value * steady(n, c) / 8) for n in (1, 2, 4) for c in ("enterprise", "hokimiyat")}
+            parts = {
+                f"AF{n}/{c}": round(value * steady(n, c) / 8) for n in (1, 2, 4) for c in ("enterprise", "hokimiyat")
+            }
         return {
             "place": {"code": code, "level": level_of(code), "name": name_of(code)},
             "value": value,
@@ -141,7 +143,7 @@ def build(world: World) -> FastAPI:  # noqa: C901 - a list of routes
         return answer
 
     @app.get("/v1/indicators")
-    async def indicators(request: Request) -> Any:
+    async def indicators(request: Request) -> list[dict[str, Any]]:
         at = {"uz": 4, "uz-Cyrl": 4, "ru": 5, "en": 6}[negotiate(request.headers.get("accept-language"))]
         return [
             {"code": row[0], "name": row[at], "help": f"{row[at]}: …", "formula": "Σ a ÷ Σ b", "unit": row[1],
@@ -170,7 +172,11 @@ def build(world: World) -> FastAPI:  # noqa: C901 - a list of routes
 
     @app.get("/v1/values")
     async def values(indicator: str, place: str, period: str, children: bool = False) -> Any:
-        answer = {"indicator": indicator, "period": period, "value": world.value(indicator, place, period)}
+        answer: dict[str, Any] = {
+            "indicator": indicator,
+            "period": period,
+            "value": world.value(indicator, place, period),
+        }
         if children and level_of(place) != "institution":
             answer["children"] = [world.value(indicator, code, period) for code in children_of(place)]
         return answer
@@ -202,8 +208,8 @@ def build(world: World) -> FastAPI:  # noqa: C901 - a list of routes
                 "month": "2026-09",
                 "version": 2,
                 "events": [
-                    {"id": f"e{number}-{step}", "type": f"hamkor.agreements.agreement.{step}.v1", "source": "agreements",
-                     "time": world.as_of.isoformat(), "shard": number % 64, "position": number}
+                    {"id": f"e{number}-{step}", "type": f"hamkor.agreements.agreement.{step}.v1",
+                     "source": "agreements", "time": world.as_of.isoformat(), "shard": number % 64, "position": number}
                     for step in ("drafted", "signed")
                 ],
             }
@@ -260,7 +266,11 @@ def build(world: World) -> FastAPI:  # noqa: C901 - a list of routes
 
     @app.get("/internal/dead-letters")
     async def letters() -> Any:
-        return {"items": [{"id": "d1", "type": "hamkor.x", "reason": "schema", "source": "surveys", "shard": 1, "position": 7}]}
+        return {
+            "items": [
+                {"id": "d1", "type": "hamkor.x", "reason": "schema", "source": "surveys", "shard": 1, "position": 7}
+            ]
+        }
 
     @app.get("/metrics")
     async def metrics() -> Response:
@@ -279,10 +289,10 @@ def build(world: World) -> FastAPI:  # noqa: C901 - a list of routes
 
 async def _busy(world: World) -> None:
     while True:
-        await asyncio.sleep(random.uniform(1, 4))  # noqa: S311 - a demonstration
-        district = random.choice([code for code in territory() if len(code) == 7])  # noqa: S311
-        indicator = random.choice(["F1", "F2", "I2", "F3"])  # noqa: S311
-        world.happen(random.choice(institutions(district)), indicator, random.randint(1, 40))  # noqa: S311
+        await asyncio.sleep(random.uniform(1, 4))
+        district = random.choice([code for code in territory() if len(code) == 7])
+        indicator = random.choice(["F1", "F2", "I2", "F3"])
+        world.happen(random.choice(institutions(district)), indicator, random.randint(1, 40))
 
 
 async def _main(port: int) -> None:
