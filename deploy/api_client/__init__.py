@@ -9,9 +9,10 @@ effect once. A refusal is raised as `Problem`, a platform that stays silent as `
 
 from deploy.api_client.answers import Answer, FieldProblem, Problem, Unreachable
 from deploy.api_client.client import Api, Patience, api_client, portal_door
-from deploy.api_client.tokens import PasswordTokens, Tokens, fixed_token
+from deploy.api_client.tokens import DEMO_PASSWORD, PasswordTokens, Tokens, fixed_token
 
 __all__ = [
+    "DEMO_PASSWORD",
     "Answer",
     "Api",
     "FieldProblem",

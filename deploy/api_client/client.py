@@ -8,8 +8,8 @@ from typing import Any
 
 import httpx
 
-from deploy.api_client.answers import Answer, Problem, Unreachable, answer_of, problem_of
-from deploy.api_client.tokens import PasswordTokens, Tokens
+from deploy.api_client.answers import Answer, Unreachable, answer_of, problem_of
+from deploy.api_client.tokens import DEMO_PASSWORD, PasswordTokens, Tokens
 from shared.ids import new_id
 from shared.retry import Backoff
 
@@ -133,7 +133,7 @@ async def api_client(
     url: str,
     *,
     tokens: Tokens | None = None,
-    password: str = "hamkor",
+    password: str = DEMO_PASSWORD,
     connections: int = 32,
     lang: str = "en",
     patience: Patience | None = None,
@@ -145,6 +145,3 @@ async def api_client(
     async with httpx.AsyncClient(limits=limits, timeout=timeout, trust_env=False) as http:
         chosen = tokens or PasswordTokens(http, f"{url.rstrip('/')}/oidc/token", password)
         yield Api(http, portal_door(url), chosen, lang=lang, patience=patience)
-
-
-__all__ = ["Api", "Door", "Patience", "Problem", "api_client", "portal_door"]

@@ -10,6 +10,8 @@ import httpx
 from deploy.api_client.answers import Problem, Unreachable, problem_of
 
 CLIENT = "hamkor-cli"
+DEMO_PASSWORD = "hamkor"
+"""What every user of the demonstration signs in with, unless PORTAL_DEMO_PASSWORD says otherwise."""
 RENEW_BEFORE_S = 60.0
 MOST_USERS = 5_000
 
