@@ -14,9 +14,9 @@ _CREATE = (
     language sql stable parallel safe as $$
         select case split_part(s, ':', 1)
             when 'all' then true
-            when 'path' then starts_with(org_path, substr(s, 6))
-            when 'institution' then org_path like '%/' || substr(s, 13) || '/'
-            when 'enterprise' then substr(s, 12) = any(enterprises)
+            when 'path' then s like 'path:/%' and starts_with(org_path, substr(s, 6))
+            when 'institution' then right(org_path, length(s) - 10) = '/' || substr(s, 13) || '/'
+            when 'enterprise' then length(s) > 11 and substr(s, 12) = any(enterprises)
             else false end
         from (select coalesce(current_setting('app.scope', true), 'none') as s) as setting
     $$
@@ -56,6 +56,7 @@ _CREATE = (
     "create unique index dead_letter_origin on dead_letter (source, shard, position) where position is not null",
     "create unique index dead_letter_record on dead_letter (topic, partition, record_offset, md5(data)) "
     "where position is null",
+    "create index dead_letter_unpublished on dead_letter (laid_down_at) where published_at is null",
     """
     create table idempotency (
         subject text not null, key text not null, request_hash bytea not null, status smallint, headers jsonb,

@@ -5,7 +5,8 @@ from typing import Any
 import asyncpg
 from sqlalchemy import event, text
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, SessionTransaction
 
@@ -24,7 +25,13 @@ def make_engine(url: str, *, application: str, pool_size: int = 10) -> AsyncEngi
         connect_args={
             "timeout": 5,
             "command_timeout": 60,
-            "server_settings": {"application_name": application, "statement_timeout": "60000", "jit": "off"},
+            "server_settings": {
+                "application_name": application,
+                "statement_timeout": "60000",
+                # A process that freezes in the middle of a transaction must not hold its row locks for ever.
+                "idle_in_transaction_session_timeout": "20000",
+                "jit": "off",
+            },
         },
     )
 
@@ -43,7 +50,8 @@ def _enter_scope(session: Session, _: SessionTransaction, connection: Connection
     connection.execute(text("select set_config('app.scope', :scope, true)"), {"scope": setting})
 
 
-TRANSIENT_SQLSTATES = ("08", "53", "57", "58", "40", "55")
+TRANSIENT_SQLSTATES = ("08", "53", "57", "58", "40", "55", "25006", "25P03")
+"""Classes, and two codes: a server that became a replica, and a transaction ended because its process was frozen."""
 
 
 def is_transient(problem: BaseException) -> bool:
@@ -51,7 +59,7 @@ def is_transient(problem: BaseException) -> bool:
 
     A refused connect comes as a raw OSError; classes of SQLSTATE are those of the PostgreSQL manual, appendix A.
     """
-    if isinstance(problem, (OSError, TimeoutError, asyncpg.InterfaceError)):
+    if isinstance(problem, (OSError, TimeoutError, PoolTimeout, PendingRollbackError, asyncpg.InterfaceError)):
         return True
     if isinstance(problem, DBAPIError):
         if problem.connection_invalidated or isinstance(problem, (InterfaceError, OperationalError)):
@@ -59,11 +67,20 @@ def is_transient(problem: BaseException) -> bool:
         return problem.orig is not None and (
             is_transient(problem.orig)
             or (problem.orig.__cause__ is not None and is_transient(problem.orig.__cause__))
-            or str(getattr(problem.orig, "sqlstate", "") or "")[:2] in TRANSIENT_SQLSTATES
+            or _sqlstate(problem.orig).startswith(TRANSIENT_SQLSTATES)
         )
     if isinstance(problem, asyncpg.PostgresError):
-        return str(getattr(problem, "sqlstate", "") or "")[:2] in TRANSIENT_SQLSTATES
+        return _sqlstate(problem).startswith(TRANSIENT_SQLSTATES)
     return isinstance(problem, asyncpg.InternalClientError)
+
+
+def sqlstate_of(problem: BaseException) -> str:
+    """The five characters of PostgreSQL's error code, or "" where it is no database error."""
+    return _sqlstate(problem.orig) if isinstance(problem, DBAPIError) and problem.orig else _sqlstate(problem)
+
+
+def _sqlstate(problem: BaseException) -> str:
+    return str(getattr(problem, "sqlstate", "") or "")
 
 
 async def raw_connection(session: AsyncSession) -> "asyncpg.Connection[Any]":
