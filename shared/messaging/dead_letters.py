@@ -13,6 +13,8 @@ from shared.contracts.events import Event
 from shared.ids import new_id
 from shared.messaging.wire import Unreadable
 
+MAX_HEADERS = 50
+
 
 @dataclass(frozen=True, slots=True)
 class Poison:
@@ -42,7 +44,7 @@ _COLUMNS = (
 _INSERT = text(
     f"insert into dead_letter ({_COLUMNS}) values (:id, :source, :shard, :position, :event_id, :type, :subject, :key, "  # noqa: S608 - constants
     ":time, :traceparent, :topic, :partition, :record_offset, cast(:headers as jsonb), :data, :reason, :detail, :at) "
-    "on conflict do nothing"
+    "on conflict do nothing returning id"
 )
 _READ = (
     "select id, source, shard, position, event_id, type, subject, key, time, traceparent, topic, partition, "
@@ -50,8 +52,11 @@ _READ = (
 )
 
 
-async def lay_down(session: AsyncSession, letter: Poison | Unreadable, source: str, at: datetime) -> None:
-    """Keep what could not be read or applied; NUL and oversized details are cut, the data is kept whole."""
+async def lay_down(session: AsyncSession, letter: Poison | Unreadable, source: str, at: datetime) -> bool:
+    """Keep what could not be read or applied; NUL and oversized details are cut, the data is kept whole.
+
+    False if it was there already: Kafka brought the same record again.
+    """
     row: dict[str, Any] = {
         "id": new_id(),
         "source": source,
@@ -77,7 +82,10 @@ async def lay_down(session: AsyncSession, letter: Poison | Unreadable, source: s
             "data": event.data,
         }
     else:
-        headers = {name.replace("\x00", ""): value.replace("\x00", "") for name, value in letter.headers.items()}
+        headers = {
+            name.replace("\x00", "")[:200]: value.replace("\x00", "")[:1000]
+            for name, value in list(letter.headers.items())[:MAX_HEADERS]
+        }
         row |= dict.fromkeys(("shard", "position", "event_id", "type", "subject", "key", "time", "traceparent"))
         row |= {
             "topic": letter.origin.topic,
@@ -86,7 +94,7 @@ async def lay_down(session: AsyncSession, letter: Poison | Unreadable, source: s
             "headers": json.dumps(headers),
             "data": letter.data,
         }
-    await session.execute(_INSERT, row)
+    return (await session.execute(_INSERT, row)).one_or_none() is not None
 
 
 async def unpublished(session: AsyncSession, limit: int) -> list[DeadLetter]:
@@ -95,9 +103,24 @@ async def unpublished(session: AsyncSession, limit: int) -> list[DeadLetter]:
         text(f"{_READ} where published_at is null order by laid_down_at limit :limit"), {"limit": limit}
     )
     return [
-        DeadLetter(str(row.id), row.source, row.reason, row.detail, dict(row.headers), bytes(row.data))
-        for row in result
+        DeadLetter(str(row.id), row.source, row.reason, row.detail, _headers_of(row), bytes(row.data)) for row in result
     ]
+
+
+def _headers_of(row: Any) -> dict[str, str]:
+    """The headers the record had, or those its event would have."""
+    if row.position is None:
+        return dict(row.headers)
+    return {
+        "ce_specversion": "1.0",
+        "ce_id": row.event_id,
+        "ce_type": row.type,
+        "ce_source": row.source,
+        "ce_subject": row.subject,
+        "ce_time": row.time.isoformat(),
+        "ce_shard": str(row.shard),
+        "ce_position": str(row.position),
+    }
 
 
 async def mark_published(session: AsyncSession, ids: Sequence[str], at: datetime) -> None:

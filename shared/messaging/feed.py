@@ -12,8 +12,8 @@ PAGE = 1000
 TokenProvider = Callable[[], Awaitable[str]]
 
 
-class FeedEvent(msgspec.Struct, frozen=True):
-    """An event on the feed; `data` is its JSON as text."""
+class FeedEvent(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An event on the feed; `data` is its JSON as text, or `raw` its bytes where they are no text."""
 
     id: str
     type: str
@@ -24,10 +24,11 @@ class FeedEvent(msgspec.Struct, frozen=True):
     position: int
     data: str
     traceparent: str | None = None
+    raw: bytes | None = None
 
 
 class FeedPage(msgspec.Struct, frozen=True):
-    """Events of one shard behind `after`, in order."""
+    """Events of one shard behind `after`, in order: fewer than asked for where they are large, none at the end."""
 
     source: str
     events: list[FeedEvent]
@@ -46,11 +47,19 @@ def page_of(source: str, events: list[Event]) -> bytes:
         FeedPage(
             source,
             [
-                FeedEvent(e.id, e.type, e.subject, e.key, e.time, e.shard, e.position, e.data.decode(), e.traceparent)
+                FeedEvent(e.id, e.type, e.subject, e.key, e.time, e.shard, e.position, *_text(e.data, e.traceparent))
                 for e in events
             ],
         )
     )
+
+
+def _text(data: bytes, traceparent: str | None) -> tuple[str, str | None, bytes | None]:
+    try:
+        return data.decode(), traceparent, None
+    except UnicodeDecodeError:
+        # Damaged in the log: consumers must still get past it, into their dead letters.
+        return "", traceparent, data
 
 
 class Feed:
@@ -72,7 +81,16 @@ class Feed:
         page = msgspec.json.decode(await self._get("/internal/events", parameters), type=FeedPage)
         return [
             Event(
-                e.id, e.type, self.source, e.subject, e.key, e.time, e.shard, e.position, e.data.encode(), e.traceparent
+                id=e.id,
+                type=e.type,
+                source=self.source,
+                subject=e.subject,
+                key=e.key,
+                time=e.time,
+                shard=e.shard,
+                position=e.position,
+                data=e.data.encode() if e.raw is None else e.raw,
+                traceparent=e.traceparent,
             )
             for e in page.events
         ]

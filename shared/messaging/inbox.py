@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any, NoReturn, Protocol
 
 import structlog
 from sqlalchemy import text
@@ -28,7 +28,9 @@ from shared.telemetry.metrics import (
 log = structlog.get_logger(__name__)
 
 FUSE = 25
-CHUNK = 20_000
+# What one transaction takes at most: a backlog of any length passes through bounded memory.
+CHUNK_EVENTS = 20_000
+CHUNK_BYTES = 32_000_000
 
 _LOCK = text(
     "select shard, position from inbox where source = :source and shard = any(:shards) order by shard for update"
@@ -59,14 +61,18 @@ class Inbox:
 
     position = applied + 1 takes effect; at or below is a duplicate and skipped; beyond is a gap, filled from the
     source's feed or held back. The row lock on the position also fences a zombie consumer after a rebalance.
+
+    Each source has its own turn, so that one whose feed is down delays no other; effects take one common turn, because
+    a projection may keep state and need not be safe against itself.
     """
 
     def __init__(self, database: Database, projection: Projection, feeds: Mapping[str, Feed]) -> None:
         self._database = database
         self._projection = projection
         self._feeds = feeds
-        self._lock = asyncio.Lock()
-        self._poison_in_a_row = 0
+        self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._effects = asyncio.Lock()
+        self._poison_in_a_row: dict[str, int] = defaultdict(int)
 
     @property
     def service(self) -> str:
@@ -97,64 +103,106 @@ class Inbox:
             return await read_positions(session, source)
 
     async def deliver(self, source: str, records: Iterable[Event | Unreadable], *, healed: bool = False) -> int:
-        """Bring records of one source into effect; returns how many events were applied.
+        """Bring records of one source into effect; returns how many events took their turn.
 
         Raises what is transient (database or feed down): the caller backs off and delivers again. Raises FuseBlown.
         """
         by_shard: dict[int, dict[int, Event]] = defaultdict(dict)
         unreadable: list[Unreadable] = []
+        rivals: list[Event] = []
         for record in records:
             if isinstance(record, Unreadable):
                 unreadable.append(record)
             elif record.source != source:
-                unreadable.append(_foreign(record))
+                unreadable.append(_foreign(record, "wrong-source", f"{source}'s topic carries its own events only"))
             else:
-                by_shard[record.shard][record.position] = record
-        async with self._lock:
+                rival = by_shard[record.shard].setdefault(record.position, record)
+                if rival is not record and not _same(rival, record):
+                    rivals.append(record)
+        async with self._turns[source]:
             if unreadable:
                 await self._lay_down(source, unreadable)
-            if not by_shard:
-                return 0
-            applied = await self.positions(source)
-            ready: list[Event] = []
-            duplicates = 0
-            for shard in sorted(by_shard):
-                waiting = [event for position, event in sorted(by_shard[shard].items()) if position > applied[shard]]
-                duplicates += len(by_shard[shard]) - len(waiting)
-                ready.extend(await self._contiguous(source, shard, applied[shard], waiting))
-            if duplicates:
-                INBOX_DUPLICATES.labels(self.service, source).inc(duplicates)
-            if healed and ready:
-                INBOX_HEALED.labels(self.service, source).inc(len(ready))
-            for start in range(0, len(ready), CHUNK):
-                await self._take_effect(source, ready[start : start + CHUNK])
-            return len(ready)
+            for rival in rivals:
+                await self._decide(source, by_shard[rival.shard], rival)
+            return await self._deliver_shards(source, by_shard, healed) if by_shard else 0
 
-    async def _contiguous(self, source: str, shard: int, applied: int, waiting: list[Event]) -> list[Event]:
+    async def _deliver_shards(self, source: str, by_shard: Mapping[int, dict[int, Event]], healed: bool) -> int:
+        applied = await self.positions(source)
+        batch: list[Event] = []
+        size = taken = duplicates = 0
+        trouble: OSError | None = None
+        for shard in sorted(by_shard):
+            waiting = [event for position, event in sorted(by_shard[shard].items()) if position > applied[shard]]
+            duplicates += len(by_shard[shard]) - len(waiting)
+            try:
+                async for event in self._contiguous(source, shard, applied[shard], waiting):
+                    batch.append(event)
+                    size += len(event.data)
+                    if len(batch) >= CHUNK_EVENTS or size >= CHUNK_BYTES:
+                        await self._take_effect(source, batch)
+                        taken += len(batch)
+                        batch, size = [], 0
+            except OSError as problem:
+                # The feed is down, and this shard has a gap: the other shards go on.
+                trouble = problem
+        if batch:
+            await self._take_effect(source, batch)
+            taken += len(batch)
+        if duplicates:
+            INBOX_DUPLICATES.labels(self.service, source).inc(duplicates)
+        if healed and taken:
+            INBOX_HEALED.labels(self.service, source).inc(taken)
+        if trouble is not None:
+            raise trouble
+        return taken
+
+    async def _contiguous(
+        self, source: str, shard: int, applied: int, waiting: Sequence[Event]
+    ) -> AsyncIterator[Event]:
         """The events that may take effect now, gaps filled from the feed as far as it reaches."""
-        ready: list[Event] = []
         expected = applied + 1
-        for event in waiting:
+        for number, event in enumerate(waiting):
             while expected < event.position:
                 missing = await self._feeds[source].events(shard, expected - 1, min(1000, event.position - expected))
                 if not missing:
                     # Beyond the end of the source's own log: nothing that it ever said.
-                    await self._lay_down(source, [_foreign(event)])
-                    return ready
+                    await self._lay_down(source, [_foreign(beyond) for beyond in waiting[number:]])
+                    return
                 INBOX_HEALED.labels(self.service, source).inc(len(missing))
-                ready.extend(missing)
+                for each in missing:
+                    yield each
                 expected = missing[-1].position + 1
-            if event.position == expected:
-                ready.append(event)
-                expected += 1
-        return ready
+            yield event
+            expected += 1
+
+    async def _decide(self, source: str, shard: dict[int, Event], rival: Event) -> None:
+        """Two records claim one position: the source's log says which of them is true."""
+        original = await self._original(source, rival)
+        for claim in (rival, shard.get(rival.position)):
+            if claim is not None and (original is None or not _same(original, claim)):
+                await self._lay_down(source, [_foreign(claim)])
+        if original is not None:
+            shard[rival.position] = original
+        else:
+            shard.pop(rival.position, None)
+
+    async def _original(self, source: str, event: Event) -> Event | None:
+        found = await self._feeds[source].events(event.shard, event.position - 1, 1)
+        return found[0] if found and found[0].position == event.position else None
 
     async def _take_effect(self, source: str, events: Sequence[Event]) -> None:
         batch: list[tuple[Event, Any]] = [(event, self._decode(event)) for event in events]
-        poisoned = [read for _, read in batch if isinstance(read, Poison)]
-        if poisoned:
+        if any(isinstance(read, Poison) for _, read in batch):
             batch = await self._confirm(source, batch)
-            self._check_fuse(source, batch)
+        sound = self._before_fuse(source, batch)
+        await self._apply(source, batch[:sound])
+        if sound < len(batch):
+            self._blow(source)
+
+    async def _apply(self, source: str, batch: Sequence[tuple[Event, Any]]) -> None:
+        """Commit a batch; where an event in it cannot be applied, halve it until that event stands alone."""
+        if not batch:
+            return
         try:
             await self._commit(source, batch)
         except Exception as problem:
@@ -162,61 +210,70 @@ class Inbox:
                 raise
             if len(batch) > 1:
                 middle = len(batch) // 2
-                await self._take_effect(source, [event for event, _ in batch[:middle]])
-                await self._take_effect(source, [event for event, _ in batch[middle:]])
+                await self._apply(source, batch[:middle])
+                await self._apply(source, batch[middle:])
                 return
             event = batch[0][0]
             log.exception("inbox.poison", source=source, event_id=event.id, type=event.type)
             poison = [(event, Poison(event, "apply-failed", repr(problem)))]
-            self._check_fuse(source, poison)
+            if not self._before_fuse(source, poison):
+                self._blow(source)
             await self._commit(source, poison)
 
     def _decode(self, event: Event) -> Any:
         try:
             return self._projection.decode(event)
         except Exception as problem:
-            return Poison(event, "undecodable", str(problem))
+            return Poison(event, "undecodable", str(problem) or repr(problem))
 
-    async def _confirm(self, source: str, batch: list[tuple[Event, Any]]) -> list[tuple[Event, Any]]:
+    async def _confirm(self, source: str, batch: Sequence[tuple[Event, Any]]) -> list[tuple[Event, Any]]:
         """Poison is believed only of the source's own log: a damaged or forged record must not cost the real event."""
         confirmed: list[tuple[Event, Any]] = []
         for event, read in batch:
             if not isinstance(read, Poison):
                 confirmed.append((event, read))
                 continue
-            original = await self._feeds[source].events(event.shard, event.position - 1, 1)
-            if not original or original[0].position != event.position:
+            original = await self._original(source, event)
+            if original is None:
+                # What follows in this shard stood on a record that never was: the commit holds it back.
                 await self._lay_down(source, [_foreign(event)])
-                # What follows in this shard stood on a record that never was; it comes again or is healed.
-                blocked = event.shard
-                return confirmed + [
-                    pair
-                    for pair in batch[len(confirmed) + 1 :]
-                    if pair[0].shard != blocked and not isinstance(pair[1], Poison)
-                ]
-            if original[0].data != event.data or original[0].type != event.type:
+                continue
+            if not _same(original, event):
                 await self._lay_down(source, [_foreign(event)])
-            confirmed.append((original[0], self._decode(original[0])))
+            confirmed.append((original, self._decode(original)))
         return confirmed
 
-    def _check_fuse(self, source: str, batch: Sequence[tuple[Event, Any]]) -> None:
-        in_a_row = self._poison_in_a_row
-        for _, read in batch:
-            in_a_row = in_a_row + 1 if isinstance(read, Poison) else 0
+    def _before_fuse(self, source: str, batch: Sequence[tuple[Event, Any]]) -> int:
+        """How many events of the batch come before the run of poison that is too long, or all."""
+        in_a_row = self._poison_in_a_row[source]
+        begin = 0
+        for number, (_, read) in enumerate(batch):
+            if not isinstance(read, Poison):
+                in_a_row, begin = 0, number + 1
+                continue
+            in_a_row += 1
             if in_a_row >= FUSE:
-                FUSE_BLOWN.labels(self.service, source).set(1)
-                raise FuseBlown(f"{FUSE} events of {source} in a row cannot be applied; the consumer holds them back")
+                return begin
+        return len(batch)
+
+    def _blow(self, source: str) -> NoReturn:
+        FUSE_BLOWN.labels(self.service, source).set(1)
+        raise FuseBlown(f"{FUSE} events of {source} in a row cannot be applied; the consumer holds them back")
 
     async def _commit(self, source: str, batch: Sequence[tuple[Event, Any]]) -> None:
-        if not batch:
-            return
-        async with self._database.unit_of_work() as uow:
+        async with self._effects, self._database.unit_of_work() as uow:
             shards = sorted({event.shard for event, _ in batch})
             rows = await uow.session.execute(_LOCK, {"source": source, "shards": shards})
-            locked = {row.shard: row.position for row in rows}
-            fresh = [(event, read) for event, read in batch if event.position > locked[event.shard]]
-            if len(fresh) < len(batch):
-                INBOX_DUPLICATES.labels(self.service, source).inc(len(batch) - len(fresh))
+            reached = {row.shard: row.position for row in rows}
+            fresh: list[tuple[Event, Any]] = []
+            duplicates = 0
+            for event, read in batch:
+                if event.position == reached[event.shard] + 1:
+                    fresh.append((event, read))
+                    reached[event.shard] = event.position
+                elif event.position <= reached[event.shard]:
+                    duplicates += 1
+                # else: what comes before it was refused; it comes again or is healed.
             poison = [read for _, read in fresh if isinstance(read, Poison)]
             for letter in poison:
                 await lay_down(uow.session, letter, source, uow.now)
@@ -224,8 +281,10 @@ class Inbox:
             if concerned:
                 await self._projection.apply(uow, concerned)
             await self._advance(uow.session, source, fresh)
+        if duplicates:
+            INBOX_DUPLICATES.labels(self.service, source).inc(duplicates)
         for _, read in fresh:
-            self._poison_in_a_row = self._poison_in_a_row + 1 if isinstance(read, Poison) else 0
+            self._poison_in_a_row[source] = self._poison_in_a_row[source] + 1 if isinstance(read, Poison) else 0
         for letter in poison:
             DEAD_LETTERS.labels(self.service, source, letter.reason).inc()
             log.error("inbox.dead_letter", source=source, event_id=letter.event.id, reason=letter.reason)
@@ -250,9 +309,8 @@ class Inbox:
 
     async def _lay_down(self, source: str, letters: Sequence[Unreadable]) -> None:
         async with self._database.unit_of_work() as uow:
-            for letter in letters:
-                await lay_down(uow.session, letter, source, uow.now)
-        for letter in letters:
+            new = [letter for letter in letters if await lay_down(uow.session, letter, source, uow.now)]
+        for letter in new:
             DEAD_LETTERS.labels(self.service, source, letter.reason).inc()
             log.error("inbox.dead_letter", source=source, reason=letter.reason, topic=letter.origin.topic)
 
@@ -261,7 +319,7 @@ class Inbox:
 
         Its position passed long ago. States carry versions, so a projection ignores what is older than what it has.
         """
-        async with self._lock, self._database.unit_of_work() as uow:
+        async with self._effects, self._database.unit_of_work() as uow:
             event = await take_for_replay(uow.session, id_)
             if event is None:
                 return False
@@ -283,10 +341,14 @@ async def read_positions(session: AsyncSession, source: str) -> list[int]:
     return positions
 
 
-def _foreign(event: Event) -> Unreadable:
+def _same(one: Event, other: Event) -> bool:
+    return one.data == other.data and one.type == other.type
+
+
+def _foreign(event: Event, reason: str = "not-in-log", detail: str = "") -> Unreadable:
     return Unreadable(
-        "not-in-log",
-        f"{event.source} has no such event at {event.shard}/{event.position}",
+        reason,
+        detail or f"{event.source} has no such event at {event.shard}/{event.position}",
         Origin("", event.shard, event.position),
         {"ce_id": event.id[:100], "ce_type": event.type[:200], "ce_source": event.source[:100]},
         event.data,
