@@ -1,18 +1,21 @@
 """The relay: carries a service's stream to Kafka, shard by shard in order; a crash repeats, never loses or reorders."""
 
 import asyncio
+import time
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
 import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 from sqlalchemy import text
 
-from shared.contracts.events import dead_letter_topic_of, topic_of
-from shared.messaging.dead_letters import mark_published, unpublished
+from shared.contracts.events import MAX_DATA_BYTES, dead_letter_topic_of, topic_of
+from shared.messaging.dead_letters import DeadLetter, mark_published, unpublished
 from shared.messaging.kafka import KafkaAddress, make_producer
-from shared.messaging.stream import CHANNEL, read_events
+from shared.messaging.stream import CHANNEL, event_of_row
 from shared.messaging.wire import headers_of
 from shared.persistence.engine import dsn_of
 from shared.persistence.unit_of_work import Database
@@ -24,14 +27,27 @@ from shared.telemetry.progress import Progress
 log = structlog.get_logger(__name__)
 
 BATCH = 500
+"""Events of one shard in one round; all shards that are behind travel in the same round."""
+SHARD_BYTES = 1_000_000
+LETTERS = 50
+LETTERS_AGAIN_S = 10.0
 POLL_S = 1.0
+SEND_S = 30.0
 LOCK = 0x48616D6B  # advisory lock: one relay works per service database
 
 _BEHIND = text(
-    "select c.shard, c.published, h.position from relay_cursor c join stream_head h using (shard) "
-    "where h.position > c.published order by c.shard"
+    "select e.*, c.published, h.position as head from relay_cursor c join stream_head h using (shard) "
+    "cross join lateral ("
+    "select * from (select event.*, sum(octet_length(data)) over (order by position) as size from event "
+    "where shard = c.shard and position > c.published order by position limit :limit) page "
+    "where size <= :bytes or position = c.published + 1) e "
+    "where h.position > c.published order by e.shard, e.position"
 )
-_ADVANCE = text("update relay_cursor set published = :position where shard = :shard and published = :after")
+_ADVANCE = text(
+    "update relay_cursor set published = new.position "
+    "from unnest(cast(:shards as smallint[]), cast(:positions as bigint[]), cast(:after as bigint[])) "
+    "as new(shard, position, after) where relay_cursor.shard = new.shard and relay_cursor.published = new.after"
+)
 
 
 class Relay:
@@ -47,6 +63,7 @@ class Relay:
         self._kafka = kafka
         self._progress = progress
         self._wake = asyncio.Event()
+        self._letters_at = 0.0
 
     async def run(self) -> None:
         """Work until cancelled; every failure is logged, counted, and tried again with back-off."""
@@ -61,26 +78,19 @@ class Relay:
             await backoff.wait()
 
     async def _session(self, backoff: Backoff) -> None:
-        guard: asyncpg.Connection[Any] = await asyncpg.connect(self._dsn, timeout=5)
+        guard: asyncpg.Connection[Any] = await asyncpg.connect(self._dsn, timeout=5, command_timeout=10)
         try:
             while not await guard.fetchval("select pg_try_advisory_lock($1)", LOCK):
                 self._progress.beat("relay")
                 await asyncio.sleep(POLL_S)
             await guard.add_listener(CHANNEL, lambda *_: self._wake.set())
             producer = make_producer(self._kafka, f"hamkor-{self._database.service}-relay")
-            await producer.start()
             try:
+                await asyncio.wait_for(producer.start(), SEND_S)
                 log.info("relay.started")
                 while True:
-                    self._progress.beat("relay")
-                    self._wake.clear()
-                    if guard.is_closed():
-                        raise ConnectionError("the connection that holds the relay's lock is gone")
-                    carried = await self._carry(producer)
+                    await self._round(guard, producer)
                     backoff.reset()
-                    if not carried:
-                        with suppress(TimeoutError):
-                            await asyncio.wait_for(self._wake.wait(), POLL_S)
             finally:
                 with suppress(Exception):
                     await asyncio.wait_for(producer.stop(), 2)
@@ -88,40 +98,81 @@ class Relay:
             with suppress(Exception):
                 await asyncio.wait_for(guard.close(), 2)
 
+    async def _round(self, guard: "asyncpg.Connection[Any]", producer: AIOKafkaProducer) -> None:
+        self._progress.beat("relay")
+        self._wake.clear()
+        if guard.is_closed():
+            raise ConnectionError("the connection that holds the relay's lock is gone")
+        carried = await self._carry(producer)
+        if time.monotonic() >= self._letters_at:
+            self._letters_at = time.monotonic() + await self._carry_dead_letters(producer)
+        if not carried:
+            try:
+                await asyncio.wait_for(self._wake.wait(), POLL_S)
+            except TimeoutError:
+                await guard.execute("select 1")  # a connection that died in silence is noticed here
+
     async def _carry(self, producer: AIOKafkaProducer) -> int:
+        """Publish what is behind, then advance the cursors: one read, one wait for Kafka, one write a round."""
         async with self._database.reading(SYSTEM) as session:
-            behind = (await session.execute(_BEHIND)).all()
-        RELAY_LAG.labels(self._database.service).set(sum(row.position - row.published for row in behind))
-        carried = sum(await asyncio.gather(*(self._carry_shard(producer, row.shard, row.published) for row in behind)))
-        if carried:
-            RELAY_PUBLISHED.labels(self._database.service).inc(carried)
-        return carried + await self._carry_dead_letters(producer)
+            rows = (await session.execute(_BEHIND, {"limit": BATCH, "bytes": SHARD_BYTES})).all()
+        heads = {row.shard: row.head - row.published for row in rows}
+        RELAY_LAG.labels(self._database.service).set(sum(heads.values()))
+        if not rows:
+            return 0
+        await asyncio.wait_for(self._send(producer, rows), SEND_S)
+        reached = {row.shard: (row.position, row.published) for row in rows}
+        parameters = {
+            "shards": list(reached),
+            "positions": [position for position, _ in reached.values()],
+            "after": [published for _, published in reached.values()],
+        }
+        async with self._database.unit_of_work(SYSTEM) as uow:
+            await uow.session.execute(_ADVANCE, parameters)
+        RELAY_PUBLISHED.labels(self._database.service).inc(len(rows))
+        RELAY_LAG.labels(self._database.service).set(sum(heads.values()) - len(rows))
+        return len(rows)
 
-    async def _carry_shard(self, producer: AIOKafkaProducer, shard: int, published: int) -> int:
-        async with self._database.reading(SYSTEM) as session:
-            events = await read_events(session, self._database.service, shard, published, BATCH)
+    async def _send(self, producer: AIOKafkaProducer, rows: Sequence[Any]) -> None:
         topic = topic_of(self._database.service)
-        partition = shard % len(await producer.partitions_for(topic))
-        futures = [
-            await producer.send(
-                topic, value=event.data, key=event.key.encode(), partition=partition, headers=headers_of(event)
-            )
-            for event in events
-        ]
-        await asyncio.gather(*futures)
-        async with self._database.unit_of_work(SYSTEM) as uow:
-            await uow.session.execute(_ADVANCE, {"shard": shard, "position": events[-1].position, "after": published})
-        return len(events)
-
-    async def _carry_dead_letters(self, producer: AIOKafkaProducer) -> int:
-        async with self._database.unit_of_work(SYSTEM) as uow:
-            letters = await unpublished(uow.session, BATCH)
-            for letter in letters:
-                headers = [(name, value.encode()) for name, value in letter.headers.items()]
-                headers += [("dlq_reason", letter.reason.encode()), ("dlq_detail", letter.detail.encode()[:1000])]
-                headers.append(("dlq_consumer", self._database.service.encode()))
-                await producer.send_and_wait(
-                    dead_letter_topic_of(topic_of(letter.source)), value=letter.data, headers=headers
+        partitions = len(await producer.partitions_for(topic))
+        sent = []
+        for row in rows:
+            event = event_of_row(self._database.service, row)
+            sent.append(
+                await producer.send(
+                    topic,
+                    value=event.data,
+                    key=event.key.encode(),
+                    partition=event.shard % partitions,
+                    headers=headers_of(event),
                 )
-            await mark_published(uow.session, [letter.id for letter in letters], uow.now)
-        return len(letters)
+            )
+        await asyncio.gather(*sent)
+
+    async def _carry_dead_letters(self, producer: AIOKafkaProducer) -> float:
+        """Publish dead letters and answer in how many seconds to look again; a failure here holds no event up."""
+        try:
+            async with self._database.reading(SYSTEM) as session:
+                letters = await unpublished(session, LETTERS)
+            for letter in letters:
+                await asyncio.wait_for(self._send_dead_letter(producer, letter), SEND_S)
+            if letters:
+                async with self._database.unit_of_work(SYSTEM) as uow:
+                    await mark_published(uow.session, [letter.id for letter in letters], uow.now)
+        except KafkaError as problem:
+            RELAY_FAILURES.labels(self._database.service).inc()
+            log.warning("relay.dead_letters_failed", error=repr(problem)[:500])
+            return LETTERS_AGAIN_S
+        return 0.0 if len(letters) == LETTERS else POLL_S
+
+    async def _send_dead_letter(self, producer: AIOKafkaProducer, letter: DeadLetter) -> None:
+        headers = [(name, value.encode()) for name, value in letter.headers.items()]
+        headers += [("dlq_id", letter.id.encode()), ("dlq_reason", letter.reason.encode())]
+        headers += [("dlq_detail", letter.detail.encode()[:1000]), ("dlq_consumer", self._database.service.encode())]
+        value = letter.data
+        if len(value) > MAX_DATA_BYTES:
+            # The whole of it stands in the table; with its headers it would not fit into a record.
+            value = value[:MAX_DATA_BYTES]
+            headers.append(("dlq_truncated", b"true"))
+        await producer.send_and_wait(dead_letter_topic_of(topic_of(letter.source)), value=value, headers=headers)

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -20,9 +21,13 @@ _INSERT = text(
     "insert into event (shard, position, id, type, key, subject, time, data, traceparent) "
     "values (:shard, :position, :id, :type, :key, :subject, :time, :data, :traceparent)"
 )
+PAGE_BYTES = 4_000_000
+# A page ends by size too: a thousand events of the largest kind would be 900 MB. The first one always fits.
 _READ = text(
-    "select shard, position, id, type, key, subject, time, data, traceparent from event "
+    "select shard, position, id, type, key, subject, time, data, traceparent from ("
+    "select event.*, sum(octet_length(data)) over (order by position) as size from event "
     "where shard = :shard and position > :after order by position limit :limit"
+    ") as page where size <= :bytes or position = :after + 1 order by position"
 )
 
 
@@ -79,23 +84,25 @@ async def append(session: AsyncSession, service: str, recorded: Sequence[Recorde
 
 
 async def read_events(session: AsyncSession, service: str, shard: int, after: int, limit: int) -> list[Event]:
-    """Up to `limit` events of a shard behind position `after`, in order."""
-    result = await session.execute(_READ, {"shard": shard, "after": after, "limit": limit})
-    return [
-        Event(
-            id=str(row.id),
-            type=row.type,
-            source=service,
-            subject=row.subject,
-            key=row.key,
-            time=row.time,
-            shard=row.shard,
-            position=row.position,
-            data=bytes(row.data),
-            traceparent=row.traceparent,
-        )
-        for row in result
-    ]
+    """Up to `limit` events of a shard behind position `after`, in order; fewer where large, none only at the end."""
+    result = await session.execute(_READ, {"shard": shard, "after": after, "limit": limit, "bytes": PAGE_BYTES})
+    return [event_of_row(service, row) for row in result]
+
+
+def event_of_row(service: str, row: Any) -> Event:
+    """The event of a row of the log."""
+    return Event(
+        id=str(row.id),
+        type=row.type,
+        source=service,
+        subject=row.subject,
+        key=row.key,
+        time=row.time,
+        shard=row.shard,
+        position=row.position,
+        data=bytes(row.data),
+        traceparent=row.traceparent,
+    )
 
 
 async def read_heads(session: AsyncSession) -> list[int]:
