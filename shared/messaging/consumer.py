@@ -1,19 +1,22 @@
 """The consumer: keeps a FastStream broker connected to Kafka and heals from the feeds what Kafka does not bring."""
 
 import asyncio
+import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
-from aiokafka import ConsumerRecord
+from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 
 from shared.contracts.events import topic_of
 from shared.messaging.feed import Feed
 from shared.messaging.inbox import FuseBlown, Inbox
-from shared.messaging.kafka import KafkaAddress, make_broker, subscribe
+from shared.messaging.kafka import KafkaAddress, RecordsHandler, make_broker, subscribe
 from shared.messaging.wire import event_of
-from shared.persistence.engine import is_transient
 from shared.retry import Backoff
 from shared.telemetry.metrics import CONSUMER_CONNECTED, INBOX_FAILURES, INBOX_LAG
 from shared.telemetry.progress import Progress
@@ -21,7 +24,15 @@ from shared.telemetry.progress import Progress
 log = structlog.get_logger(__name__)
 
 LOOK_S = 1.0
-HEALS_BEFORE_RECONNECT = 3
+LOOK_DISCONNECTED_S = 0.3
+PATIENCE_LOOKS = 10
+"""Looks for which a shard that Kafka has yet to bring, or brings to another member, is not healed from the feed."""
+QUIET_LOOKS = 5
+"""Looks of healing with nothing from Kafka, after which the connection is made anew."""
+HOLD_S = 60.0
+"""How long a failing batch is tried again before Kafka is polled in between, so that the group keeps its member."""
+HEAL_SHARDS = 8
+HEAL_EVENTS = 500
 
 
 @dataclass(frozen=True)
@@ -36,8 +47,9 @@ class Consumer:
     """Reads the topics of `feeds` into the inbox.
 
     Kafka is where to look first; the inbox positions and the sources' logs are the truth. A watch compares the two
-    every second: a shard that does not move although its source's head is ahead is healed from the feed, and when
-    that repeats, or the broker's address changes, the connection to Kafka is made anew.
+    every second: a shard that does not move although its source's head is ahead is healed from the feed - at once if
+    Kafka has nothing more to bring, after some patience otherwise. When only healing brings anything, or the broker's
+    address changes, the connection to Kafka is made anew.
     """
 
     def __init__(
@@ -54,7 +66,8 @@ class Consumer:
         self._progress = progress
         self._settings = settings or ConsumerSettings()
         self._reconnect = asyncio.Event()
-        self._backoffs = {source: Backoff(first_s=0.1, most_s=5.0) for source in feeds}
+        self._subscribers: dict[str, Any] = {}
+        self._brought: dict[str, int] = dict.fromkeys(feeds, 0)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -72,101 +85,159 @@ class Consumer:
                 await self._inbox.prepare()
                 return
             except Exception as problem:
-                if not is_transient(problem):
-                    raise
-                log.warning("consumer.database_unreachable", error=repr(problem)[:300])
+                # Also a database without tables yet: migrations may still run.
+                log.warning("consumer.database_not_ready", error=repr(problem)[:300])
             await backoff.wait()
 
     async def _stay_connected(self) -> None:
         backoff = Backoff(first_s=0.2, most_s=5.0)
-        connected = CONSUMER_CONNECTED.labels(self._inbox.service)
         while True:
             self._progress.beat("consumer")
             try:
-                address = self._kafka.resolve()
-                broker = make_broker(self._kafka, f"hamkor-{self._inbox.service}")
-                for source in self._feeds:
-                    subscribe(
-                        broker,
-                        topic_of(source),
-                        group_id=f"hamkor.{self._inbox.service}.{source}",
-                        handler=self._handler(source),
-                        max_records=self._settings.max_records,
-                        batch_timeout_ms=self._settings.batch_timeout_ms,
-                    )
-                self._reconnect.clear()
-                try:
-                    await asyncio.wait_for(broker.start(), 30)
-                    connected.set(1)
-                    log.info("consumer.connected")
-                    while not self._reconnect.is_set() and self._kafka.resolve() == address:
-                        self._progress.beat("consumer")
-                        backoff.reset()
-                        with suppress(TimeoutError):
-                            await asyncio.wait_for(self._reconnect.wait(), LOOK_S)
-                    log.info("consumer.reconnecting")
-                finally:
-                    connected.set(0)
-                    with suppress(Exception):
-                        await asyncio.wait_for(broker.stop(), 5)
+                await self._connection(backoff)
+                log.info("consumer.reconnecting")
             except Exception as problem:
                 log.warning("consumer.kafka_unreachable", error=repr(problem)[:300])
             await backoff.wait()
 
-    def _handler(self, source: str):  # type: ignore[no-untyped-def]  # a closure FastStream calls with raw records
-        backoff = self._backoffs[source]
+    async def _connection(self, backoff: Backoff) -> None:
+        """One connection to Kafka, until it has to be made anew."""
+        address = self._kafka.resolve()
+        broker = make_broker(self._kafka, f"hamkor-{self._inbox.service}")
+        leaving = self._reconnect = asyncio.Event()
+        subscribers = {
+            source: subscribe(
+                broker,
+                topic_of(source),
+                # A group of its own for each topic: one member a group is all that the embedded broker can do.
+                group_id=f"hamkor.{self._inbox.service}.{source}",
+                handler=self._handler(source, leaving),
+                max_records=self._settings.max_records,
+                batch_timeout_ms=self._settings.batch_timeout_ms,
+            )
+            for source in self._feeds
+        }
+        connected = CONSUMER_CONNECTED.labels(self._inbox.service)
+        try:
+            await asyncio.wait_for(broker.start(), 30)
+            self._subscribers = subscribers
+            connected.set(1)
+            log.info("consumer.connected")
+            while not leaving.is_set() and self._kafka.resolve() == address:
+                self._progress.beat("consumer")
+                backoff.reset()
+                await _wait(leaving, LOOK_S)
+        finally:
+            self._subscribers = {}
+            connected.set(0)
+            leaving.set()
+            with suppress(Exception):
+                await asyncio.wait_for(broker.stop(), 5)
+
+    def _handler(self, source: str, leaving: asyncio.Event) -> "RecordsHandler":
+        backoff = Backoff(first_s=0.1, most_s=5.0)
 
         async def handle(records: "Sequence[ConsumerRecord[bytes, bytes]]") -> None:
-            try:
-                await self._inbox.deliver(source, [event_of(record) for record in records])
-                backoff.reset()
-            except Exception as problem:
-                INBOX_FAILURES.labels(self._inbox.service, source).inc()
-                log.warning("consumer.batch_failed", source=source, error=repr(problem)[:500])
-                # NACK redelivers at once, hundreds of times a second, unless we wait here.
-                await backoff.wait()
-                raise
+            events = [event_of(record) for record in records]
+            self._brought[source] += 1
+            hold_until = time.monotonic() + HOLD_S
+            while True:
+                try:
+                    await self._inbox.deliver(source, events)
+                    backoff.reset()
+                    return
+                except Exception as problem:
+                    # Tried again here: redelivery would come at once, hundreds of times a second. Should another
+                    # member have the partition by now, the positions fence this one.
+                    INBOX_FAILURES.labels(self._inbox.service, source).inc()
+                    report = log.critical if isinstance(problem, FuseBlown) else log.warning
+                    report("consumer.batch_failed", source=source, error=repr(problem)[:500])
+                    await _wait(leaving, backoff.next_s())
+                    if leaving.is_set() or time.monotonic() > hold_until:
+                        raise
 
         return handle
 
     async def _watch(self, source: str) -> None:
         feed = self._feeds[source]
-        before: list[int] | None = None
-        target: list[int] = []
-        heals = 0
         loop = f"watch.{source}"
+        heads: list[int] | None = None
+        applied: list[int] = []
+        looks: dict[int, int] = defaultdict(int)
+        quiet = 0
+        reconnect_after = QUIET_LOOKS
         while True:
             self._progress.beat(loop)
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(LOOK_S if self._subscribers else LOOK_DISCONNECTED_S)
             try:
-                heads = await feed.heads()
-                applied = await self._inbox.positions(source)
-                for shard, (head, position) in enumerate(zip(heads, applied, strict=True)):
-                    INBOX_LAG.labels(self._inbox.service, source, str(shard)).set(max(0, head - position))
-                if before is not None:
-                    stuck = [
-                        shard
-                        for shard, position in enumerate(applied)
-                        if position == before[shard] and position < target[shard]
-                    ]
-                    for shard in stuck:
-                        await self._heal(source, shard, applied[shard])
-                        self._progress.beat(loop)
-                    heals = heals + 1 if stuck else 0
-                    if heals >= HEALS_BEFORE_RECONNECT:
-                        heals = 0
-                        self._reconnect.set()
                 before, target = applied, heads
+                heads, applied = await feed.heads(), await self._inbox.positions(source)
+                self._tell_lag(source, heads, applied)
+                if target is None:
+                    continue
+                for shard, position in enumerate(applied):
+                    # Behind where the source already was a look ago, and not moving.
+                    waits = position == before[shard] and position < target[shard]
+                    looks[shard] = looks[shard] + 1 if waits else 0
+                stuck = {shard: applied[shard] for shard, count in looks.items() if count}
+                due = {
+                    shard: position
+                    for shard, position in stuck.items()
+                    if looks[shard] >= PATIENCE_LOOKS or not await self._may_come(source, shard)
+                }
+                if due:
+                    await self._heal(source, due, heads)
+                if not stuck or self._brought[source]:
+                    quiet, self._brought[source] = 0, 0
+                    reconnect_after = QUIET_LOOKS if not stuck else reconnect_after
+                else:
+                    quiet += 1
+                if quiet >= reconnect_after and self._subscribers:
+                    quiet, reconnect_after = 0, min(reconnect_after * 2, 60)
+                    self._reconnect.set()
             except FuseBlown as problem:
                 log.critical("consumer.fuse_blown", source=source, error=str(problem))
             except Exception as problem:
                 log.warning("consumer.watch_failed", source=source, error=repr(problem)[:300])
 
-    async def _heal(self, source: str, shard: int, applied: int) -> None:
-        while True:
-            events = await self._feeds[source].events(shard, applied)
-            if not events:
-                return
-            await self._inbox.deliver(source, events, healed=True)
-            applied = events[-1].position
+    def _tell_lag(self, source: str, heads: Sequence[int], applied: Sequence[int]) -> None:
+        for shard, (head, position) in enumerate(zip(heads, applied, strict=True)):
+            INBOX_LAG.labels(self._inbox.service, source, str(shard)).set(max(0, head - position))
+
+    async def _may_come(self, source: str, shard: int) -> bool:
+        """True while Kafka has records of the shard's partition that were not read yet, or another member reads it."""
+        subscriber = self._subscribers.get(source)
+        consumer = subscriber.consumer if subscriber is not None else None
+        if consumer is None or not consumer.assignment():
+            return False
+        partitions = consumer.partitions_for_topic(topic_of(source))
+        if not partitions:
+            return False
+        place = TopicPartition(topic_of(source), shard % len(partitions))
+        if place not in consumer.assignment():
+            return True
+        try:
+            end = consumer.highwater(place)
+            return end is not None and end > await asyncio.wait_for(consumer.position(place), 0.2)
+        except (KafkaError, TimeoutError, AssertionError):
+            return False
+
+    async def _heal(self, source: str, due: Mapping[int, int], heads: Sequence[int]) -> None:
+        """Bring shards from their applied positions to where the source's heads were, several at a time."""
+        log.info("consumer.healing", source=source, shards=len(due))
+        left = dict(due)
+        while left:
+            some = list(left.items())[:HEAL_SHARDS]
+            feed = self._feeds[source]
+            pages = await asyncio.gather(*(feed.events(shard, after, HEAL_EVENTS) for shard, after in some))
+            await self._inbox.deliver(source, [event for page in pages for event in page], healed=True)
+            for (shard, _), page in zip(some, pages, strict=True):
+                left[shard] = page[-1].position if page else heads[shard]
+                if left[shard] >= heads[shard]:
+                    del left[shard]
             self._progress.beat(f"watch.{source}")
+
+
+async def _wait(event: asyncio.Event, timeout_s: float) -> None:
+    with suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), timeout_s)

@@ -1,11 +1,14 @@
 """The one factory of Kafka clients; its settings are those that lose nothing."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from aiokafka import AIOKafkaProducer, ConsumerRecord
+import structlog
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.errors import CorruptRecordException
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaAckableMessage
@@ -13,6 +16,10 @@ from faststream.kafka.message import KafkaAckableMessage
 RecordsHandler = Callable[[Sequence["ConsumerRecord[bytes, bytes]"]], Awaitable[None]]
 
 MAX_REQUEST_BYTES = 1_048_576
+FETCH_WAIT_MS = 100
+STEP_MS = 100
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,8 @@ def subscribe(
 ) -> Any:
     """The one way to subscribe: whole batches of raw records, offsets kept on error, nothing published in reply.
 
-    The parser looks at no header: FastStream's own would lose a whole batch to one header that is not UTF-8.
+    The parser looks at no header: FastStream's own would lose a whole batch to one header that is not UTF-8. Records
+    are read past damage, see DamageProof.
     """
     subscriber = broker.subscriber(
         topic,
@@ -79,7 +87,8 @@ def subscribe(
         no_reply=True,
         max_records=max_records,
         batch_timeout_ms=batch_timeout_ms,
-        fetch_max_wait_ms=100,
+        # An embedded broker answers an empty fetch only when its wait is over, even if records came meanwhile.
+        fetch_max_wait_ms=FETCH_WAIT_MS,
         max_partition_fetch_bytes=4 * MAX_REQUEST_BYTES,
         session_timeout_ms=10_000,
         max_poll_interval_ms=300_000,
@@ -95,4 +104,74 @@ def subscribe(
         await handler(records)
 
     subscriber(handle, parser=parse, decoder=decode)
+    reader = DamageProof(batch_timeout_ms, max_records)
+    subscriber.get_msg = reader.read  # type: ignore[method-assign]  # FastStream has no hook for reading
     return subscriber
+
+
+DAMAGE = (ValueError, IndexError, CorruptRecordException)
+
+
+class DamageProof:
+    """Reads batches; a record that cannot even be parsed (a header's name that is not UTF-8) comes as an empty one.
+
+    aiokafka raises at such a record for ever, and drops what it had already drained from other partitions.
+    """
+
+    def __init__(self, timeout_ms: int, max_records: int) -> None:
+        self._timeout_ms = timeout_ms
+        self._max_records = max_records
+        self._reached: dict[TopicPartition, int] = {}
+
+    async def read(self, consumer: AIOKafkaConsumer) -> tuple[Any, ...]:
+        """The next records, or none within the timeout."""
+        try:
+            found = await consumer.getmany(timeout_ms=self._timeout_ms, max_records=self._max_records)
+        except DAMAGE:
+            return await self._step_over(consumer)
+        self._remember(found)
+        return tuple(chain.from_iterable(found.values()))
+
+    def _remember(self, found: "Mapping[TopicPartition, Sequence[ConsumerRecord[bytes, bytes]]]") -> None:
+        for partition, records in found.items():
+            if records:
+                self._reached[partition] = records[-1].offset + 1
+
+    async def _step_over(self, consumer: AIOKafkaConsumer) -> tuple[Any, ...]:
+        """Read record by record, partition by partition, until the damaged one is behind."""
+        result: list[Any] = []
+        for partition in consumer.assignment():
+            reached = self._reached.get(partition)
+            if reached is not None and reached < await consumer.position(partition):
+                consumer.seek(partition, reached)
+            while True:
+                try:
+                    found = await consumer.getmany(partition, timeout_ms=STEP_MS, max_records=1)
+                except DAMAGE:
+                    offset = await consumer.position(partition)
+                    log.warning("consumer.damaged_record", topic=partition.topic, partition=partition.partition)
+                    consumer.seek(partition, offset + 1)
+                    self._reached[partition] = offset + 1
+                    result.append(_empty_record(partition, offset))
+                    break
+                if not found:
+                    break
+                self._remember(found)
+                result.extend(chain.from_iterable(found.values()))
+        return tuple(result)
+
+
+def _empty_record(partition: TopicPartition, offset: int) -> "ConsumerRecord[bytes, bytes]":
+    return ConsumerRecord(
+        topic=partition.topic,
+        partition=partition.partition,
+        offset=offset,
+        timestamp=0,
+        timestamp_type=0,
+        key=None,
+        value=b"",
+        checksum=None,
+        serialized_key_size=-1,
+        serialized_value_size=0,
+        headers=(),
+    )
