@@ -5,7 +5,7 @@ import json
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -239,15 +239,12 @@ class World:
         port = int(self.urls[name].rpartition(":")[2])
         chassis = make_chassis(self.settings(name, database, port), Path("nowhere"))
         app = create_app(chassis, routers=[], permissions={})
-        if not relay:
-            # Somebody else holds the relay's lock, as with a second replica of the service.
-            holder = await hold_relay_lock(database)
-        async with serving(app, port) as base:
-            try:
-                yield Source(name, chassis.database, database, base, app)
-            finally:
-                if not relay:
-                    await holder.close()
+        async with AsyncExitStack() as stack:
+            if not relay:
+                # Somebody else holds the relay's lock, as with a second replica of the service.
+                stack.push_async_callback((await hold_relay_lock(database)).close)
+            base = await stack.enter_async_context(serving(app, port))
+            yield Source(name, chassis.database, database, base, app)
 
     @asynccontextmanager
     async def sink(
@@ -313,7 +310,9 @@ def an_event(source: str, position: int, *, key: str = KEYS[0], data: bytes | No
     return Event(**(values | changes))
 
 
-async def put_on_topic(world: World, source: str, *events: Event, headers: list[tuple[Any, bytes]] | None = None) -> None:
+async def put_on_topic(
+    world: World, source: str, *events: Event, headers: list[tuple[Any, bytes]] | None = None
+) -> None:
     """Write records to a source's topic past its relay; `headers` replace the event's own."""
     from shared.messaging.kafka import KafkaAddress, make_producer
 
