@@ -45,6 +45,6 @@ async def office(surveys_service: Service) -> Office:
         await owner.execute(f"truncate {EMPTIED}")
     finally:
         await owner.close()
-    office = Office(surveys_service.running, surveys_service.database)
+    office = Office(surveys_service.running, surveys_service.database.url, surveys_service.database.owner_url)
     await office.hear_of_institutions()
     return office

@@ -16,7 +16,6 @@ from shared.contracts.partners import InstitutionState, InstitutionStatus, Membe
 from shared.contracts.vocabulary import InstitutionKind
 from shared.persistence.unit_of_work import Database
 from shared.scope import SYSTEM, Role
-from tests.support.engines import TestDatabase
 from tests.support.services import Client, Running
 
 K = 5
@@ -122,10 +121,11 @@ class _Parser(HTMLParser):
 
 @dataclass
 class Office:
-    """A running surveys service and the people around it."""
+    """A running surveys service and the people around it; the addresses of its database, where a test needs them."""
 
     running: Running
-    test_database: TestDatabase
+    url: str = ""
+    owner_url: str = ""
 
     @property
     def database(self) -> Database:

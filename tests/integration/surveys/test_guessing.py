@@ -12,7 +12,7 @@ async def test_guessing_codes_is_slowed_without_shutting_out_right_ones(
     (code,) = await office.codes(await office.campaign(), 1)
     async with neighbourhood("surveys") as near:
         pepper = {"SURVEYS_CODE_PEPPER": "pepper-of-the-tests-of-surveys"}
-        async with near.service("surveys", SURVEYS_DATABASE_URL=office.test_database.url, **pepper) as attacked:
+        async with near.service("surveys", SURVEYS_DATABASE_URL=office.url, **pepper) as attacked:
             wrong = attacked.app.state.surveys.secrets.codes("never issued", "key", 70)
             answers = [await office.running.http.get(f"{attacked.base}/s/{each}") for each in wrong]
             assert answers[0].status_code == 404

@@ -1,0 +1,72 @@
+"""Row-level security alone, without any help of the code: what each scope finds in the tables."""
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+
+from shared.persistence.engine import make_session
+from shared.scope import ALL, NONE, Scope
+from tests.integration.surveys.support import MINE, OTHER, K, Office
+from tests.support.services import eventually
+
+SEEING = [ALL, Scope("path", "/17/"), Scope("path", "/17/1708/"), Scope("institution", MINE)]
+BLIND = [
+    NONE,
+    Scope("path", "/17/1703/"),
+    Scope("path", "/17/170/"),
+    Scope("institution", OTHER),
+    Scope("enterprise", MINE),
+]
+OF_CAMPAIGNS = ("campaign", "code_batch", "access_code", "released_result")
+OF_THE_SERVICE = ("staged_answer", "response", "tally", "event")
+
+
+@pytest.fixture
+async def full(office: Office) -> Office:
+    """An office with rows in every table."""
+    campaign = await office.campaign()
+    codes = await office.codes(campaign, 2 * K)
+    for code in codes[:K]:
+        await office.respond(code)
+
+    async def moved() -> bool:
+        return await office.count("response") == K
+
+    await eventually(moved, "responses")
+    await office.respond(codes[K])
+    return office
+
+
+async def visible(office: Office, scope: Scope, table: str) -> int:
+    async with make_session(office.database.engine, scope) as session:
+        return int((await session.execute(text(f"select count(*) from {table}"))).scalar_one())
+
+
+@pytest.mark.parametrize("scope", SEEING, ids=lambda scope: scope.setting)
+async def test_what_belongs_to_a_campaign_is_seen_from_its_institution_upwards(full: Office, scope: Scope) -> None:
+    for table in OF_CAMPAIGNS:
+        assert await visible(full, scope, table) > 0, table
+    for table in OF_THE_SERVICE:
+        assert (await visible(full, scope, table) > 0) == (scope is ALL), table
+
+
+@pytest.mark.parametrize("scope", BLIND, ids=lambda scope: scope.setting)
+async def test_nobody_else_sees_anything(full: Office, scope: Scope) -> None:
+    for table in OF_CAMPAIGNS + OF_THE_SERVICE:
+        assert await visible(full, scope, table) == 0, table
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "insert into access_code values (decode(md5('1') || md5('2'), 'hex'), 'a campaign of others', 0)",
+        "update campaign set org_path = '/17/1703/1703202/elsewhere/'",
+        "insert into response values ('x', 'y', now(), '{}')",
+        "insert into released_result select id, 'index', 99, 1, 1 from campaign",
+        "insert into institution values ('x', 1, '/17/', 'x', 'x', true)",
+    ],
+)
+async def test_a_coordinator_can_leave_nothing_where_it_does_not_belong(full: Office, statement: str) -> None:
+    async with make_session(full.database.engine, Scope("institution", MINE)) as session:
+        with pytest.raises(ProgrammingError, match="row-level security"):
+            await session.execute(text(statement))
