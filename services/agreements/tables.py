@@ -108,7 +108,11 @@ class EmploymentRow(Base, table=True):
         return scope.condition(col(cls.org_path))
 
 
-class InstitutionRef(SQLModel, registry=_REGISTRY, table=True):
+class Reference(SQLModel, registry=_REGISTRY):
+    """Base of what is known from the other services' events."""
+
+
+class InstitutionRef(Reference, table=True):
     """What this service knows of an institution from partners' events: where it lies and whether it is at work."""
 
     __tablename__ = "institution_ref"
@@ -120,7 +124,7 @@ class InstitutionRef(SQLModel, registry=_REGISTRY, table=True):
     status: str
 
 
-class EnterpriseRef(SQLModel, registry=_REGISTRY, table=True):
+class EnterpriseRef(Reference, table=True):
     """What this service knows of an enterprise from partners' events: whether it is at work, and who it became.
 
     Version 0 stands for one that is known only because another was merged into it.
