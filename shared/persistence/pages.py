@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from shared.persistence.aggregates import AggregateRow
+from shared.persistence.unit_of_work import could_be_id
 from shared.scope import Scope
 from shared.web.cursors import decode_cursor, encode_cursor
 
@@ -38,7 +39,9 @@ async def page_of_states(
 async def one_state(
     session: AsyncSession, row_type: type[AggregateRow], id_: str, scope: Scope
 ) -> dict[str, Any] | None:
-    """The state of one aggregate within `scope`, or None."""
+    """The state of one aggregate within `scope`, or None – also for what PostgreSQL would not take as text."""
+    if not could_be_id(id_):
+        return None
     query = select(row_type).where(col(row_type.id) == id_, row_type.visible(scope))
     row: AggregateRow | None = (await session.execute(query)).scalar_one_or_none()
     return row.state if row is not None else None

@@ -52,7 +52,7 @@ class UnitOfWork:
         return state_type.model_validate(row.state)
 
     async def _locked(self, row_type: type[AggregateRow], id_: str) -> AggregateRow | None:
-        if len(id_) > MAX_ID_CHARACTERS or "\x00" in id_:
+        if not could_be_id(id_):
             return None
         query = (
             select(row_type).where(col(row_type.id) == id_, row_type.visible(self.principal.scope)).with_for_update()
@@ -114,6 +114,11 @@ class Database:
         """A session for queries within the caller's scope."""
         async with make_session(self.engine, principal.scope) as session:
             yield session
+
+
+def could_be_id(value: str) -> bool:
+    """False for text that names nothing anywhere: too long, or with a NUL, which PostgreSQL refuses."""
+    return len(value) <= MAX_ID_CHARACTERS and "\x00" not in value
 
 
 def is_uuid(value: str) -> bool:
