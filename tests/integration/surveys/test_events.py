@@ -60,7 +60,7 @@ async def test_from_registration_to_response_and_through_a_move(neighbourhood: C
 
         async def followed() -> bool:
             answer = await new_district.get(path)
-            return answer.status_code == 200
+            return bool(answer.status_code == 200)
 
         await eventually(followed, "the campaign follows its institution")
         assert (await surveys.as_(Role.DISTRICT, "1708201").get(path)).status_code == 404
