@@ -43,16 +43,19 @@ def territory() -> Mapping[str, Place]:
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A region on the map: an SVG path, and where its label stands."""
+    """A region on the map: an SVG path, and where its label stands; a `small` one needs a mark to be hit."""
 
     code: str
     path: str
     x: float
     y: float
+    small: bool
 
 
 MAP_WIDTH = 1000
 MAP_HEIGHT = 640
+SMALL_AREA = 1000
+"""Square pixels below which a region is hard to see and to click: Tashkent City."""
 
 
 @cache
@@ -74,7 +77,9 @@ def outlines() -> tuple[Outline, ...]:
         ]
         largest = max(rings, key=lambda ring: abs(_area(ring)))
         x, y = _centroid(largest)
-        found.append((abs(_area(largest)), Outline(code, "".join(map(_path, rings)), round(x, 1), round(y, 1))))
+        area = abs(_area(largest))
+        path = "".join(map(_path, rings))
+        found.append((area, Outline(code, path, round(x, 1), round(y, 1), area < SMALL_AREA)))
     return tuple(outline for _, outline in sorted(found, key=lambda item: -item[0]))
 
 

@@ -39,10 +39,10 @@
 
   function listen(failures = 0) {
     const source = new EventSource(`/api/monitoring/v1/changes?place=${encodeURIComponent(place)}`);
-    let opened = false;
+    let missed = failures > 0;
     source.onopen = () => {
-      opened = true;
-      if (failures > 0) changed([]); // something may have moved meanwhile
+      if (missed) changed([]); // something may have moved meanwhile
+      missed = false;
       failures = 0;
       say("on");
     };
@@ -55,10 +55,12 @@
     });
     source.onerror = () => {
       say("again");
+      missed = true;
       if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
       source.close();
-      const next = opened ? 1 : failures + 1;
-      setTimeout(() => listen(next), RETRY_MS[Math.min(next, RETRY_MS.length) - 1]);
+      changed([]); // asks once more: if the session has ended, the answer leads to the sign-in
+      failures += 1;
+      setTimeout(() => listen(failures), RETRY_MS[Math.min(failures, RETRY_MS.length) - 1]);
     };
     window.addEventListener("pagehide", () => source.close(), { once: true });
   }
@@ -110,6 +112,17 @@
     before = null;
     draw();
   });
+
+  // -- a row and its region on the map point at each other --------------------------------------------------------
+
+  function point(event) {
+    const code = event.target.closest?.("[data-place]")?.dataset.place;
+    document.querySelectorAll(".pointed").forEach((part) => part.classList.remove("pointed"));
+    if (code) document.querySelectorAll(`[data-place="${CSS.escape(code)}"]`).forEach((part) => part.classList.add("pointed"));
+  }
+
+  document.addEventListener("mouseover", point);
+  document.addEventListener("focusin", point);
 
   // -- forms that send themselves ---------------------------------------------------------------------------------
 

@@ -69,7 +69,7 @@ class World:
     def __init__(self) -> None:
         self.bonus: dict[tuple[str, str], int] = {}
         self.as_of = datetime.now(UTC)
-        self.listeners: set[asyncio.Queue[str]] = set()
+        self.listeners: dict[asyncio.Queue[str | None], asyncio.AbstractEventLoop] = {}
         self.requests: list[dict[str, Any]] = []
         self.down = False
 
@@ -80,8 +80,15 @@ class World:
         for code in codes:
             self.bonus[indicator, code] = self.bonus.get((indicator, code), 0) + amount
         message = {"places": codes, "indicators": [indicator], "as_of": self.as_of.isoformat()}
-        for queue in self.listeners:
-            queue.put_nowait(json.dumps(message))
+        self._tell(json.dumps(message))
+
+    def hang_up(self) -> None:
+        """End all change streams."""
+        self._tell(None)
+
+    def _tell(self, message: str | None) -> None:
+        for queue, loop in list(self.listeners.items()):
+            loop.call_soon_threadsafe(queue.put_nowait, message)
 
     def value(self, indicator: str, code: str, period: str) -> dict[str, Any]:
         """A value as the monitoring API gives it."""
@@ -219,19 +226,22 @@ def build(world: World) -> FastAPI:  # noqa: C901 - a list of routes
 
     @app.get("/v1/changes")
     async def changes(place: str) -> Response:
-        queue: asyncio.Queue[str] = asyncio.Queue()
-        world.listeners.add(queue)
+        queue: asyncio.Queue[str | None] = asyncio.Queue()
+        world.listeners[queue] = asyncio.get_running_loop()
 
         async def events() -> AsyncIterator[str]:
             try:
                 yield ": welcome\n\n"
                 while True:
                     try:
-                        yield f"event: changed\ndata: {await asyncio.wait_for(queue.get(), 15)}\n\n"
+                        message = await asyncio.wait_for(queue.get(), 15)
+                        if message is None:
+                            return
+                        yield f"event: changed\ndata: {message}\n\n"
                     except TimeoutError:
                         yield ": heartbeat\n\n"
             finally:
-                world.listeners.discard(queue)
+                world.listeners.pop(queue, None)
 
         return StreamingResponse(events(), media_type="text/event-stream")
 
