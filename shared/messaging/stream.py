@@ -16,10 +16,15 @@ from shared.telemetry.trace import current_traceparent
 
 CHANNEL = "hamkor_stream"
 
-_TAKE = text("update stream_head set position = position + :count where shard = :shard returning position")
-_INSERT = text(
-    "insert into event (shard, position, id, type, key, subject, time, data, traceparent) "
-    "values (:shard, :position, :id, :type, :key, :subject, :time, :data, :traceparent)"
+# One round trip: the head's row is locked, its events take the next positions, the relay is woken at commit.
+_APPEND = text(
+    "with head as (update stream_head set position = position + :count where shard = :shard returning position), "
+    "added as (insert into event (shard, position, id, type, key, subject, time, data, traceparent) "
+    "select :shard, head.position - :count + e.nr, e.id, e.type, e.key, e.subject, :time, e.data, :traceparent "
+    "from head, unnest(cast(:ids as uuid[]), cast(:types as text[]), cast(:keys as text[]), "
+    "cast(:subjects as text[]), cast(:data as bytea[])) with ordinality as e(id, type, key, subject, data, nr)), "
+    "told as (select pg_notify(:channel, '')) "
+    "select head.position from head, told"
 )
 PAGE_BYTES = 4_000_000
 # A page ends by size too: a thousand events of the largest kind would be 900 MB. The first one always fits.
@@ -53,33 +58,26 @@ async def append(session: AsyncSession, service: str, recorded: Sequence[Recorde
     for each in recorded:
         by_shard[each.shard].append(each)
     positions: list[Position] = []
-    rows: list[dict[str, object]] = []
-    traceparent = current_traceparent()
     for shard in sorted(by_shard):
         events = by_shard[shard]
         payloads = [each.state.model_dump_json().encode() for each in events]
         for payload in payloads:
             if len(payload) >= MAX_DATA_BYTES:
                 raise TooLarge(limit=MAX_DATA_BYTES)
-        head: int = (await session.execute(_TAKE, {"count": len(events), "shard": shard})).scalar_one()
-        for position, each, payload in zip(range(head - len(events) + 1, head + 1), events, payloads, strict=True):
-            positions.append(Position(service, shard, position))
-            rows.append(
-                {
-                    "shard": shard,
-                    "position": position,
-                    "id": new_id(),
-                    "type": each.type.name,
-                    "key": each.key,
-                    "subject": each.subject,
-                    "time": at,
-                    "data": payload,
-                    "traceparent": traceparent,
-                }
-            )
-    if rows:
-        await session.execute(_INSERT, rows)
-        await session.execute(text(f"notify {CHANNEL}"))
+        values = {
+            "count": len(events),
+            "shard": shard,
+            "time": at,
+            "traceparent": current_traceparent(),
+            "channel": CHANNEL,
+            "ids": [new_id() for _ in events],
+            "types": [each.type.name for each in events],
+            "keys": [each.key for each in events],
+            "subjects": [each.subject for each in events],
+            "data": payloads,
+        }
+        head: int = (await session.execute(_APPEND, values)).scalar_one()
+        positions += [Position(service, shard, position) for position in range(head - len(events) + 1, head + 1)]
     return positions
 
 

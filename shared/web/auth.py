@@ -17,6 +17,9 @@ log = structlog.get_logger(__name__)
 KEYS_FRESH_S = 300.0
 KEYS_RETRY_S = 5.0
 CLOCK_SKEW_S = 10
+# A signature costs as much as a query: a token that was found good is good for this long, never past its expiry.
+VERIFIED_FRESH_S = 30.0
+VERIFIED_KEPT = 20_000
 
 
 class Verifier:
@@ -29,6 +32,7 @@ class Verifier:
         self._settings = settings
         self._client = client
         self._keys: dict[str, jwt.PyJWK] = {}
+        self._verified: dict[str, tuple[Principal, float]] = {}
         self._fetched_at = -KEYS_FRESH_S
         self._tried_at = -KEYS_RETRY_S
         self._lock = asyncio.Lock()
@@ -38,6 +42,9 @@ class Verifier:
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated
+        known = self._verified.get(token)
+        if known is not None and known[1] > time.time():
+            return known[0]
         try:
             key_id = str(jwt.get_unverified_header(token).get("kid", ""))
             key = await self._key(key_id)
@@ -50,7 +57,11 @@ class Verifier:
                 leeway=CLOCK_SKEW_S,
                 options={"require": ["exp", "sub", "aud", "iss"]},
             )
-            return principal_of(claims)
+            principal = principal_of(claims)
+            if len(self._verified) >= VERIFIED_KEPT:
+                self._verified.clear()
+            self._verified[token] = principal, min(float(claims["exp"]), time.time() + VERIFIED_FRESH_S)
+            return principal
         except (jwt.PyJWTError, ValueError) as problem:
             log.info("auth.refused", reason=type(problem).__name__)
             raise Unauthenticated from None
