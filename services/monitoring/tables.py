@@ -31,30 +31,34 @@ _decode_contributions = msgspec.json.Decoder(list[list[int | str]]).decode
 _decode_integers = msgspec.json.Decoder(list[int]).decode
 _decode_triples = msgspec.json.Decoder(list[tuple[int, int, int]]).decode
 
-_PLACE = "id, code, level, parent, path, names, active, memberships, version"
+# JSON travels as text: the drivers' own ideas of it differ, and msgspec is faster than they are.
+_PLACE = "id, code, level, parent, path, names::text, active, memberships::text, version"
 _AGGREGATES = """
-    select a.place, a.kind, a.id, a.version, a.shard, a.contributions, a.positions, a.own
+    select a.place, a.kind, a.id, a.version, a.shard, a.contributions::text, a.positions::text, a.own::text
     from unnest($1::integer[], $2::smallint[], $3::uuid[]) as key(place, kind, id)
     join aggregate a using (place, kind, id)
 """
 _SAVE = """
     insert into aggregate (place, kind, id, version, shard, contributions, positions, own)
-    select * from unnest($1::integer[], $2::smallint[], $3::uuid[], $4::integer[], $5::smallint[], $6::json[],
-        $7::json[], $8::json[])
+    select place, kind, id, version, shard, contributions::json, positions::json, own::json
+    from unnest($1::integer[], $2::smallint[], $3::uuid[], $4::integer[], $5::smallint[], $6::text[], $7::text[],
+        $8::text[]) as new(place, kind, id, version, shard, contributions, positions, own)
     on conflict (place, kind, id) do update set version = excluded.version, contributions = excluded.contributions,
         positions = excluded.positions, own = excluded.own
 """
 _LOCK_MEMBERS = """
     insert into member as known (measure, member, refs)
     select measure, member, '[]' from unnest($1::smallint[], $2::bytea[]) as new(measure, member)
-    on conflict (measure, member) do update set refs = known.refs returning measure, member, refs
+    on conflict (measure, member) do update set refs = known.refs returning measure, member, refs::text
 """
 _MEMBERS = """
-    select measure, member, refs
+    select measure, member, refs::text
     from unnest($1::smallint[], $2::bytea[]) as key(measure, member) join member using (measure, member)
 """
 _SAVE_MEMBERS = """
-    insert into member (measure, member, refs) select * from unnest($1::smallint[], $2::bytea[], $3::json[])
+    insert into member (measure, member, refs)
+    select measure, member, refs::json
+    from unnest($1::smallint[], $2::bytea[], $3::text[]) as new(measure, member, refs)
     on conflict (measure, member) do update set refs = excluded.refs
 """
 _ADD = """
@@ -112,8 +116,9 @@ class Tables:
         await self._connection.execute(
             """
             insert into place (code, level, parent, path, names, active, memberships, version, revision)
-            select *, 0 from unnest($1::text[], $2::smallint[], $3::text[], $4::text[], $5::json[], $6::boolean[],
-                $7::json[], $8::integer[])
+            select code, level, parent, path, names::json, active, memberships::json, version, 0
+            from unnest($1::text[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::text[],
+                $8::integer[]) as new(code, level, parent, path, names, active, memberships, version)
             on conflict (code) do nothing
             """,
             *_columns_of(places),
@@ -132,9 +137,9 @@ class Tables:
         )
         await self._connection.execute(
             """
-            update place set level = new.level, parent = new.parent, path = new.path, names = new.names,
-                active = new.active, memberships = new.memberships, version = new.version, revision = $9
-            from unnest($1::text[], $2::smallint[], $3::text[], $4::text[], $5::json[], $6::boolean[], $7::json[],
+            update place set level = new.level, parent = new.parent, path = new.path, names = new.names::json,
+                active = new.active, memberships = new.memberships::json, version = new.version, revision = $9
+            from unnest($1::text[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::text[],
                 $8::integer[]) as new(code, level, parent, path, names, active, memberships, version)
             where place.code = new.code
             """,
@@ -163,7 +168,7 @@ class Tables:
     async def aggregates_of(self, places: Sequence[int]) -> list[tuple[int, Contributions]]:
         """(place, contributions) of every aggregate of these institutions."""
         rows = await self._connection.fetch(
-            "select place, contributions from aggregate where place = any($1::integer[])", list(places)
+            "select place, contributions::text from aggregate where place = any($1::integer[])", list(places)
         )
         return [(row["place"], contributions_from(row["contributions"])) for row in rows]
 

@@ -1,0 +1,103 @@
+"""A backlog worked off: events a second that monitoring applies, exactly once, into PostgreSQL on this machine.
+
+The whole engine with the inbox in front – decoding, positions, event log, contributions, distinct members, derived I5 –
+on a country of 10,000 institutions; only Kafka is left out. With --check the cells are compared with the recomputation.
+"""
+
+import argparse
+import asyncio
+import cProfile
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from services.monitoring.commands import Applier
+from services.monitoring.subscribers import LISTENS_TO, Indicators
+from shared.contracts.events import Event
+from shared.messaging.feed import Feed
+from shared.messaging.inbox import Inbox
+from shared.persistence.engine import make_engine
+from shared.persistence.unit_of_work import Database
+from tests.bench.monitoring_load import Nation
+from tests.bench.report import figure
+from tests.integration.monitoring.support import Bench, compared
+from tests.support.engines import a_postgres
+from tests.support.monitoring import final_states
+
+
+def batches_of(events: Sequence[Event], size: int) -> list[tuple[str, list[Event]]]:
+    """As a consumer with a backlog fetches them: per source, in order."""
+    by_source: Mapping[str, list[Event]] = defaultdict(list)
+    batches: list[tuple[str, list[Event]]] = []
+    for event in events:
+        waiting = by_source[event.source]
+        waiting.append(event)
+        if len(waiting) == size:
+            batches.append((event.source, waiting[:]))
+            waiting.clear()
+    return batches + [(source, waiting) for source, waiting in by_source.items() if waiting]
+
+
+async def run(institutions: int, count: int, size: int, *, check: bool, profile: bool) -> bool:
+    """One measurement; False where the check fails."""
+    nation = Nation(institutions)
+    places = list(nation.places())
+    work = list(nation.work(count))
+    with tempfile.TemporaryDirectory(prefix="hamkor-bench-") as folder:
+        async with a_postgres(Path(folder)) as postgres:
+            test_database = await postgres.database("monitoring")
+            database = Database("monitoring", make_engine(test_database.url, application="bench"))
+            feeds: dict[str, Feed] = dict.fromkeys(LISTENS_TO)  # type: ignore[arg-type]  # no gaps, no feeds
+            inbox = Inbox(database, Indicators(Applier(10)), feeds)
+            await inbox.prepare()
+            for source, batch in batches_of(places, 20_000):
+                await inbox.deliver(source, batch)
+            profiler = cProfile.Profile()
+            started, cpu = time.perf_counter(), time.process_time()
+            if profile:
+                profiler.enable()
+            applied = 0
+            for source, batch in batches_of(work, size):
+                applied += await inbox.deliver(source, batch)
+            profiler.disable()
+            elapsed_s, cpu_s = time.perf_counter() - started, time.process_time() - cpu
+            await database.engine.dispose()
+            if profile:
+                profiler.print_stats("tottime")
+            mismatches = 0
+            if check:
+                async with Bench(test_database) as bench:
+                    values, proof = compared(await bench.cells(), final_states([*places, *work]))
+                mismatches = sum(values.get(key) != proof.get(key) for key in values.keys() | proof.keys())
+    figure(
+        "monitoring backlog",
+        applied / elapsed_s,
+        "events/s",
+        events=applied,
+        institutions=institutions,
+        batch=size,
+        python_cpu_share=round(cpu_s / elapsed_s, 2),
+        mismatches=mismatches if check else None,
+    )
+    return applied == count and not mismatches
+
+
+def main() -> None:
+    """Read the options, measure, say what was found."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--institutions", type=int, default=10_000)
+    parser.add_argument("--events", type=int, default=200_000)
+    parser.add_argument("--batch", type=int, default=20_000)
+    parser.add_argument("--check", action="store_true", help="compare every cell with the recomputation (slow)")
+    parser.add_argument("--profile", action="store_true")
+    options = parser.parse_args()
+    fine = asyncio.run(
+        run(options.institutions, options.events, options.batch, check=options.check, profile=options.profile)
+    )
+    raise SystemExit(not fine)
+
+
+if __name__ == "__main__":
+    main()
