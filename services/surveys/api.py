@@ -14,9 +14,9 @@ from services.surveys.commands import campaigns
 from services.surveys.domain.campaigns import Campaign, CampaignStatus, IssueCodes, PlanCampaign
 from services.surveys.domain.codes import shown
 from services.surveys.domain.documents import document_of, summary_of
-from services.surveys.domain.secrets import Secrets
 from services.surveys.form.pages import Pages, link_of
 from services.surveys.instruments import InstrumentLibrary
+from services.surveys.vault import Vault
 from shared.scope import EDUCATION, Role
 from shared.web.edge import Edge, RequestEdge, json_response, page_response, state_dict_response
 
@@ -40,7 +40,7 @@ class Surveys:
     """What the routes need beside the database; stands in the state of the application."""
 
     library: InstrumentLibrary
-    secrets: Secrets
+    vault: Vault
     pages: Pages
     public_url: str
     privacy_k: int
@@ -133,11 +133,11 @@ async def issue_codes(edge: Edge, parts: Parts, request: Request, id_: str, body
     key = request.headers.get("idempotency-key", "").strip()
     answer = await edge.command(
         "campaign.issue_codes",
-        lambda uow: campaigns.issue_codes(uow, parts.secrets, id_, body, key),
+        lambda uow: campaigns.issue_codes(uow, parts.vault, id_, body, key),
         status=201,
     )
     batch = json.loads(bytes(answer.body))
-    codes = parts.secrets.codes(batch["batch"], key, batch["count"])
+    codes = parts.vault.codes(batch["batch"], key, batch["count"])
     links = [(shown(code), link_of(parts.public_url, code)) for code in codes]
     result = await _codes_in(edge, parts, request.headers.get("accept", ""), batch, links)
     result.status_code = answer.status_code

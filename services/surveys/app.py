@@ -9,13 +9,13 @@ from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from services.surveys.api import PERMISSIONS, Surveys, router
-from services.surveys.domain.secrets import MIN_PEPPER, Secrets
 from services.surveys.flusher import Flusher
 from services.surveys.form.limits import WrongCodes
 from services.surveys.form.pages import Pages
 from services.surveys.form.routes import PREFIX, PublicForm, form_router
 from services.surveys.instruments import InstrumentLibrary
 from services.surveys.subscribers import Institutions
+from services.surveys.vault import MIN_PEPPER, Vault
 from shared.settings import Settings, WrongSettings, load_settings, read_environment
 from shared.telemetry.logs import configure_logs
 from shared.web.app import create_app, make_chassis
@@ -38,6 +38,11 @@ def load_own_settings(settings: Settings, environment: Mapping[str, str]) -> Own
     Without a pepper of its own one is derived from the services' secret: then a new services' secret voids the codes.
     """
     derived = hashlib.sha256(b"hamkor surveys pepper:" + settings.service_client_secret.encode()).hexdigest()
+    if "SURVEYS_CODE_PEPPER_FILE" in environment and "SURVEYS_CODE_PEPPER" not in environment:
+        # Going on with the derived pepper would void every code that is out.
+        raise WrongSettings(
+            f"SURVEYS_CODE_PEPPER_FILE names the file {environment['SURVEYS_CODE_PEPPER_FILE']}, which cannot be read."
+        )
     given = {"code_pepper": environment.get("SURVEYS_CODE_PEPPER", derived)}
     if "SURVEYS_FLUSH_AFTER_S" in environment:
         given["flush_after_s"] = environment["SURVEYS_FLUSH_AFTER_S"]
@@ -59,13 +64,13 @@ def assemble(settings: Settings, own: OwnSettings) -> FastAPI:
     """The application, from settings."""
     chassis = make_chassis(settings, Path(__file__).parent)
     library = InstrumentLibrary.load()
-    secrets = Secrets(own.code_pepper)
+    vault = Vault(own.code_pepper)
     pages = Pages(chassis.catalogue)
     flusher = Flusher(
-        chassis.database, secrets, library, chassis.progress, step=settings.privacy_k, patience_s=own.flush_after_s
+        chassis.database, vault, library, chassis.progress, step=settings.privacy_k, patience_s=own.flush_after_s
     )
     chassis.jobs["flusher"] = flusher.run
-    form = PublicForm(chassis.database, secrets, library, pages, WrongCodes(), flusher.wake)
+    form = PublicForm(chassis.database, vault, library, pages, WrongCodes(), flusher.wake)
     app = create_app(
         chassis,
         routers=[router, form_router(form)],
@@ -74,5 +79,5 @@ def assemble(settings: Settings, own: OwnSettings) -> FastAPI:
         listens_to=["partners"],
         untraced=(PREFIX,),
     )
-    app.state.surveys = Surveys(library, secrets, pages, settings.urls["portal"], settings.privacy_k, flusher.wake)
+    app.state.surveys = Surveys(library, vault, pages, settings.urls["portal"], settings.privacy_k, flusher.wake)
     return app

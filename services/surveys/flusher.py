@@ -11,9 +11,10 @@ from prometheus_client import Counter, Gauge
 
 from services.surveys import queries
 from services.surveys.commands import responses
+from services.surveys.discreet import told_discreetly
 from services.surveys.domain.campaigns import may_move_on
-from services.surveys.domain.secrets import Secrets
 from services.surveys.instruments import InstrumentLibrary
+from services.surveys.vault import Vault
 from shared.persistence.unit_of_work import Database
 from shared.scope import SYSTEM
 from shared.telemetry.progress import Progress
@@ -36,7 +37,7 @@ class Flusher:
     """
 
     database: Database
-    secrets: Secrets
+    vault: Vault
     library: InstrumentLibrary
     progress: Progress
     step: int
@@ -57,22 +58,22 @@ class Flusher:
                 while await self.look():
                     self.progress.beat("flusher")
             except Exception as problem:
-                log.warning("flusher.failed", error=type(problem).__name__)
+                log.warning("flusher.failed", **told_discreetly(problem))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), LOOK_S)
 
     async def look(self) -> int:
         """Move on what is due; returns how many answers moved."""
         async with self.database.reading(SYSTEM) as session:
-            waiting = await queries.waiting(session, self.secrets.key_id)
-            self._tell_unopened(await queries.sealed_otherwise(session, self.secrets.key_id))
+            waiting = await queries.waiting(session, self.vault.key_id)
+            self._tell_unopened(await queries.sealed_otherwise(session, self.vault.key_id))
         STAGED.set(sum(count for _, count in waiting))
         moved = 0
         now = self.database.clock()
         for row, count in waiting:
             if may_move_on(row.campaign(), count, self.step, row.flush_due, now):
                 async with self.database.unit_of_work() as uow:
-                    moved += await responses.move_on(uow, self.secrets, self.library, row.id, self.step)
+                    moved += await responses.move_on(uow, self.vault, self.library, row.id, self.step)
             elif row.flush_due is None:
                 async with self.database.unit_of_work() as uow:
                     await responses.set_due(uow, row.id, now + timedelta(seconds=self.patience_s))

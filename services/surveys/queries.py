@@ -10,7 +10,6 @@ from sqlmodel import col
 from services.surveys.domain.campaigns import Campaign, CampaignStatus
 from services.surveys.domain.codes import AccessCode
 from services.surveys.domain.results import Sums, results, shown_count
-from services.surveys.domain.secrets import Secrets
 from services.surveys.instruments import InstrumentLibrary
 from services.surveys.tables import (
     UNUSED,
@@ -21,6 +20,7 @@ from services.surveys.tables import (
     released_result,
     staged_answer,
 )
+from services.surveys.vault import Vault
 from shared.errors import NotFound
 from shared.i18n import Lang
 from shared.scope import Scope
@@ -98,14 +98,14 @@ class Door:
     spent: bool
 
 
-async def door(session: AsyncSession, secrets: Secrets, code: AccessCode) -> Door | None:
+async def door(session: AsyncSession, vault: Vault, code: AccessCode) -> Door | None:
     """The campaign a code opens, or None for a code that was never issued; needs the service's own scope."""
     found = (
         await session.execute(
             select(CampaignRow, col(InstitutionRow.name), access_code.c.state)
             .join(access_code, access_code.c.campaign_id == CampaignRow.id)
             .join(InstitutionRow, col(InstitutionRow.id) == CampaignRow.institution_id)
-            .where(access_code.c.fingerprint == secrets.fingerprint(code))
+            .where(access_code.c.fingerprint == vault.fingerprint(code))
         )
     ).one_or_none()
     if found is None:

@@ -13,9 +13,9 @@ from services.surveys.domain.campaigns import (
     PlanCampaign,
     check_period,
 )
-from services.surveys.domain.secrets import Secrets
 from services.surveys.instruments import InstrumentLibrary
 from services.surveys.tables import UNUSED, CampaignRow, CodeBatchRow, InstitutionRow, access_code
+from services.surveys.vault import Vault
 from shared.clock import local_day
 from shared.errors import FieldError, InvalidInput, NotFound, VersionMismatch
 from shared.ids import new_id
@@ -61,7 +61,7 @@ async def close(uow: UnitOfWork, id_: str) -> Campaign:
     return row.campaign()
 
 
-async def issue_codes(uow: UnitOfWork, secrets: Secrets, id_: str, command: IssueCodes, key: str) -> dict[str, Any]:
+async def issue_codes(uow: UnitOfWork, vault: Vault, id_: str, command: IssueCodes, key: str) -> dict[str, Any]:
     """Make codes for a campaign, store their fingerprints only, and tell the batch; `key` is the idempotency key."""
     row = await _campaign(uow, id_)
     campaign = row.campaign()
@@ -70,7 +70,7 @@ async def issue_codes(uow: UnitOfWork, secrets: Secrets, id_: str, command: Issu
     uow.session.add(batch)
     await uow.session.flush()
     # By fingerprint: their order in the table is not the order on paper.
-    fingerprints = sorted(secrets.fingerprint(code) for code in secrets.codes(batch.id, key, command.count))
+    fingerprints = sorted(vault.fingerprint(code) for code in vault.codes(batch.id, key, command.count))
     rows = [{"fingerprint": each, "campaign_id": campaign.id, "state": UNUSED} for each in fingerprints]
     await uow.session.execute(insert(access_code), rows)
     return {"batch": batch.id, "campaign": campaign.id, "count": batch.count}

@@ -14,9 +14,9 @@ from services.surveys.domain.campaigns import Campaign, may_move_on
 from services.surveys.domain.codes import AccessCode
 from services.surveys.domain.instruments import Instrument
 from services.surveys.domain.scoring import measures, score
-from services.surveys.domain.secrets import SealBroken, Secrets
 from services.surveys.instruments import InstrumentLibrary
 from services.surveys.tables import MIXED, SPENT, UNUSED, CampaignRow, ResponseRow, access_code, staged_answer
+from services.surveys.vault import SealBroken, Vault
 from shared.clock import local_day
 from shared.contracts.events import Recorded
 from shared.contracts.surveys import RESPONSE_RECORDED, ResponseState, Score
@@ -55,16 +55,14 @@ _RELEASE = text(
 )
 
 
-async def record_answers(
-    uow: UnitOfWork, secrets: Secrets, code: AccessCode, campaign: Campaign, answers: Answers
-) -> bool:
+async def record_answers(uow: UnitOfWork, vault: Vault, code: AccessCode, campaign: Campaign, answers: Answers) -> bool:
     """Spend the code and stage the answers; False, and nothing done, if the code is spent already.
 
     Two submissions at once meet at the code's row: one of them finds it spent.
     """
     spent = await uow.session.execute(
         update(access_code)
-        .where(access_code.c.fingerprint == secrets.fingerprint(code), access_code.c.state == UNUSED)
+        .where(access_code.c.fingerprint == vault.fingerprint(code), access_code.c.state == UNUSED)
         .values(state=SPENT)
         .returning(access_code.c.campaign_id)
     )
@@ -73,13 +71,13 @@ async def record_answers(
     content = {"day": local_day(uow.now).isoformat(), "answers": dict(answers)}
     await uow.session.execute(
         insert(staged_answer).values(
-            campaign_id=campaign.id, key_id=secrets.key_id, sealed=secrets.seal(campaign.id, content)
+            campaign_id=campaign.id, key_id=vault.key_id, sealed=vault.seal(campaign.id, content)
         )
     )
     return True
 
 
-async def move_on(uow: UnitOfWork, secrets: Secrets, library: InstrumentLibrary, campaign_id: str, step: int) -> int:
+async def move_on(uow: UnitOfWork, vault: Vault, library: InstrumentLibrary, campaign_id: str, step: int) -> int:
     """Turn staged answers of a campaign into responses and events, in an order drawn by chance; returns how many.
 
     In the same transaction the spent codes are written anew, in another order drawn by chance and together with
@@ -94,13 +92,13 @@ async def move_on(uow: UnitOfWork, secrets: Secrets, library: InstrumentLibrary,
     ).scalar_one_or_none()
     if row is None:
         return 0
-    wanted = {"campaign": campaign_id, "key_id": secrets.key_id, "limit": BATCH}
+    wanted = {"campaign": campaign_id, "key_id": vault.key_id, "limit": BATCH}
     contents: list[dict[str, Any]] = []
     places: list[str] = []
     damaged: list[str] = []
     for place, sealed in await uow.session.execute(_STAGED, wanted):
         try:
-            contents.append(secrets.unseal(campaign_id, bytes(sealed)))
+            contents.append(vault.unseal(campaign_id, bytes(sealed)))
             places.append(place)
         except SealBroken:
             damaged.append(place)

@@ -11,12 +11,13 @@ from starlette.responses import RedirectResponse, Response
 
 from services.surveys import queries
 from services.surveys.commands import responses
+from services.surveys.discreet import told_discreetly
 from services.surveys.domain.answers import Sent, check
 from services.surveys.domain.codes import AccessCode, read_code, shown
-from services.surveys.domain.secrets import Secrets
 from services.surveys.form.limits import WrongCodes
 from services.surveys.form.pages import HEADERS, Pages
 from services.surveys.instruments import InstrumentLibrary
+from services.surveys.vault import Vault
 from shared.clock import local_day
 from shared.i18n import Lang, negotiate
 from shared.persistence.engine import is_transient
@@ -37,7 +38,7 @@ class PublicForm:
     """What the form's routes need."""
 
     database: Database
-    secrets: Secrets
+    vault: Vault
     library: InstrumentLibrary
     pages: Pages
     wrong_codes: WrongCodes
@@ -86,7 +87,7 @@ class PublicForm:
             )
         try:
             async with self.database.unit_of_work() as uow:
-                first = await responses.record_answers(uow, self.secrets, code, door.campaign, checked.answers)
+                first = await responses.record_answers(uow, self.vault, code, door.campaign, checked.answers)
         except Exception as problem:
             if not is_transient(problem):
                 raise
@@ -113,7 +114,7 @@ class PublicForm:
         if code is None:
             return None, None, self.pages.message(lang, "wrong", 404, ask_code=True)
         async with self.database.reading(SYSTEM) as session:
-            door = await queries.door(session, self.secrets, code)
+            door = await queries.door(session, self.vault, code)
         if door is None:
             if not self.wrong_codes.count():
                 return None, None, self.pages.message(lang, "too_many", 429)
@@ -150,12 +151,7 @@ def form_router(form: PublicForm) -> APIRouter:
             lang = _lang(request)
             if is_transient(problem):
                 return form.pages.message(lang, "unavailable", 503)
-            # The kind of error and the place, not its text: that could quote an answer.
-            trace = problem.__traceback__
-            while trace is not None and trace.tb_next is not None:
-                trace = trace.tb_next
-            place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else ""
-            log.error("form.crashed", error=type(problem).__name__, place=place)  # noqa: TRY400  # see above
+            log.error("form.crashed", **told_discreetly(problem))  # noqa: TRY400  # no traceback: it could quote
             return form.pages.message(lang, "crashed", 500)
 
     return router

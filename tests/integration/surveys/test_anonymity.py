@@ -43,14 +43,14 @@ async def a_round(office: Office) -> dict[bytes, int]:
     """Respondents answer one after the other, respondent n with n months to the first job; who spent which code."""
     campaign = await office.campaign("S4")
     codes = await office.codes(campaign, RESPONDENTS)
-    secrets = office.running.app.state.surveys.secrets
+    vault = office.running.app.state.surveys.vault
     spent: dict[bytes, int] = {}
     for number, code in enumerate(codes):
         answer = await office.respond(code, status="employed", first_job=str(number))
         assert answer.status_code == 303
         known = read_code(code)
         assert known is not None
-        spent[secrets.fingerprint(known)] = number
+        spent[vault.fingerprint(known)] = number
     await office.coordinator.post(f"/v1/campaigns/{campaign.id}/close")
 
     async def all_there() -> bool:
@@ -132,11 +132,11 @@ async def test_the_attack_would_find_an_order_if_there_were_one(office: Office) 
     """The control: on staged answers, whose order is that of spending, the same method is right almost every time."""
     campaign = await office.campaign("S4")
     codes = await office.codes(campaign, K - 1)
-    secrets = office.running.app.state.surveys.secrets
+    vault = office.running.app.state.surveys.vault
     for number, code in enumerate(codes):
         await office.respond(code, status="employed", first_job=str(number))
     rows = await as_attacker(office, "select sealed, cast(ctid as text) as place from staged_answer")
-    opened = [secrets.unseal(campaign.id, bytes(row["sealed"])) for row in sorted(rows, key=place)]
+    opened = [vault.unseal(campaign.id, bytes(row["sealed"])) for row in sorted(rows, key=place)]
     assert [content["answers"]["first_job"] for content in opened] == list(range(K - 1))
 
 

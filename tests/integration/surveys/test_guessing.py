@@ -13,7 +13,7 @@ async def test_guessing_codes_is_slowed_without_shutting_out_right_ones(
     async with neighbourhood("surveys") as near:
         pepper = {"SURVEYS_CODE_PEPPER": "pepper-of-the-tests-of-surveys"}
         async with near.service("surveys", SURVEYS_DATABASE_URL=office.url, **pepper) as attacked:
-            wrong = attacked.app.state.surveys.secrets.codes("never issued", "key", 70)
+            wrong = attacked.app.state.surveys.vault.codes("never issued", "key", 70)
             answers = [await office.running.http.get(f"{attacked.base}/s/{each}") for each in wrong]
             assert answers[0].status_code == 404
             assert answers[-1].status_code == 429

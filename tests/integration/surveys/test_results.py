@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import text
 
 from services.surveys.domain.campaigns import Campaign
-from services.surveys.domain.secrets import Secrets
 from services.surveys.flusher import Flusher
+from services.surveys.vault import Vault
 from shared.contracts.surveys import RESPONSE_RECORDED, ResponseState
 from tests.integration.surveys.support import MINE, K, Office, today
 from tests.support.services import eventually
@@ -137,7 +137,7 @@ async def test_two_flushers_at_once_move_everything_once(office: Office) -> None
     pages = [(await office.open_form(code)).answer_all() for code in codes]
     parts = office.running.app.state.surveys
     progress = office.running.app.state.chassis.progress
-    flushers = [Flusher(office.database, parts.secrets, parts.library, progress, step=K, patience_s=0) for _ in "ab"]
+    flushers = [Flusher(office.database, parts.vault, parts.library, progress, step=K, patience_s=0) for _ in "ab"]
     before = len(await events(office))
     await asyncio.gather(
         *(office.submit(page) for page in pages), *(flusher.look() for _ in range(5) for flusher in flushers)
@@ -152,12 +152,12 @@ async def test_two_flushers_at_once_move_everything_once(office: Office) -> None
 
 async def test_answers_that_do_not_open_are_kept_and_are_no_company(office: Office) -> None:
     campaign = await office.campaign()
-    secrets = office.running.app.state.surveys.secrets
-    other = Secrets("pepper-of-another-time")
+    vault = office.running.app.state.surveys.vault
+    other = Vault("pepper-of-another-time")
     async with office.database.unit_of_work() as uow:
         for key_id, sealed in (
             (other.key_id, other.seal(campaign.id, {"day": "2026-01-01", "answers": {}})),
-            (secrets.key_id, b"damaged" * 10),
+            (vault.key_id, b"damaged" * 10),
         ):
             await uow.session.execute(
                 text("insert into staged_answer values (:campaign, :key_id, :sealed)"),

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.surveys.domain.codes import read_code
-from services.surveys.domain.secrets import BLOCK, SealBroken, Secrets
+from services.surveys.vault import BLOCK, SealBroken, Vault
 
-MINE = Secrets("pepper-of-these-tests")
-OTHER = Secrets("pepper-of-somebody-else")
+MINE = Vault("pepper-of-these-tests")
+OTHER = Vault("pepper-of-somebody-else")
 
 
 def test_codes_of_a_batch_differ_and_can_be_made_again_with_the_same_key_only() -> None:
@@ -45,4 +45,4 @@ def test_short_and_long_answers_look_alike() -> None:
 
 def test_a_short_pepper_is_refused() -> None:
     with pytest.raises(ValueError, match="16 characters"):
-        Secrets("short")
+        Vault("short")

@@ -7,7 +7,7 @@ stored fingerprints nor read a staged answer, which is the one row written toget
 import hashlib
 import hmac
 import json
-import secrets
+import os
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ class SealBroken(Exception):
     """The sealed answer was made with another pepper, or is damaged."""
 
 
-class Secrets:
+class Vault:
     """Keys derived from the pepper, one for each purpose."""
 
     def __init__(self, pepper: str) -> None:
@@ -58,7 +58,7 @@ class Secrets:
         """The content so that nobody without the pepper can read it or tell its length to better than 4 kB."""
         plain = json.dumps(content, ensure_ascii=False).encode()
         plain += b" " * (-len(plain) % BLOCK)
-        nonce = secrets.token_bytes(NONCE)
+        nonce = os.urandom(NONCE)
         return nonce + self._seal.encrypt(nonce, plain, campaign.encode())
 
     def unseal(self, campaign: str, sealed: bytes) -> dict[str, Any]:
