@@ -153,8 +153,8 @@ async def test_database_alone_keeps_foreign_rows_from_every_scope(country: Count
             "none",
             None,
         )
-        for scope in foreign:
-            assert await seen(scope) == set(), scope
+        for nothing in foreign:
+            assert await seen(nothing) == set(), nothing
         for statement in FOREIGN_INSERTS:
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await far_away(statement)

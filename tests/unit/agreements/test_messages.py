@@ -1,0 +1,54 @@
+"""Every problem and rule this service can name has its texts in four languages."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import services.agreements
+from services.agreements.commands.references import UnknownInstitution
+from services.agreements.domain.agreements import AlreadySigned, NotYourParty
+from shared.errors import HamkorError
+from shared.i18n import SHARED_MESSAGES, Catalogue, Lang, faults
+
+PACKAGE = Path(services.agreements.__file__).parent
+
+
+def raised_rules() -> Iterator[str]:
+    """The second argument of every FieldError and the argument of every ValueError that is a single word."""
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+                continue
+            place = {"FieldError": 1, "ValueError": 0}.get(node.func.id)
+            if place is None or len(node.args) <= place:
+                continue
+            rule = node.args[place]
+            if isinstance(rule, ast.Constant) and str(rule.value).isidentifier():
+                yield str(rule.value)
+
+
+def test_catalogues_agree_with_each_other() -> None:
+    assert faults(PACKAGE / "messages") == []
+
+
+@pytest.mark.parametrize("lang", Lang)
+def test_every_rule_has_message_and_remedy(lang: Lang) -> None:
+    texts = Catalogue.load(SHARED_MESSAGES, PACKAGE / "messages")
+    rules = set(raised_rules())
+    assert len(rules) > 20
+    for rule in rules:
+        assert {"message", "remedy"} <= texts.section(f"rule.{rule}", lang).keys(), rule
+
+
+@pytest.mark.parametrize("problem", [AlreadySigned, NotYourParty, UnknownInstitution])
+def test_every_problem_has_its_texts(problem: type[HamkorError]) -> None:
+    texts = Catalogue.load(SHARED_MESSAGES, PACKAGE / "messages")
+    for lang in Lang:
+        assert {"title", "detail", "remedy"} <= texts.section(f"problem.{problem.code}", lang).keys()
+
+
+def test_no_text_is_left_over() -> None:
+    own = Catalogue.load(PACKAGE / "messages").section("rule", Lang.UZ)
+    assert {name.partition(".")[0] for name in own} <= set(raised_rules())
