@@ -205,20 +205,22 @@ class Inbox:
             return
         try:
             await self._commit(source, batch)
+            return
         except Exception as problem:
             if is_transient(problem):
                 raise
-            if len(batch) > 1:
-                middle = len(batch) // 2
-                await self._apply(source, batch[:middle])
-                await self._apply(source, batch[middle:])
-                return
-            event = batch[0][0]
-            log.exception("inbox.poison", source=source, event_id=event.id, type=event.type)
-            poison = [(event, Poison(event, "apply-failed", repr(problem)))]
-            if not self._before_fuse(source, poison):
-                self._blow(source)
-            await self._commit(source, poison)
+            cause = problem
+        if len(batch) > 1:
+            middle = len(batch) // 2
+            await self._apply(source, batch[:middle])
+            await self._apply(source, batch[middle:])
+            return
+        event = batch[0][0]
+        poison = [(event, Poison(event, "apply-failed", repr(cause)))]
+        if not self._before_fuse(source, poison):
+            self._blow(source)
+        log.error("inbox.poison", source=source, event_id=event.id, type=event.type, exc_info=cause)
+        await self._commit(source, poison)
 
     def _decode(self, event: Event) -> Any:
         try:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -84,11 +84,12 @@ class Relay:
                 self._progress.beat("relay")
                 await asyncio.sleep(POLL_S)
             await guard.add_listener(CHANNEL, lambda *_: self._wake.set())
+            address = self._kafka.resolve()
             producer = make_producer(self._kafka, f"hamkor-{self._database.service}-relay")
             try:
                 await asyncio.wait_for(producer.start(), SEND_S)
                 log.info("relay.started")
-                while True:
+                while self._kafka.resolve() == address:
                     await self._round(guard, producer)
                     backoff.reset()
             finally:
@@ -120,7 +121,7 @@ class Relay:
         RELAY_LAG.labels(self._database.service).set(sum(heads.values()))
         if not rows:
             return 0
-        await asyncio.wait_for(self._send(producer, rows), SEND_S)
+        await self._while_the_address_holds(self._send(producer, rows))
         reached = {row.shard: (row.position, row.published) for row in rows}
         parameters = {
             "shards": list(reached),
@@ -132,6 +133,21 @@ class Relay:
         RELAY_PUBLISHED.labels(self._database.service).inc(len(rows))
         RELAY_LAG.labels(self._database.service).set(sum(heads.values()) - len(rows))
         return len(rows)
+
+    async def _while_the_address_holds(self, sending: Coroutine[Any, Any, None]) -> None:
+        """Await what is being sent; raises as soon as the broker has moved, or when it takes too long."""
+        address = self._kafka.resolve()
+        task = asyncio.ensure_future(sending)
+        deadline = time.monotonic() + SEND_S
+        try:
+            while not (await asyncio.wait([task], timeout=0.5))[0]:
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"Kafka has not taken the events within {SEND_S:.0f} s")
+                if self._kafka.resolve() != address:
+                    raise ConnectionError("the broker has moved")
+            task.result()
+        finally:
+            task.cancel()
 
     async def _send(self, producer: AIOKafkaProducer, rows: Sequence[Any]) -> None:
         topic = topic_of(self._database.service)

@@ -1,12 +1,13 @@
 """Each messaging test runs on the embedded broker and, marked `kafka`, on a real Apache Kafka."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
+import structlog
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from shared.contracts.events import dead_letter_topic_of, topic_of
@@ -57,6 +58,15 @@ class Real:
         )
         for future in made.values():
             future.result(60)
+
+
+@pytest.fixture(autouse=True)
+def _plain_logs() -> Iterator[None]:
+    """Tracebacks in full colour with all local values take half a second each, and hold up what is measured here."""
+    before = structlog.get_config()
+    structlog.configure(processors=[structlog.processors.TimeStamper(fmt="iso"), structlog.processors.JSONRenderer()])
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture(scope="session")

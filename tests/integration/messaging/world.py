@@ -13,12 +13,16 @@ from typing import Any, Protocol
 
 import asyncpg
 import httpx
+from aiokafka import AIOKafkaConsumer
 from fastapi import FastAPI
+from prometheus_client.parser import text_string_to_metric_families
 
 from shared.contracts.events import Event, EventType, Recorded, State, topic_of
 from shared.ids import SHARDS, new_id, shard_of
 from shared.messaging.consumer import ConsumerSettings
 from shared.messaging.inbox import Inbox
+from shared.messaging.kafka import KafkaAddress, make_producer
+from shared.messaging.relay import LOCK
 from shared.messaging.stream import Position
 from shared.messaging.wire import headers_of
 from shared.persistence.engine import dsn_of, raw_connection
@@ -98,6 +102,11 @@ class Source:
     test_database: TestDatabase
     base: str
     app: FastAPI
+    lock_holder: Any = None
+
+    async def let_relay_begin(self) -> None:
+        """Give the relay its lock, where the source was started without."""
+        await self.lock_holder.close()
 
     async def tell(self, *numbers: int, key: str | None = None, ballast: str = "") -> list[Position]:
         """Record numbers in one unit of work; their keys take turns unless one is given."""
@@ -165,6 +174,24 @@ class Sink:
 
         found: list[Any] = await eventually(enough, f"{count} dead letters in {self.name}", timeout_s)
         return found
+
+    async def metric(self, name: str, **labels: str) -> float:
+        """The value of one of this process's metrics."""
+        wanted = {"service": self.name, **labels}
+        text = (await self.operator.http.get(self.operator.base + "/metrics")).text
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if sample.name == name and wanted.items() <= sample.labels.items():
+                    return float(sample.value)
+        return 0.0
+
+    async def connected(self) -> None:
+        """Wait until Kafka brings the events: before, the feed does."""
+
+        async def assigned() -> bool:
+            return await self.metric("hamkor_consumer_connected") == 1
+
+        await eventually(assigned, f"{self.name} is connected to Kafka")
 
     async def sql(self, statement: str, *arguments: Any) -> list[Any]:
         """Run SQL as the owner, with the scope of the system."""
@@ -240,11 +267,13 @@ class World:
         chassis = make_chassis(self.settings(name, database, port), Path("nowhere"))
         app = create_app(chassis, routers=[], permissions={})
         async with AsyncExitStack() as stack:
+            holder = None
             if not relay:
                 # Somebody else holds the relay's lock, as with a second replica of the service.
-                stack.push_async_callback((await hold_relay_lock(database)).close)
+                holder = await hold_relay_lock(database)
+                stack.push_async_callback(holder.close)
             base = await stack.enter_async_context(serving(app, port))
-            yield Source(name, chassis.database, database, base, app)
+            yield Source(name, chassis.database, database, base, app, holder)
 
     @asynccontextmanager
     async def sink(
@@ -277,8 +306,6 @@ class World:
 
 async def hold_relay_lock(database: TestDatabase) -> Any:
     """A connection that holds the lock by which only one relay works; close it to let a relay begin."""
-    from shared.messaging.relay import LOCK
-
     connection = await asyncpg.connect(dsn_of(database.owner_url), timeout=10)
     await connection.fetchval("select pg_advisory_lock($1)", LOCK)
     return connection
@@ -314,8 +341,6 @@ async def put_on_topic(
     world: World, source: str, *events: Event, headers: list[tuple[Any, bytes]] | None = None
 ) -> None:
     """Write records to a source's topic past its relay; `headers` replace the event's own."""
-    from shared.messaging.kafka import KafkaAddress, make_producer
-
     producer = make_producer(KafkaAddress(world.engine.setting, world.engine.embedded), "intruder")
     await producer.start()
     try:
@@ -352,6 +377,24 @@ async def settled(source: Source, *sinks: Sink, timeout_s: float = 60.0) -> None
             )
 
         await eventually(passed, f"{sink.name} at the heads of {source.name}", timeout_s)
+
+
+async def records_of(world: World, topic: str, count: int) -> list[Any]:
+    """The first `count` records of a topic (more, if more are there), of all partitions."""
+    servers = KafkaAddress(world.engine.setting).resolve()
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=servers, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        found: list[Any] = []
+        async with asyncio.timeout(30):
+            while len(found) < count:
+                for records in (await consumer.getmany(timeout_ms=500)).values():
+                    found.extend(records)
+        for records in (await consumer.getmany(timeout_ms=500)).values():
+            found.extend(records)
+        return found
+    finally:
+        await consumer.stop()
 
 
 async def gather_in_groups(jobs: Sequence[Awaitable[Any]], size: int) -> None:
