@@ -23,7 +23,7 @@ from services.portal.operations import Operations, operations_routes
 from services.portal.pages import page_routes, sign_in_address
 from services.portal.problems import Problems, code_of, wants_page
 from services.portal.proxy import Proxy, Upstreams, proxy_routes
-from services.portal.rendering import Pages, asset_mounts
+from services.portal.rendering import Compress, Pages, asset_mounts
 from services.portal.sessions import SessionCookies, SessionMiddleware
 from services.portal.settings import PROXIED, PortalSettings, load_portal_settings
 from services.portal.sign_in import (
@@ -49,9 +49,11 @@ MESSAGES = Path(__file__).parent / "messages"
 
 
 def build(
-    environment: Mapping[str, str] = os.environ, upstream_transport: httpx.AsyncBaseTransport | None = None
+    environment: Mapping[str, str] = os.environ,
+    upstream_transport: httpx.AsyncBaseTransport | None = None,
+    provider_transport: httpx.AsyncBaseTransport | None = None,
 ) -> FastAPI:
-    """The portal's ASGI app; raises WrongSettings on a wrong environment. `upstream_transport` replaces the network."""
+    """The portal's ASGI app; raises WrongSettings on a wrong environment. Transports replace the network in tests."""
     settings = load_portal_settings(environment)
     configure_logs("portal", settings.log_level, settings.log_format)
     catalogue = Catalogue.load(SHARED_MESSAGES, MESSAGES)
@@ -67,7 +69,7 @@ def build(
         await provider_client.aclose()
 
     app = FastAPI(title="Hamkor portal", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
-    own_issuer = httpx.ASGITransport(app=app) if settings.embedded_issuer else None
+    own_issuer = httpx.ASGITransport(app=app) if settings.embedded_issuer else provider_transport
     provider_client = httpx.AsyncClient(transport=own_issuer, timeout=httpx.Timeout(10, connect=3), trust_env=False)
     provider = Provider(settings, provider_client)
     sign_in = SignIn(settings, provider)
@@ -87,6 +89,7 @@ def build(
     _install_errors(app, pages, problems)
     issuer = httpx.URL(settings.auth_issuer)
     targets = () if settings.embedded_issuer else (f"{issuer.scheme}://{issuer.netloc.decode()}",)
+    app.add_middleware(Compress)
     app.add_middleware(SameOriginMiddleware, origin=settings.origin, problems=problems)
     app.add_middleware(SessionMiddleware, cookies=SessionCookies(settings.session_secret, secure=settings.secure))
     app.add_middleware(

@@ -1,6 +1,7 @@
 """The operators' page: are the services up, how far behind are relays and inboxes, what lies in the dead letters."""
 
 import asyncio
+import re
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,16 +9,18 @@ from typing import Any
 import httpx
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from services.portal.proxy import Upstreams
 from services.portal.rendering import Pages
 from services.portal.sessions import Session
 from services.portal.settings import PROXIED
 from services.portal.sign_in import ServiceToken, SessionEnded
-from shared.errors import Forbidden
+from shared.errors import Forbidden, NotFound, Unavailable
 from shared.scope import Role
 
+SETTLEMENTS = frozenset({"replay", "discard"})
+_LETTER = re.compile(r"[0-9A-Za-z-]{1,64}")
 MAY_SEE = frozenset({Role.OPERATOR, Role.MINISTRY})
 
 
@@ -95,6 +98,16 @@ class Operations:
                 sums[name.partition("{")[0]] = sums.get(name.partition("{")[0], 0.0) + float(value)
         return sums
 
+    async def settle(self, service: str, letter: str, how: str) -> bool:
+        """Replay or discard a dead letter; False where the service refuses."""
+        headers = {"authorization": f"Bearer {await self._token()}"}
+        url = f"{self._upstreams.url(service)}/internal/dead-letters/{letter}/{how}"
+        try:
+            answer = await self._upstreams.client.post(url, headers=headers, timeout=10)
+        except httpx.HTTPError as problem:
+            raise Unavailable(service=service) from problem
+        return answer.status_code == 200
+
     @staticmethod
     def _state(service: str, answer: dict[str, Any], heads: dict[str, Any]) -> ServiceState:
         behind = {}
@@ -137,6 +150,19 @@ def operations_routes(pages: Pages, operations: Operations) -> APIRouter:
     @router.get("/operations")
     async def page(request: Request) -> Response:
         return await shown(request, "operations.html")
+
+    @router.post("/operations/{service}/{letter}/{how}")
+    async def settle(request: Request, service: str, letter: str, how: str) -> Response:
+        session: Session | None = request.state.session
+        if session is None:
+            raise SessionEnded
+        if session.role is not Role.OPERATOR:
+            raise Forbidden
+        if service not in PROXIED or how not in SETTLEMENTS or not _LETTER.fullmatch(letter):
+            raise NotFound
+        if not await operations.settle(service, letter, how):
+            raise NotFound
+        return RedirectResponse("/operations", 303)
 
     @router.get("/fragments/operations")
     async def fragment(request: Request) -> Response:

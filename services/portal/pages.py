@@ -91,10 +91,11 @@ def page_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, secure: boo
         context: dict[str, Any] = {"choice": choice, "indicator": indicator, "level": level, "view_box": view_box()}
         context["shown_period"] = choice.period.fitted(indicator.period_kinds)
         context["spark_box"] = f"0 0 {SPARK_WIDTH} {SPARK_HEIGHT}"
+        today = clock.local_day(clock.now())
         loaders: dict[str, Callable[[], Awaitable[Any]]] = {
-            "cards": lambda: places.cards(who.monitoring, choice, clock.local_day(clock.now())),
+            "cards": lambda: places.cards(who.monitoring, choice, today),
             "children": lambda: places.children(who.monitoring, choice, indicator, who.lang),
-            "trend": lambda: places.trend(who.monitoring, choice, indicator),
+            "trend": lambda: places.trend(who.monitoring, choice, indicator, today),
         }
         for name in wanted:
             if name == "children" and level == "institution":

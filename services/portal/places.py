@@ -97,6 +97,7 @@ class Trend:
     points: list[tuple[Period, Point]]
     parts: list[tuple[str, float | None, float]]  # code of the part, its amount, length of its bar in percent
     value: Value | None
+    whole: int  # how many of the points belong to periods that are over
 
 
 def chosen_indicator(indicators: Sequence[Indicator], code: str) -> Indicator:
@@ -183,7 +184,7 @@ async def children(monitoring: Monitoring, choice: Choice, indicator: Indicator,
     )
 
 
-async def trend(monitoring: Monitoring, choice: Choice, indicator: Indicator) -> Trend:
+async def trend(monitoring: Monitoring, choice: Choice, indicator: Indicator, today: date) -> Trend:
     """The chosen indicator over the last periods, and the parts of its value in the chosen one."""
     period = choice.period.fitted(indicator.period_kinds)
     points, value = await gather_or_none(
@@ -194,7 +195,8 @@ async def trend(monitoring: Monitoring, choice: Choice, indicator: Indicator) ->
     parts = sorted(own.parts.items(), key=lambda item: -(item[1] or 0)) if own is not None else []
     scale = Scale.of([amount for _, amount in parts])
     bars = [(part, amount, scale.percent_of_high(amount) if scale else 0.0) for part, amount in parts]
-    return Trend(points or [], bars, own)
+    whole = sum(item.complete(today) for item, _ in points or [])
+    return Trend(points or [], bars, own, whole)
 
 
 async def _series(

@@ -11,11 +11,12 @@ from typing import Any
 
 import jinja2
 from markupsafe import Markup
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.portal.language import language_of
 from services.portal.periods import Period
@@ -76,6 +77,19 @@ def _fingerprint(directory: Path) -> str:
         if path.is_file():
             digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()[:12]
+
+
+class Compress:
+    """Compresses pages and static files; what the proxy passes on stays as the service sent it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._compressed = GZipMiddleware(app, minimum_size=1024, compresslevel=5)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        passed_on = scope["type"] != "http" or scope["path"].startswith(("/api/", "/s/"))
+        await (self._app if passed_on else self._compressed)(scope, receive, send)
 
 
 class Pages:

@@ -164,6 +164,10 @@
     if (data.values[index] !== null && data.denominators[index] !== null)
       text += ` (${whole(data.numerators[index] ?? 0)} / ${whole(data.denominators[index])})`;
     box.appendChild(document.createTextNode(text));
+    if (index >= data.whole) {
+      box.appendChild(document.createElement("br"));
+      box.appendChild(document.createElement("em")).textContent = data.underWay;
+    }
     return box;
   }
 
@@ -199,22 +203,21 @@
         },
         yAxis: {
           type: "value",
-          scale: true,
+          scale: data.unit === "score", // amounts and ratios are read against zero
           axisLabel: { color: ink, formatter: write },
           splitLine: { lineStyle: { color: line } },
         },
-        series: [
-          {
-            type: "line",
-            data: data.values,
-            name: data.name,
-            symbolSize: 8,
-            lineStyle: { width: 3, color: accent },
-            itemStyle: { color: accent },
-            areaStyle: { color: accent, opacity: 0.08 },
-            connectNulls: false,
-          },
-        ],
+        series: [true, false].map((whole) => ({
+          // the period under way is drawn apart: what is not over yet is no fall
+          type: "line",
+          data: data.values.map((value, at) => (whole ? at < data.whole : at >= data.whole - 1) ? value : null),
+          name: data.name,
+          symbolSize: 8,
+          lineStyle: { width: 3, color: accent, type: whole ? "solid" : "dashed" },
+          itemStyle: { color: accent },
+          areaStyle: { color: accent, opacity: whole ? 0.1 : 0.04 },
+          connectNulls: false,
+        })),
       });
     }
     drawn = true;
