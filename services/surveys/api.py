@@ -17,7 +17,7 @@ from services.surveys.domain.documents import document_of, summary_of
 from services.surveys.form.pages import Pages, link_of
 from services.surveys.instruments import InstrumentLibrary
 from services.surveys.vault import Vault
-from shared.scope import EDUCATION, Role
+from shared.scope import EDUCATION, SYSTEM, Role
 from shared.web.edge import Edge, RequestEdge, json_response, page_response, state_dict_response
 
 PERMISSIONS: dict[str, frozenset[Role]] = {
@@ -28,6 +28,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "campaign.close": EDUCATION,
     "campaign.issue_codes": EDUCATION,
     "results.read": EDUCATION | {Role.SERVICE},
+    "answers.count": frozenset({Role.OPERATOR, Role.SERVICE}),
 }
 
 Limit = Annotated[int, Query(ge=1, le=500, description="items a page")]
@@ -54,6 +55,7 @@ def _parts(request: Request) -> Surveys:
 
 Parts = Annotated[Surveys, Depends(_parts)]
 router = APIRouter(prefix="/v1")
+internal = APIRouter(prefix="/internal", tags=["internal"], include_in_schema=False)
 
 
 @router.get("/instruments", tags=["instruments"])
@@ -173,3 +175,11 @@ async def get_results(edge: Edge, parts: Parts, id_: str) -> Response:
                 session, edge.principal.scope, parts.library, id_, parts.privacy_k, edge.lang
             )
         )
+
+
+@internal.get("/answers")
+async def count_answers(edge: Edge) -> Response:
+    """How many answers are staged and how many have become responses: together, all that were acknowledged."""
+    edge.allow("answers.count")
+    async with edge.database.reading(SYSTEM) as session:
+        return json_response(await queries.answers(session))

@@ -8,7 +8,7 @@ from typing import Final
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from services.surveys.api import PERMISSIONS, Surveys, router
+from services.surveys.api import PERMISSIONS, Surveys, internal, router
 from services.surveys.flusher import Flusher
 from services.surveys.form.limits import WrongCodes
 from services.surveys.form.pages import Pages
@@ -73,7 +73,7 @@ def assemble(settings: Settings, own: OwnSettings) -> FastAPI:
     form = PublicForm(chassis.database, vault, library, pages, WrongCodes(), flusher.wake)
     app = create_app(
         chassis,
-        routers=[router, form_router(form)],
+        routers=[router, internal, form_router(form)],
         permissions=PERMISSIONS,
         projection=Institutions(),
         listens_to=["partners"],

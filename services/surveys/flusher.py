@@ -1,6 +1,7 @@
-"""Moves staged answers on: in company of k where it can be had, alone only when their time is up."""
+"""Moves staged answers on, in company of k where it can be had, and closes campaigns whose period is over."""
 
 import asyncio
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -10,7 +11,7 @@ import structlog
 from prometheus_client import Counter, Gauge
 
 from services.surveys import queries
-from services.surveys.commands import responses
+from services.surveys.commands import campaigns, responses
 from services.surveys.discreet import told_discreetly
 from services.surveys.domain.campaigns import may_move_on
 from services.surveys.instruments import InstrumentLibrary
@@ -26,6 +27,7 @@ MOVED = Counter("hamkor_surveys_moved_answers_total", "Answers that became respo
 UNOPENED = Gauge("hamkor_surveys_unopened_answers", "Staged answers that this process's pepper does not open")
 
 LOOK_S: Final = 2.0
+CLOSE_EVERY_S: Final = 60.0
 
 
 @dataclass
@@ -44,6 +46,7 @@ class Flusher:
     patience_s: float
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _unopened: int = 0
+    _close_next_at: float = 0.0
 
     def wake(self) -> None:
         """Look at once: something was staged or closed."""
@@ -55,12 +58,23 @@ class Flusher:
             self.progress.beat("flusher")
             self._wake.clear()
             try:
+                await self._close_overdue()
                 while await self.look():
                     self.progress.beat("flusher")
             except Exception as problem:
                 log.warning("flusher.failed", **told_discreetly(problem))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), LOOK_S)
+
+    async def _close_overdue(self) -> None:
+        if time.monotonic() < self._close_next_at:
+            return
+        async with self.database.unit_of_work() as uow:
+            closed = await campaigns.close_overdue(uow)
+        if closed:
+            log.info("campaigns.closed", count=closed)
+        else:
+            self._close_next_at = time.monotonic() + CLOSE_EVERY_S
 
     async def look(self) -> int:
         """Move on what is due; returns how many answers moved."""

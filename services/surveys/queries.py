@@ -16,6 +16,7 @@ from services.surveys.tables import (
     CampaignRow,
     CodeBatchRow,
     InstitutionRow,
+    ResponseRow,
     access_code,
     released_result,
     staged_answer,
@@ -126,6 +127,14 @@ async def waiting(session: AsyncSession, key_id: bytes) -> list[tuple[CampaignRo
         select(CampaignRow, staged.c.staged).join(staged, staged.c.campaign_id == CampaignRow.id)
     )
     return [(row, count) for row, count in found]
+
+
+async def answers(session: AsyncSession) -> dict[str, int]:
+    """How many answers were ever acknowledged: those on their way and those that arrived, in one look."""
+    staged = select(func.count()).select_from(staged_answer).scalar_subquery()
+    arrived = select(func.count()).select_from(ResponseRow).scalar_subquery()
+    row = (await session.execute(select(staged, arrived))).one()
+    return {"staged": row[0], "responses": row[1]}
 
 
 async def sealed_otherwise(session: AsyncSession, key_id: bytes) -> int:

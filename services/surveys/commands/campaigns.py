@@ -8,6 +8,7 @@ from sqlmodel import col
 from services.surveys.domain.campaigns import (
     Campaign,
     CampaignAct,
+    CampaignStatus,
     InstitutionClosed,
     IssueCodes,
     PlanCampaign,
@@ -59,6 +60,20 @@ async def close(uow: UnitOfWork, id_: str) -> Campaign:
     row = await _campaign(uow, id_)
     row.take(row.campaign().after(CampaignAct.CLOSE))
     return row.campaign()
+
+
+async def close_overdue(uow: UnitOfWork) -> int:
+    """Close the campaigns whose period is over, a few hundred at a time; returns how many."""
+    query = (
+        select(CampaignRow)
+        .where(col(CampaignRow.last_day) < local_day(uow.now), col(CampaignRow.status) != CampaignStatus.CLOSED.value)
+        .limit(500)
+        .with_for_update(skip_locked=True)
+    )
+    rows = (await uow.session.execute(query)).scalars().all()
+    for row in rows:
+        row.take(row.campaign().after(CampaignAct.CLOSE))
+    return len(rows)
 
 
 async def issue_codes(uow: UnitOfWork, vault: Vault, id_: str, command: IssueCodes, key: str) -> dict[str, Any]:

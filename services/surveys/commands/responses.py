@@ -25,7 +25,7 @@ from shared.persistence.unit_of_work import UnitOfWork
 BATCH: Final = 1000
 """Answers moved on in one transaction."""
 
-COMPANY: Final = 1000
+COMPANY: Final = 200
 """Codes spent earlier that are moved together with the newly spent, so that these cannot be told from them."""
 
 _CHANCE: Final = random.SystemRandom()

@@ -32,6 +32,7 @@ def upgrade() -> None:
         "status text not null, flush_due timestamptz, check (first_day <= last_day))"
     )
     op.execute("create index campaign_org_path on campaign (org_path text_pattern_ops, id)")
+    op.execute("create index campaign_overdue on campaign (last_day) where status <> 'closed'")
     op.execute("create index campaign_institution on campaign (institution_id)")
     op.execute(
         "create table code_batch (id text primary key, campaign_id text not null references campaign, "

@@ -6,7 +6,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from services.surveys.commands.campaigns import close_overdue
 from shared.contracts.partners import InstitutionStatus
 from shared.scope import Role
 from tests.integration.surveys.support import DISTRICT, MINE, OTHER, K, Office, an_institution, today
@@ -185,3 +187,27 @@ async def test_lists_are_pages_newest_first(office: Office) -> None:
     opened = (await office.coordinator.get("/v1/campaigns", status="open")).json()["items"]
     assert [item["instrument"] for item in opened] == ["S3"]
     assert (await office.coordinator.get("/v1/campaigns", after="nonsense")).status_code == 422
+
+
+async def test_a_campaign_whose_period_is_over_closes_by_itself(office: Office) -> None:
+    over, current = await office.campaign(), await office.campaign()
+    async with office.database.unit_of_work() as uow:
+        await uow.session.execute(
+            text("update campaign set first_day = first_day - 60, last_day = last_day - 60 where id = :id"),
+            {"id": over.id},
+        )
+    (code,) = await office.codes(over, 1)
+    assert "The survey is over" in (await office.open_form(code)).text
+    async with office.database.unit_of_work() as uow:
+        assert await close_overdue(uow) == 1
+    statuses = {item["id"]: item["status"] for item in (await office.coordinator.get("/v1/campaigns")).json()["items"]}
+    assert statuses == {over.id: "closed", current.id: "open"}
+
+
+async def test_operators_count_answers_and_nobody_else(office: Office) -> None:
+    campaign = await office.campaign()
+    for code in await office.codes(campaign, 2):
+        await office.respond(code)
+    operator = office.running.as_(Role.OPERATOR)
+    assert (await operator.get("/internal/answers")).json() == {"staged": 2, "responses": 0}
+    assert (await office.coordinator.get("/internal/answers")).status_code == 403

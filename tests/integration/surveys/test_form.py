@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from shared.i18n import Lang
+from shared.persistence.unit_of_work import UnitOfWork
 from tests.integration.surveys.support import Office, Page
 
 INSTRUMENTS = ("S1", "S2", "S3", "S4", "S5")
@@ -150,3 +151,49 @@ async def test_what_no_honest_form_sends_is_refused_without_harm(office: Office)
     assert (await http.post(url, content=b"\xff\xfe%00=%00&phase=%ff")).status_code == 422
     assert (await http.post(url, json={"phase": 1})).status_code == 422
     assert await stored(office) == 0
+
+
+@pytest.mark.parametrize("stored_before_the_cut", [False, True])
+async def test_a_connection_cut_at_the_commit_loses_and_doubles_nothing(
+    office: Office, monkeypatch: pytest.MonkeyPatch, stored_before_the_cut: bool
+) -> None:
+    (code,) = await office.codes(await office.campaign("S2"), 1)
+    page = (await office.open_form(code)).answer_all().answer(comment="saqlansin")
+    commit = UnitOfWork.commit
+
+    async def cut(uow: UnitOfWork) -> None:
+        if stored_before_the_cut:
+            await commit(uow)
+        raise ConnectionResetError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(UnitOfWork, "commit", cut)
+        answer = await office.submit(page)
+    assert answer.status_code == 503
+    assert "send them once more: they count only once" in answer.text
+    again = Page.of(answer)
+    assert again.fields == page.fields
+    second = await office.submit(again)
+    assert second.status_code == (200 if stored_before_the_cut else 303)
+    assert await stored(office) == 1
+
+
+async def test_an_unforeseen_error_gives_a_page_and_a_log_without_code_or_answer(
+    office: Office, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (code,) = await office.codes(await office.campaign(), 1)
+    page = (await office.open_form(code)).answer_all().answer(comment="juda maxfiy")
+
+    def crash(*_: object) -> None:
+        raise RuntimeError(f"{code}: juda maxfiy")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("services.surveys.form.routes.check", crash)
+        answer = await office.submit(page)
+    assert answer.status_code == 500
+    assert "Unexpected error" in answer.text
+    printed = capfd.readouterr().out
+    assert "form.crashed" in printed
+    assert "maxfiy" not in printed
+    assert code not in printed
+    assert (await office.submit(page)).status_code == 303
