@@ -114,6 +114,7 @@ class Consumer:
                 handler=self._handler(source, leaving),
                 max_records=self._settings.max_records,
                 batch_timeout_ms=self._settings.batch_timeout_ms,
+                embedded=self._kafka.embedded,
             )
             for source in self._feeds
         }

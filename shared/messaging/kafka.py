@@ -11,12 +11,14 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPa
 from aiokafka.errors import CorruptRecordException
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
+from faststream.kafka import TopicPartition as Place
 from faststream.kafka.message import KafkaAckableMessage
 
 RecordsHandler = Callable[[Sequence["ConsumerRecord[bytes, bytes]"]], Awaitable[None]]
 
 MAX_REQUEST_BYTES = 1_048_576
 FETCH_WAIT_MS = 100
+EMBEDDED_PARTITIONS = 4
 STEP_MS = 100
 
 log = structlog.get_logger(__name__)
@@ -71,15 +73,27 @@ def make_broker(address: KafkaAddress, client_id: str) -> KafkaBroker:
 
 
 def subscribe(
-    broker: KafkaBroker, topic: str, *, group_id: str, handler: RecordsHandler, max_records: int, batch_timeout_ms: int
+    broker: KafkaBroker,
+    topic: str,
+    *,
+    group_id: str,
+    handler: RecordsHandler,
+    max_records: int,
+    batch_timeout_ms: int,
+    embedded: bool = False,
 ) -> Any:
     """The one way to subscribe: whole batches of raw records, offsets kept on error, nothing published in reply.
+
+    On the embedded broker, which knows groups of one member only and takes three seconds to form one, the partitions
+    are taken without asking.
 
     The parser looks at no header: FastStream's own would lose a whole batch to one header that is not UTF-8. Records
     are read past damage, see DamageProof.
     """
+    place: dict[str, Any] = {"partitions": [Place(topic, n) for n in range(EMBEDDED_PARTITIONS)]} if embedded else {}
     subscriber = broker.subscriber(
-        topic,
+        *(() if embedded else (topic,)),
+        **place,
         batch=True,
         group_id=group_id,
         ack_policy=AckPolicy.NACK_ON_ERROR,
