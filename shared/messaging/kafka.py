@@ -119,7 +119,7 @@ def subscribe(
 
     subscriber(handle, parser=parse, decoder=decode)
     reader = DamageProof(batch_timeout_ms, max_records)
-    subscriber.get_msg = reader.read  # type: ignore[method-assign]  # FastStream has no hook for reading
+    subscriber.get_msg = reader.read  # FastStream has no hook for reading
     return subscriber
 
 
