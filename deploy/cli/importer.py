@@ -109,7 +109,7 @@ def _command(chosen: Register[Any]) -> Callable[..., None]:
                 write_template(template, chosen.columns, lang)
                 out.print(f"{template} is an example; fill it and run: hamkor import {chosen.name} {template}")
                 return
-            options = _Options(url or _running_url(), user, password, token, commit, lang, report, at_once)
+            options = _Options(url or running_url(), user, password, token, commit, lang, report, at_once)
             code = asyncio.run(_import(chosen, _given(file, chosen), options))
         except FileProblem as error:
             problem(str(error))
@@ -127,7 +127,7 @@ def _given(file: Path | None, chosen: Register[Any]) -> Path:
     return file
 
 
-def _running_url() -> str:
+def running_url() -> str:
     """The portal of the stack that runs here, else where it usually is."""
     place = Folder(Path(".hamkor"))
     if place.is_held() and place.environment.exists():

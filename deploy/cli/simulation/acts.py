@@ -1,0 +1,47 @@
+"""What the demo's people do, as values: an act is asked for by a generator and its answer sent back into it."""
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, TypeAlias
+
+from deploy.api_client import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """A command of `user` on the simulated day `on`; `what` names its kind ("agreement.sign")."""
+
+    on: date
+    what: str
+    user: str
+    method: str
+    service: str
+    path: str
+    body: Mapping[str, Any] | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A read of `user`."""
+
+    on: date
+    user: str
+    service: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """Somebody nameless answers a questionnaire with a code; `campaign` is kept for the ledger alone."""
+
+    on: date
+    campaign: str
+    code: str
+    fields: Mapping[str, str | list[str]]
+
+
+Deed: TypeAlias = Act | Look | Response
+Work: TypeAlias = Generator[Deed, Answer, None]
+"""A piece of work, deed by deed in the order of days."""

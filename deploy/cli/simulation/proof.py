@@ -1,0 +1,135 @@
+"""Is every acknowledged command in the logs, once, and applied everywhere? Counted, not believed."""
+
+import asyncio
+import json
+import time
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from typing import Final
+
+from deploy.cli.simulation.execution import Ledger
+from deploy.cli.simulation.machinery import Machinery
+
+RECORDED: Final = "hamkor.surveys.response.recorded.v1"
+OF_THEIR_OWN: Final = frozenset(
+    {
+        "hamkor.partners.territory.recorded.v1",  # imported before the activity
+        "hamkor.agreements.agreement.activated.v1",
+        "hamkor.agreements.agreement.expired.v1",
+        "hamkor.agreements.agreement.reassigned.v1",
+        "hamkor.agreements.employment.reassigned.v1",
+        RECORDED,  # anonymous: counted by campaign instead
+    }
+)
+"""Events that no command of the ledger makes: by passing time, or following a merge in another service."""
+
+POLL_S: Final = 0.25
+STILL_S: Final = 1.0
+
+
+@dataclass
+class Proof:
+    """What was found; `lost` and `doubled` hold one line for each."""
+
+    events: int = 0
+    applied: int = 0
+    lost: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    events_by_type: Counter[str] = field(default_factory=Counter)
+
+
+async def settle(machines: Machinery, ledger: Ledger, *, silence_s: float = 90.0) -> None:
+    """Wait until every consumer has applied every stream to its head, all responses are told, and nothing moves.
+
+    Returns after `silence_s` without any progress too: what is missing then is for the proof to name.
+    """
+    last: object = None
+    moved = still_since = time.monotonic()
+    while True:
+        try:
+            heads, applied = await machines.heads(), await machines.applied()
+        except OSError:
+            await asyncio.sleep(POLL_S)
+            if time.monotonic() - moved > silence_s:
+                return
+            continue
+        now = (heads, applied)
+        if now != last:
+            last, moved, still_since = now, time.monotonic(), time.monotonic()
+        level = all(by_shard == heads[source] for (_, source), by_shard in applied.items())
+        told = sum(heads["surveys"]) >= sum(ledger.responses.values())
+        if level and told and time.monotonic() - still_since > STILL_S:
+            return
+        if time.monotonic() - moved > silence_s:
+            return
+        await asyncio.sleep(POLL_S)
+
+
+async def prove(machines: Machinery, ledger: Ledger) -> Proof:
+    """Hold the ledger against the services' logs, and the logs against what consumers applied."""
+    proof = Proof(doubled=list(ledger.contradictions))
+    claimed = _claims(ledger, proof)
+    responses: Counter[str] = Counter()
+    for service in machines.feeds:
+        versions: dict[str, list[int]] = defaultdict(list)
+        expected: Counter[int] = Counter()
+        async for event in machines.log(service):
+            proof.events += 1
+            proof.events_by_type[event.type] += 1
+            expected[event.shard] += 1
+            name = f"{service}/{event.shard}/{event.position}"
+            if event.position != expected[event.shard]:
+                proof.lost.append(f"{name}: the log jumps from {expected[event.shard] - 1}")
+                expected[event.shard] = event.position
+            data = json.loads(event.data)
+            versions[event.subject].append(int(data["version"]))
+            if event.type == RECORDED:
+                responses[data["campaign_id"]] += 1
+            elif claimed.pop(name, None) is None and event.type not in OF_THEIR_OWN:
+                proof.doubled.append(f"{name}: {event.type} {event.subject} belongs to no acknowledged command")
+        for subject, found in versions.items():
+            _check_versions(f"{service} {subject}", found, proof)
+    proof.lost += [f"{name}: acknowledged to {key}, not in the log" for name, key in claimed.items()]
+    for campaign in ledger.responses | responses:
+        missing = ledger.responses[campaign] - responses[campaign]
+        proof.lost += [f"campaign {campaign}: a response is missing"] * max(0, missing)
+        proof.doubled += [f"campaign {campaign}: a response too many"] * max(0, -missing)
+    await _check_applied(machines, proof)
+    return proof
+
+
+def _claims(ledger: Ledger, proof: Proof) -> dict[str, str]:
+    """Position → the key of the command that was told it."""
+    claimed: dict[str, str] = {}
+    for entry in ledger.entries:
+        for position in entry.positions:
+            if position in claimed:
+                proof.doubled.append(f"{position}: told to {claimed[position]} and {entry.key}")
+            claimed[position] = entry.key
+    return claimed
+
+
+def _check_versions(subject: str, found: list[int], proof: Proof) -> None:
+    """Versions of one aggregate in its log: 1, 2, 3 … and each once."""
+    if found == list(range(1, len(found) + 1)):
+        return
+    counts = Counter(found)
+    proof.doubled += [f"{subject}: version {version} twice" for version, count in counts.items() if count > 1]
+    missing = set(range(1, max(found) + 1)) - counts.keys()
+    proof.lost += [f"{subject}: version {version} is missing" for version in sorted(missing)]
+    if sorted(found) != found:
+        proof.doubled.append(f"{subject}: versions out of order: {found[:20]}")
+
+
+async def _check_applied(machines: Machinery, proof: Proof) -> None:
+    heads, applied = await machines.heads(), await machines.applied()
+    for (consumer, source), by_shard in sorted(applied.items()):
+        for shard, (at, head) in enumerate(zip(by_shard, heads[source], strict=True)):
+            if consumer == "monitoring":
+                proof.applied += min(at, head)
+            if at < head:
+                proof.lost.append(f"{consumer} has applied {source}/{shard} up to {at} of {head}")
+            elif at > head:
+                proof.doubled.append(f"{consumer} has applied {source}/{shard} up to {at}, beyond its head {head}")
+    if letters := await machines.dead_letters():
+        proof.lost.append(f"{letters} dead letters are open")
