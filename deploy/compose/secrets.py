@@ -16,6 +16,7 @@ PASSWORDS = (
     "service_client",
     "portal_client",
     "portal_session",
+    "surveys_code_pepper",
     "keycloak_admin",
     "demo_users",
     "grafana_admin",

@@ -36,6 +36,7 @@ def compose(folder: Folder, ports: Mapping[str, int], outer: Mapping[str, str]) 
         "PORTAL_SESSION_SECRET_FILE": str(folder.secret("portal_session")),
         "PORTAL_CLIENT_ID": "hamkor-portal",
         "PORTAL_CLIENT_SECRET_FILE": str(folder.secret("portal_client")),
+        "SURVEYS_CODE_PEPPER_FILE": str(folder.secret("surveys_code_pepper")),
         "LOG_FORMAT": "json",
         "LOG_LEVEL": "info",
     }

@@ -22,6 +22,7 @@ def make_engine(url: str, *, application: str, pool_size: int = 10) -> AsyncEngi
         pool_timeout=10,
         pool_pre_ping=True,
         pool_recycle=1800,
+        hide_parameters=True,  # an error's text goes to the logs: never with what people wrote
         connect_args={
             "timeout": 5,
             "command_timeout": 60,
