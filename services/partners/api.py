@@ -47,8 +47,8 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
 router = APIRouter(prefix="/v1")
 Limit = Annotated[int, Query(ge=1, le=500, description="items a page")]
 After = Annotated[str | None, Query(max_length=500, description="cursor of the page before")]
-Search = Annotated[str | None, Query(max_length=100)]
-Reference = Annotated[str | None, Query(max_length=64)]
+Search = Annotated[str | None, Query(max_length=100, pattern=r"^[^\x00-\x1f]*$")]
+Reference = Annotated[str | None, Query(max_length=64, pattern=r"^[A-Za-z0-9._:-]*$")]
 
 
 @router.get("/territory", tags=["territory"])

@@ -10,7 +10,7 @@ from sqlmodel import col
 from shared.persistence.aggregates import AggregateRow
 from shared.persistence.unit_of_work import could_be_id
 from shared.scope import Scope
-from shared.web.cursors import decode_cursor, encode_cursor
+from shared.web.cursors import BadCursor, decode_cursor, encode_cursor
 
 
 async def page_of_states(
@@ -22,12 +22,15 @@ async def page_of_states(
     after: str | None,
     limit: int,
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """One page of aggregate states of `query`, ordered by the columns `by` (attribute `names`, the last one unique).
+    """One page of aggregate states of `query`, ordered by the text columns `by` (attributes `names`), the last unique.
 
     Returns the states and the cursor of the next page, or None at the end. Raises InvalidInput for a bad cursor.
     """
     if after is not None:
-        query = query.where(tuple_(*by) > tuple_(*decode_cursor(after, len(by))))
+        keys = decode_cursor(after, len(by))
+        if not all(isinstance(key, str) for key in keys):
+            raise BadCursor
+        query = query.where(tuple_(*by) > tuple_(*keys))
     rows: list[AggregateRow] = list((await session.execute(query.order_by(*by).limit(limit + 1))).scalars())
     cursor = None
     if len(rows) > limit:
