@@ -90,8 +90,9 @@ format: setup-dev ## format the code and mend what can be mended
 types: setup-dev ## check types (mypy --strict)
 	@$(BIN)/mypy
 
-contracts: setup-dev ## check the layers and what may import what
+contracts: setup-dev ## check the layers, and that no event contract breaks (shared.contracts.schemas)
 	@$(BIN)/lint-imports
+	@$(BIN)/python -m shared.contracts.schemas --check
 
 ci: ## do all that the gate does
 	@bash .ci/run

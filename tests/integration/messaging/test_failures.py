@@ -134,10 +134,8 @@ async def test_event_with_a_value_that_the_database_refuses_is_poison_and_blocks
 
 async def test_one_relay_works_and_another_takes_over(world: World) -> None:
     async with world.source() as source, world.sink(source.name) as sink:
-        relays = [
-            Relay(source.database, source.test_database.url, KafkaAddress(world.engine.setting, world.engine.embedded), Progress())
-            for _ in range(2)
-        ]
+        kafka = KafkaAddress(world.engine.setting, world.engine.embedded)
+        relays = [Relay(source.database, source.test_database.url, kafka, Progress()) for _ in range(2)]
         tasks = [asyncio.create_task(relay.run()) for relay in relays]
         try:
             await asyncio.gather(*(source.tell(*range(start, start + 5)) for start in range(0, 100, 5)))
