@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from services.agreements.commands.register import Enterprise, Institution, take_enterprises, take_institutions
+from services.agreements.commands.register import Enterprise, Institution, take
 from shared.contracts.events import Event
 from shared.persistence.unit_of_work import UnitOfWork
 
@@ -35,5 +35,9 @@ class Register:
 
     async def apply(self, uow: UnitOfWork, batch: Sequence[tuple[Event, Any]]) -> None:
         """Keep the states, let rows and references follow, inside the transaction that advances the positions."""
-        await take_institutions(uow, [read for _, read in batch if isinstance(read, Institution)])
-        await take_enterprises(uow, [read for _, read in batch if isinstance(read, Enterprise)])
+        told = [read for _, read in batch]
+        await take(
+            uow,
+            institutions=[read for read in told if isinstance(read, Institution)],
+            enterprises=[read for read in told if isinstance(read, Enterprise)],
+        )

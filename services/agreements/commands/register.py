@@ -59,47 +59,49 @@ _FOLLOW_MOVES = tuple(
 )
 
 
-async def take_institutions(uow: UnitOfWork, told: Iterable[Institution]) -> None:
-    """Keep what is newer than what is known; the rows of an institution that moved lie at its new path."""
-    newest = _newest(told)
-    if not newest:
-        return
+async def take(uow: UnitOfWork, institutions: Iterable[Institution], enterprises: Iterable[Enterprise]) -> None:
+    """Keep what is newer than what is known; rows follow institutions that moved, references enterprises that merged.
+
+    All that is known is locked first, institutions before enterprises, as commands do, so that nobody waits in a ring.
+    """
+    told = _newest(enterprises)
+    merged = [row for row in told.values() if row.merged_into is not None]
+    # The one that lives on may be told later than the merge into it, from another shard: known from now on as well.
+    for row in merged:
+        told.setdefault(str(row.merged_into), Enterprise(str(row.merged_into), 0, EnterpriseStatus.ACTIVE))
+    ids = await _keep_institutions(uow, _newest(institutions))
+    await _keep_enterprises(uow, told)
+    if ids:
+        for statement in _FOLLOW_MOVES:
+            await uow.session.execute(statement, {"ids": ids})
+    for row in merged:
+        await follow_merge(uow, row.id)
+
+
+async def _keep_institutions(uow: UnitOfWork, newest: dict[str, Institution]) -> list[str]:
     rows = [newest[id_] for id_ in sorted(newest)]
-    await uow.session.execute(
-        _KEEP_INSTITUTIONS,
-        {
+    if rows:
+        parameters = {
             "ids": [row.id for row in rows],
             "versions": [row.version for row in rows],
             "paths": [row.path for row in rows],
             "codes": [row.code for row in rows],
             "statuses": [row.status.value for row in rows],
-        },
-    )
-    for statement in _FOLLOW_MOVES:
-        await uow.session.execute(statement, {"ids": [row.id for row in rows]})
+        }
+        await uow.session.execute(_KEEP_INSTITUTIONS, parameters)
+    return [row.id for row in rows]
 
 
-async def take_enterprises(uow: UnitOfWork, told: Iterable[Enterprise]) -> None:
-    """Keep what is newer than what is known; agreements and employments follow the merged ones."""
-    newest = _newest(told)
-    merged = [row for row in newest.values() if row.merged_into is not None]
-    # The one that lives on may be told later than the merge into it, from another shard: known from now on as well.
-    for row in merged:
-        newest.setdefault(str(row.merged_into), Enterprise(str(row.merged_into), 0, EnterpriseStatus.ACTIVE))
-    if not newest:
-        return
+async def _keep_enterprises(uow: UnitOfWork, newest: dict[str, Enterprise]) -> None:
     rows = [newest[id_] for id_ in sorted(newest)]
-    await uow.session.execute(
-        _KEEP_ENTERPRISES,
-        {
+    if rows:
+        parameters = {
             "ids": [row.id for row in rows],
             "versions": [row.version for row in rows],
             "statuses": [row.status.value for row in rows],
             "merged": [row.merged_into for row in rows],
-        },
-    )
-    for row in merged:
-        await follow_merge(uow, row.id)
+        }
+        await uow.session.execute(_KEEP_ENTERPRISES, parameters)
 
 
 async def follow_merge(uow: UnitOfWork, merged_id: str) -> None:
