@@ -22,7 +22,7 @@ COLOURS: dict[str, str] = {
     State.BACKING_OFF: "yellow",
     State.FAILED: "red",
 }
-LAGS = {"hamkor_relay_lag_events": "to publish", "hamkor_inbox_lag_events": "to apply"}
+LAGS = {"hamkor_relay_lag_events": "out", "hamkor_inbox_lag_events": "in"}
 TIMEOUT_S = 3
 
 
@@ -88,7 +88,7 @@ def _show(state: dict[str, Any], seen: dict[str, Seen]) -> None:
     table.add_column("memory", justify="right")
     table.add_column("since", justify="right")
     table.add_column("restarts")
-    table.add_column("behind")
+    table.add_column("behind", no_wrap=True)
     table.add_column("address", min_width=21)
     for name, process in state["processes"].items():
         if process["state"] == State.STOPPED:
@@ -107,6 +107,8 @@ def _show(state: dict[str, Any], seen: dict[str, Seen]) -> None:
             state["urls"].get(name, ""),
         )
     out.print(table)
+    if any(each.behind for each in seen.values()):
+        out.print("behind: events yet to be published (out) and to be applied (in)", style="dim")
     out.print(f"\nDashboard {state['urls'].get('portal', '')} · {state['engines']} engines · {state['folder']}")
 
 
