@@ -78,6 +78,12 @@ class _Given(dict[str, object]):
         return "{" + name + "}"
 
 
+def _written(params: Mapping[str, object], lang: Lang) -> Mapping[str, object]:
+    """The parameters with `count` as the language writes whole numbers."""
+    count = params.get("count")
+    return {**params, "count": number(count, lang, 0)} if isinstance(count, int) else params
+
+
 class Catalogue:
     """The texts of one or more owner packages, by language and key. Immutable after loading."""
 
@@ -107,7 +113,7 @@ class Catalogue:
         for candidate in dict.fromkeys((asked, DEFAULT_LANG)):
             template = self._template(key, candidate, params.get("count"))
             if template is not None:
-                return template.format_map(_Given(params)) if "{" in template else template
+                return template.format_map(_Given(_written(params, asked))) if "{" in template else template
         warnings.warn(MissingMessageWarning(f"no text for {key!r}"), stacklevel=2)
         return key
 

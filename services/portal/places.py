@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -12,6 +12,7 @@ from services.portal.charts import Region, Scale, region_map, sparkline
 from services.portal.monitoring import Indicator, Monitoring, PlaceInfo, Point, Value, gather_or_none
 from services.portal.periods import Period, choices
 from services.portal.territory import NATION, territory
+from shared.contracts.vocabulary import Form, PartnerCategory
 from shared.errors import NotFound
 from shared.i18n import Lang
 
@@ -20,6 +21,8 @@ PREFERRED = ("F1", "I5", "I2")
 ROWS = 50
 TREND_MONTHS = 13
 TREND_YEARS = 5
+FORMS = frozenset(Form)
+CATEGORIES = frozenset(PartnerCategory)
 SORTS = ("name", "value", "numerator", "denominator", "coverage")
 
 
@@ -86,8 +89,7 @@ class Children:
     regions: list[Region]
     values: dict[str, Value]
     as_of: datetime | None
-    has_fraction: bool
-    has_coverage: bool
+    columns: list[str]  # columns of the table after the name
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,9 @@ class Trend:
     """The chosen indicator over time, and the parts of its present value."""
 
     points: list[tuple[Period, Point]]
-    parts: list[tuple[str, float | None, float]]  # code of the part, its amount, length of its bar in percent
+    parts: list[
+        tuple[str, list[tuple[str, float | None, float]]]
+    ]  # group, (part, amount, length of its bar in percent)
     value: Value | None
     whole: int  # how many of the points belong to periods that are over
 
@@ -179,9 +183,15 @@ async def children(monitoring: Monitoring, choice: Choice, indicator: Indicator,
         region_map(shades, scale) if is_nation else [],
         by_code,
         answer.value.as_of,
-        any(child.denominator is not None for child in answer.children),
-        any(child.coverage is not None for child in answer.children),
+        _columns(indicator, answer.children),
     )
+
+
+def _columns(indicator: Indicator, children: Sequence[Value]) -> list[str]:
+    """A mean's numerator is a sum of scores and says nothing to a reader: the number of answers does."""
+    columns = {"ratio": ["value", "numerator", "denominator"], "score": ["value", "denominator"]}
+    shown = columns.get(indicator.unit, ["value"])
+    return [*shown, "coverage"] if any(child.coverage is not None for child in children) else shown
 
 
 async def trend(monitoring: Monitoring, choice: Choice, indicator: Indicator, today: date) -> Trend:
@@ -192,11 +202,8 @@ async def trend(monitoring: Monitoring, choice: Choice, indicator: Indicator, to
         monitoring.value(indicator.code, choice.place, period.text),
     )
     own = value.value if value is not None else None
-    parts = sorted(own.parts.items(), key=lambda item: -(item[1] or 0)) if own is not None else []
-    scale = Scale.of([amount for _, amount in parts])
-    bars = [(part, amount, scale.percent_of_high(amount) if scale else 0.0) for part, amount in parts]
     whole = sum(item.complete(today) for item, _ in points or [])
-    return Trend(points or [], bars, own, whole)
+    return Trend(points or [], _grouped(own.parts) if own is not None else [], own, whole)
 
 
 async def _series(
@@ -210,6 +217,22 @@ async def _series(
     by_period = {point.period: point for point in points}
     wanted = [first.earlier(-step) for step in range(count)]
     return [(item, by_period.get(item.text, Point(period=item.text))) for item in wanted]
+
+
+def _grouped(parts: Mapping[str, float | None]) -> list[tuple[str, list[tuple[str, float | None, float]]]]:
+    """The parts of a value by what they divide it by – form, category of partner, or neither – largest first."""
+    groups: dict[str, list[tuple[str, float | None]]] = {"other": [], "form": [], "category": []}
+    for part, amount in parts.items():
+        group = "form" if part in FORMS else "category" if part in CATEGORIES else "other"
+        if group == "other" or amount:
+            groups[group].append((part, amount))
+    made = []
+    for group, members in groups.items():
+        scale = Scale.of([amount for _, amount in members])
+        ordered = members if group == "other" else sorted(members, key=lambda item: -(item[1] or 0))
+        rows = [(part, amount, scale.percent_of_high(amount) if scale else 0.0) for part, amount in ordered]
+        made += [(group, rows)] if rows else []
+    return made
 
 
 def _sort_key(value: float | None, sign: int) -> tuple[bool, float]:

@@ -161,7 +161,7 @@
     box.appendChild(document.createElement("br"));
     const whole = formatter("count", data.signs);
     let text = data.values[index] === null ? data.none : write(data.values[index]);
-    if (data.values[index] !== null && data.denominators[index] !== null)
+    if (data.unit === "ratio" && data.values[index] !== null && data.denominators[index] !== null)
       text += ` (${whole(data.numerators[index] ?? 0)} / ${whole(data.denominators[index])})`;
     box.appendChild(document.createTextNode(text));
     if (index >= data.whole) {

@@ -20,12 +20,24 @@ from services.portal.territory import territory
 from shared.i18n import negotiate
 
 INDICATORS = [
-    ("F1", "count", "none", ["month", "academic_year"], "Shartnomalar", "Договоры и мероприятия", "Agreements"),
-    ("F2", "ratio", "up", ["month", "academic_year"], "Amaliyot jadvali", "График практики", "Internship schedule"),
-    ("F3", "persons", "up", ["month", "academic_year"], "Ishga joylashganlar", "Трудоустроенные", "Employed graduates"),
     ("I2", "ratio", "up", ["academic_year"], "Muassasaga talab", "Спрос на учебное заведение", "Demand"),
     ("I5", "ratio", "up", ["month", "academic_year"], "Shakllar xilma-xilligi", "Разнообразие форм", "Variety"),
-    ("S3", "score", "up", ["month", "academic_year"], "Talabalar tayyorligi", "Готовность учащихся", "Readiness"),
+    ("F1", "count", "up", ["month", "academic_year"], "Shartnomalar", "Договоры и мероприятия", "Agreements"),
+    ("F2", "ratio", "up", ["month", "academic_year"], "Amaliyot jadvali", "График практики", "Internship schedule"),
+    ("F3", "persons", "up", ["month", "academic_year"], "Ishga joylashganlar", "Трудоустроенные", "Employed graduates"),
+    *(
+        (f"S{number}", "score", "up", ["month", "quarter", "academic_year"], uz, ru, en)
+        for number, (uz, ru, en) in enumerate(
+            [
+                ("Ish beruvchilar talabi", "Требования работодателей", "Employers' requirements"),
+                ("Amaliyot qabul qiluvchilar", "Принимающие предприятия", "Host employers"),
+                ("Amaliyotchilar tayyorligi", "Готовность практикантов", "Students' readiness"),
+                ("Bitiruvchilar fikri", "Мнение выпускников", "Graduates' opinion"),
+                ("Oʻqituvchilar bahosi", "Оценка преподавателей", "Teachers' assessment"),
+            ],
+            start=1,
+        )
+    ),
 ]
 KINDS = {2: "nation", 4: "region", 7: "district"}
 INSTITUTIONS_PER_DISTRICT = 120
@@ -104,16 +116,16 @@ class World:
             value = (numerator or 0) / denominator
             coverage = 0.6 + 0.4 * draw
         elif unit == "score":
-            numerator, denominator, value = None, None, 2.5 + 2 * draw
+            denominator, value = size * 3, 2.5 + 2 * draw
         unknown = indicator == "F3" and code == NO_VALUE
         suppressed = indicator == "F3" and code == HIDDEN
         if unknown or suppressed:
             value = numerator = denominator = None
-        parts = {}
+        parts: dict[str, float] = {}
         if indicator == "F1" and value is not None:
-            parts = {
-                f"AF{n}/{c}": round(value * steady(n, c) / 8) for n in (1, 2, 4) for c in ("enterprise", "hokimiyat")
-            }
+            shares = {"signed": 0.3, "ended": 0.1, "enterprises": 0.4, "AF1": 0.5, "AF2": 0.3, "AF4": 0.2, "AF9": 0}
+            shares |= {"enterprise": 0.8, "hokimiyat": 0.2, "trade_union": 0}
+            parts = {part: round(value * share) for part, share in shares.items()}
         return {
             "place": {"code": code, "level": level_of(code), "name": name_of(code)},
             "value": value,
@@ -210,7 +222,7 @@ def build(world: World) -> FastAPI:  # noqa: C901 - a list of routes
                 "aggregate": "agreement",
                 "id": f"0199a0{number:04}",
                 "institution": place_ref(f"0199-1708401-{number % 100:03}"),
-                "part": "AF1/enterprise",
+                "part": "active/AF1",
                 "amount": 1,
                 "month": "2026-09",
                 "version": 2,

@@ -78,6 +78,10 @@ def test_count_chooses_the_plural_form(count: int, expected: str) -> None:
     assert catalogue().text("found", Lang.UZ, count=count) == f"{count} ta"
 
 
+def test_count_is_written_as_the_language_writes_numbers() -> None:
+    assert catalogue().text("found", Lang.RU, count=12345) == "12\u00a0345 записей"
+
+
 def test_numbers_and_dates_are_written_as_the_language_writes_them() -> None:
     assert i18n.number(12345.67, Lang.RU) == "12\u00a0345,7"
     assert i18n.number(12345.67, Lang.EN, 0) == "12,346"
