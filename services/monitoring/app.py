@@ -1,0 +1,34 @@
+"""Composition root of monitoring."""
+
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from services.monitoring.api import PERMISSIONS, Reading
+from services.monitoring.changes import Changes
+from services.monitoring.commands import Applier
+from services.monitoring.directory import Directory
+from services.monitoring.subscribers import LISTENS_TO, Indicators
+from shared.messaging.consumer import ConsumerSettings
+from shared.settings import load_settings
+from shared.telemetry.logs import configure_logs
+from shared.web.app import create_app, make_chassis
+
+
+def build() -> FastAPI:
+    """The application, from the environment's settings."""
+    settings = load_settings("monitoring")
+    configure_logs(settings.service, settings.log_level, settings.log_format)
+    chassis = make_chassis(settings, Path(__file__).parent)
+    directory = Directory(chassis.database)
+    changes = Changes(chassis.database, settings.database_url, directory, chassis.progress)
+    chassis.jobs["changes"] = changes.run
+    reading = Reading(directory, changes, chassis.catalogue, chassis.database.clock, settings.privacy_k)
+    return create_app(
+        chassis,
+        routers=[reading.router()],
+        permissions=PERMISSIONS,
+        projection=Indicators(Applier(settings.privacy_k)),
+        listens_to=LISTENS_TO,
+        consumer_settings=ConsumerSettings(max_records=20_000),
+    )

@@ -1,0 +1,115 @@
+"""Places as readers know them: names, ways up, places below at a time – and who may see them."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from services.monitoring.domain.territory import Image, Level, Place
+from services.monitoring.tables import refresh
+from shared.errors import NotFound
+from shared.i18n import DEFAULT_LANG, Lang
+from shared.persistence.engine import raw_connection
+from shared.persistence.unit_of_work import Database
+from shared.scope import SYSTEM, Principal, Role
+
+NATION = "17"
+
+
+class Directory:
+    """All places in memory, looked after before each use: a place is known as soon as its event is applied."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._image = Image()
+        self._lock = asyncio.Lock()
+        self._units: dict[str, list[Place]] = {}
+        self._institutions: dict[int, list[int]] = {}
+
+    async def look(self, connection: Any) -> None:
+        """Notice changed places; `connection` may belong to any scope."""
+        if await connection.fetchval("select revision from territory_revision") == self._image.revision:
+            return
+        async with self._lock, self._database.reading(SYSTEM) as session:
+            if await refresh(await raw_connection(session), self._image):
+                self._index()
+
+    def _index(self) -> None:
+        units: dict[str, list[Place]] = defaultdict(list)
+        institutions: dict[int, list[int]] = defaultdict(list)
+        for place in self._image.places.values():
+            if place.level is Level.INSTITUTION:
+                for above in self._image.membership(place.id).places:
+                    institutions[above].append(place.id)
+            elif place.parent:
+                units[place.parent].append(place)
+        self._units = {code: sorted(below, key=lambda unit: unit.code) for code, below in units.items()}
+        self._institutions = {place: sorted(below) for place, below in institutions.items()}
+
+    def seen(self, code: str, principal: Principal) -> Place:
+        """The place of that code; raises NotFound for an unknown one and for one outside the caller's scope alike."""
+        place = self._image.places.get(self._image.ids.get(code, 0))
+        if place is None or not principal.scope.sees(place.path):
+            raise NotFound(what="place", id=code[:100])
+        return place
+
+    def root(self, principal: Principal) -> Place:
+        """The place at the top of what the caller sees; raises NotFound where it is not known yet."""
+        return self.seen(NATION if principal.role is Role.SERVICE else principal.org, principal)
+
+    def by_id(self, place: int) -> Place | None:
+        """The place of that id."""
+        return self._image.places.get(place)
+
+    def ancestors(self, place: Place, principal: Principal) -> list[Place]:
+        """The places above, from the top of what the caller sees downwards."""
+        found: list[Place] = []
+        code = place.parent
+        while code and (above := self._image.places.get(self._image.ids.get(code, 0))) and above not in found:
+            if not principal.scope.sees(above.path):
+                break
+            found.append(above)
+            code = above.parent
+        return found[::-1]
+
+    def below(self, place: Place, month: int, principal: Principal) -> list[Place]:
+        """The places directly below at the end of a month: units, or the institutions that belonged to the district."""
+        if place.level is Level.DISTRICT:
+            found = (
+                self._image.places[id_]
+                for id_ in self._institutions.get(place.id, ())
+                if place.id in self._image.membership(id_).at(month)
+            )
+            below = sorted(found, key=lambda each: (each.names.get("", ""), each.code))
+        else:
+            below = self._units.get(place.code, [])
+        return [each for each in below if principal.scope.sees(each.path)]
+
+    def institutions(self, place: Place, principal: Principal) -> list[int]:
+        """Ids of the institutions that are or ever were below the place (or the institution itself), in order."""
+        if place.level is Level.INSTITUTION:
+            return [place.id]
+        return [
+            id_ for id_ in self._institutions.get(place.id, ()) if principal.scope.sees(self._image.places[id_].path)
+        ]
+
+    def belongs(self, institution: int, place: Place, month: int) -> bool:
+        """Whether the institution was that place, or below it, at the end of the month."""
+        return institution == place.id or place.id in self._image.membership(institution).at(month)
+
+    def chain(self, institution: int) -> Iterator[int]:
+        """Ids of the place and everything above it at present."""
+        code: str | None = self._image.places[institution].code if institution in self._image.places else None
+        while code and (id_ := self._image.ids.get(code)):
+            yield id_
+            code = self._image.places[id_].parent
+
+
+def name_of(place: Place, lang: Lang) -> str:
+    """The place's name in a language; institutions have one name."""
+    return place.names.get("") or place.names.get(lang) or place.names.get(DEFAULT_LANG) or place.code
+
+
+def described(place: Place, lang: Lang) -> dict[str, Any]:
+    """Code, level and name, as every answer names a place."""
+    return {"code": place.code, "level": place.level.name.lower(), "name": name_of(place, lang)}

@@ -1,0 +1,391 @@
+"""How much, since when, and why: reads of values, series and the contributions behind them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from services.monitoring.directory import Directory
+from services.monitoring.domain.definitions import Indicator, Privacy, Window, fed_by
+from services.monitoring.domain.measures import COLUMNS, MEASURES, STEP_COLUMN, Kind
+from services.monitoring.domain.periods import Period, PeriodKind, period_at
+from services.monitoring.domain.readings import KIND_NAMES, SOURCE_OF_KIND
+from services.monitoring.domain.territory import Place
+from services.monitoring.domain.values import Value, value_of
+from services.monitoring.tables import SOURCES, contributions_from
+from shared.scope import Principal
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_STOCK, _FLOW, _EXACT, _RELEASED, _PRESENT = range(5)
+
+_AMOUNTS = """
+    select 0, place, slot, sum(v0)::bigint, sum(v1)::bigint, sum(v2)::bigint, sum(v3)::bigint, max(as_of)
+    from cell where place = any($1::integer[]) and slot = any($2::smallint[]) and period <= $3 group by place, slot
+    union all
+    select 1, place, slot, sum(v0)::bigint, sum(v1)::bigint, sum(v2)::bigint, sum(v3)::bigint, max(as_of)
+    from cell where place = any($1::integer[]) and slot = any($4::smallint[]) and period between $5 and $6
+    group by place, slot
+    union all
+    select 2, place, slot, v0, v1, v2, v3, as_of
+    from cell where place = any($1::integer[]) and slot = any($7::smallint[]) and period = $8
+    union all
+    select 3, place, slot, v0, v1, v2, v3, as_of
+    from released where place = any($1::integer[]) and slot = any($9::smallint[]) and period = $8
+    union all
+    select 4, place, slot, v0, v1, v2, v3, as_of
+    from cell where place = any($1::integer[]) and slot = any($9::smallint[]) and period = $8
+"""
+_SERIES = """
+    select 0, slot, greatest(period, $3) as period, sum(v0)::bigint, sum(v1)::bigint, sum(v2)::bigint, sum(v3)::bigint
+    from cell where place = $1 and slot = any($2::smallint[]) and period <= $4 group by slot, greatest(period, $3)
+    union all
+    select 1, slot, period, v0, v1, v2, v3
+    from cell where place = $1 and slot = any($5::smallint[]) and period between $3 and $4
+    union all
+    select 2, slot, period, v0, v1, v2, v3
+    from cell where place = $1 and slot = any($6::smallint[]) and period between $7 and $8
+    union all
+    select 3, slot, period, v0, v1, v2, v3
+    from released where place = $1 and slot = any($9::smallint[]) and period between $7 and $8
+    union all
+    select 4, slot, period, v0, v1, v2, v3
+    from cell where place = $1 and slot = any($9::smallint[]) and period between $7 and $8
+"""
+_AGGREGATES = """
+    select place, kind, id, version, shard, contributions::text, positions::text from aggregate
+    where place = any($1::integer[]) and kind = any($2::smallint[]) and (place, kind, id) > ($3, $4::smallint, $5::uuid)
+    order by place, kind, id limit $6
+"""
+_EVENTS = """
+    select key.source, key.shard, key.position, e.id, t.name, e.time
+    from unnest($1::smallint[], $2::smallint[], $3::bigint[]) as key(source, shard, position)
+    join event_seen e on e.source = key.source and e.shard = key.shard and e.position = key.position
+    join event_type t on t.id = e.type
+"""
+
+Row = tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Amounts:
+    """The amounts at one place in one period: cell rows by (form of reading, slot)."""
+
+    rows: dict[tuple[int, int], Row] = field(default_factory=dict)
+    as_of: int = 0
+
+    def __call__(self, measure: int) -> int:
+        """The amount of a measure."""
+        row = self.rows.get((_form(measure), measure // COLUMNS))
+        return row[measure % COLUMNS] if row else 0
+
+    @property
+    def withheld(self) -> bool:
+        """Whether there are responses, none of which may be shown yet."""
+        return any(
+            form == _PRESENT and row[STEP_COLUMN] > 0 and (_RELEASED, slot) not in self.rows
+            for (form, slot), row in self.rows.items()
+        )
+
+
+def _form(measure: int) -> int:
+    known = MEASURES[measure]
+    if known.stepped:
+        return _RELEASED
+    return {Kind.FLOW: _FLOW, Kind.SET_FLOW: _EXACT}.get(known.kind, _STOCK)
+
+
+def _slots(measures: Iterable[int]) -> dict[int, list[int]]:
+    """Slots to read by form of reading."""
+    found: dict[int, set[int]] = {form: set() for form in range(5)}
+    for measure in measures:
+        found[_form(measure)].add(measure // COLUMNS)
+    return {form: sorted(slots) for form, slots in found.items()}
+
+
+def end_of(period: Period, this_month: int) -> int:
+    """The month at whose end stocks are read: the period's last, or the present one while the period lasts."""
+    return min(period.last, this_month) if period.first <= this_month else period.last
+
+
+async def amounts_at(
+    connection: Any, measures: Iterable[int], places: Sequence[int], period: Period, until: int
+) -> dict[int, Amounts]:
+    """The measures' amounts at each of the places in the period; stocks at the end of month `until`."""
+    slots = _slots(measures)
+    rows = await connection.fetch(
+        _AMOUNTS,
+        list(places),
+        slots[_STOCK],
+        until,
+        slots[_FLOW],
+        period.first,
+        period.last,
+        slots[_EXACT],
+        period.code,
+        slots[_RELEASED],
+    )
+    found = {place: Amounts() for place in places}
+    for form, place, slot, *row, as_of in rows:
+        amounts = found[place]
+        amounts.rows[form, slot] = tuple(row)
+        if form != _PRESENT:
+            amounts.as_of = max(amounts.as_of, as_of)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceValue:
+    """A value with its place and the time of the last event in it."""
+
+    place: Place
+    value: Value
+    as_of: datetime | None
+
+
+async def values(
+    connection: Any, indicator: Indicator, places: Sequence[Place], period: Period, this_month: int, k: int
+) -> list[PlaceValue]:
+    """The indicator at each of the places, in their order."""
+    until = end_of(period, this_month)
+    amounts = await amounts_at(connection, indicator.measures, [place.id for place in places], period, until)
+    return [
+        PlaceValue(place, shown(indicator, amounts[place.id], place, k), _moment(amounts[place.id].as_of))
+        for place in places
+    ]
+
+
+def shown(indicator: Indicator, amounts: Amounts, place: Place, k: int) -> Value:
+    """The value as it may be shown."""
+    withheld = indicator.privacy is Privacy.SURVEY and amounts.withheld
+    return value_of(indicator, amounts, institution=place.level == place.level.INSTITUTION, withheld=withheld, k=k)
+
+
+async def series(
+    connection: Any, indicator: Indicator, place: Place, periods: Sequence[Period], this_month: int, k: int
+) -> list[Value]:
+    """The indicator in each of the consecutive periods of one kind."""
+    slots = _slots(indicator.measures)
+    first, last = periods[0], periods[-1]
+    rows = await connection.fetch(
+        _SERIES,
+        place.id,
+        slots[_STOCK],
+        first.first,
+        last.last,
+        slots[_FLOW],
+        slots[_EXACT],
+        first.code,
+        last.code,
+        slots[_RELEASED],
+    )
+    by_form: dict[int, list[tuple[int, int, Row]]] = {form: [] for form in range(5)}
+    for form, slot, at, *row in rows:
+        by_form[form].append((slot, at, tuple(row)))
+    found = []
+    for period in periods:
+        until = end_of(period, this_month)
+        amounts = Amounts()
+        for form, read in by_form.items():
+            for slot, at, row in read:
+                if _counts(form, at, period, until):
+                    before = amounts.rows.get((form, slot))
+                    amounts.rows[form, slot] = _plus(before, row) if before else row
+        found.append(shown(indicator, amounts, place, k))
+    return found
+
+
+def _counts(form: int, at: int, period: Period, until: int) -> bool:
+    if form == _STOCK:
+        return at <= until
+    if form == _FLOW:
+        return period.first <= at <= period.last
+    return at == period.code
+
+
+def _plus(one: Row, other: Row) -> Row:
+    return tuple(a + b for a, b in zip(one, other, strict=True))
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An event behind a contribution."""
+
+    id: str
+    type: str
+    time: datetime
+    source: str
+    shard: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contribution:
+    """What an aggregate adds to a value."""
+
+    aggregate: str
+    id: str
+    institution: Place
+    part: str
+    amount: int
+    month: int
+    version: int
+    member: str | None
+    events: tuple[Event, ...]
+
+
+Cursor = tuple[int, int, str]
+"""The last aggregate read: (institution's place, kind, id)."""
+START: Cursor = (0, 0, str(UUID(int=0)))
+CHUNK = 200
+"""Institutions looked through at a time."""
+LOOKS = 10
+"""Chunks after which a page ends even if it is not full; the next one goes on from there."""
+EVENTS = 20
+"""Events named per aggregate, the newest."""
+
+
+class Lineage:
+    """Pages of what is behind one value. Institutions whose own value is withheld are passed over."""
+
+    def __init__(
+        self, directory: Directory, indicator: Indicator, place: Place, period: Period, this_month: int, k: int
+    ) -> None:
+        self._directory = directory
+        self._indicator = indicator
+        self._place = place
+        self._period = period
+        self._until = end_of(period, this_month)
+        self._k = k
+        self._kinds = sorted({fed_by(window.measure) for window in indicator.lineage})
+
+    async def page(
+        self, connection: Any, principal: Principal, after: Cursor, limit: int
+    ) -> tuple[list[Contribution], Cursor | None]:
+        """Contributions of the next `limit` aggregates, and where the page after begins (None: nowhere)."""
+        if not self._kinds:
+            return [], None
+        institutions = [
+            id_ for id_ in self._directory.institutions(self._place, principal) if (id_, 99) > (after[0], after[1])
+        ]
+        hits: list[tuple[Any, list[tuple[Window, int, int, str | None]]]] = []
+        cursor: Cursor | None = after
+        for look in range(LOOKS):
+            chunk = institutions[look * CHUNK : (look + 1) * CHUNK]
+            if not chunk:
+                cursor = None
+                break
+            wanted = await self._worth_reading(connection, chunk)
+            while wanted and cursor:
+                rows = await connection.fetch(_AGGREGATES, wanted, self._kinds, cursor[0], cursor[1], cursor[2], 500)
+                for row in rows:
+                    cursor = row["place"], row["kind"], str(row["id"])
+                    found = self._contributions(row)
+                    if found:
+                        hits.append((row, found))
+                        if len(hits) == limit:
+                            return await self._with_events(connection, hits), cursor
+                if len(rows) < 500:
+                    break
+            cursor = chunk[-1], 99, START[2]
+        return await self._with_events(connection, hits), cursor
+
+    async def _worth_reading(self, connection: Any, chunk: Sequence[int]) -> list[int]:
+        """Those institutions that have anything in the measures, and may show it."""
+        if len(chunk) == 1:
+            found = await amounts_at(connection, self._indicator.measures, chunk, self._period, self._until)
+            return [] if self._hidden(chunk[0], found[chunk[0]]) else list(chunk)
+        measures = self._indicator.measures | {window.measure for window in self._indicator.lineage}
+        found = await amounts_at(connection, measures, chunk, self._period, self._until)
+        return [id_ for id_, amounts in found.items() if amounts.rows and not self._hidden(id_, amounts)]
+
+    def _hidden(self, institution: int, amounts: Amounts) -> bool:
+        place = self._directory.by_id(institution)
+        return place is None or shown(self._indicator, amounts, place, self._k).suppressed
+
+    def _contributions(self, row: Any) -> list[tuple[Window, int, int, str | None]]:
+        """(window, amount, month, member) of what the aggregate adds within the windows."""
+        institution: int = row["place"]
+        stored = contributions_from(row["contributions"])
+        found = []
+        for window in self._indicator.lineage:
+            kind = MEASURES[window.measure].kind
+            first, last = self._period.first, self._period.last
+            if window.months is not None:
+                first, last = self._until - window.months + 1, self._until
+            by_member: dict[str | None, tuple[int, int]] = {}
+            for (measure, month, member), amount in stored.items():
+                if measure != window.measure:
+                    continue
+                if kind in (Kind.STOCK, Kind.SET_STOCK):
+                    counts = month <= self._until and self._directory.belongs(institution, self._place, self._until)
+                else:
+                    counts = first <= month <= last and self._directory.belongs(institution, self._place, month)
+                if counts:
+                    total, latest = by_member.get(member, (0, 0))
+                    by_member[member] = total + amount, max(latest, month)
+            found += [(window, total, latest, member) for member, (total, latest) in by_member.items() if total]
+        return found
+
+    async def _with_events(
+        self, connection: Any, hits: Sequence[tuple[Any, list[tuple[Window, int, int, str | None]]]]
+    ) -> list[Contribution]:
+        keys: list[tuple[int, int, int]] = []
+        own: list[list[tuple[int, int, int]]] = []
+        for row, _ in hits:
+            source = SOURCES[SOURCE_OF_KIND[row["kind"]]]
+            positions = _positions(row["positions"])[-EVENTS:]
+            own.append([(source, row["shard"], position) for position in positions])
+            keys += own[-1]
+        rows = await connection.fetch(_EVENTS, *map(list, zip(*keys, strict=True))) if keys else []
+        names = {number: name for name, number in SOURCES.items()}
+        events: Mapping[tuple[int, int, int], Event] = {
+            (source, shard, position): Event(str(id_), type_, time, names[source], shard, position)
+            for source, shard, position, id_, type_, time in rows
+        }
+        result = []
+        for (row, found), mine in zip(hits, own, strict=True):
+            institution = self._directory.by_id(row["place"])
+            assert institution is not None
+            behind = tuple(events[key] for key in mine if key in events)
+            for window, amount, month, member in found:
+                result.append(
+                    Contribution(
+                        aggregate=KIND_NAMES[row["kind"]],
+                        id=str(row["id"]) if row["id"].int else institution.code,
+                        institution=institution,
+                        part=window.part,
+                        amount=amount,
+                        month=month,
+                        version=row["version"],
+                        # Graduates go by numbers that only their institution can read: nobody else needs them.
+                        member=None if self._indicator.privacy else member,
+                        events=behind,
+                    )
+                )
+        return result
+
+
+def consecutive(kind: PeriodKind, first: Period, last: Period, most: int) -> list[Period]:
+    """The periods of a kind from the one to the other, at most `most` of them."""
+    found = [period_at(kind, first.first)]
+    while found[-1].last < last.last and len(found) < most:
+        found.append(period_at(kind, found[-1].last + 1))
+    return found
+
+
+def _positions(text: str) -> list[int]:
+    return [int(each) for each in text.strip("[]").split(",") if each]
+
+
+def _moment(microseconds: int) -> datetime | None:
+    return _EPOCH + timedelta(microseconds=microseconds) if microseconds else None
+
+
+def is_id(value: object) -> bool:
+    """Whether a cursor's text can be an aggregate's id."""
+    try:
+        UUID(str(value))
+    except ValueError:
+        return False
+    return True

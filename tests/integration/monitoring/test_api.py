@@ -1,0 +1,361 @@
+"""Monitoring over HTTP: values, series, lineage, places and changes, each within the caller's scope."""
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from datetime import date
+from random import Random
+from typing import Any
+
+import pytest
+
+from services.monitoring.domain.definitions import INDICATORS
+from services.monitoring.domain.measures import BY_NAME, Kind
+from services.monitoring.domain.periods import month_from
+from services.monitoring.recompute import live_values, recompute
+from shared.contracts.agreements import EmploymentState, EmploymentStatus
+from shared.contracts.events import Event
+from shared.contracts.partners import EnrolmentState
+from shared.contracts.surveys import ResponseState
+from shared.contracts.vocabulary import RespondentGroup
+from shared.ids import new_id
+from shared.scope import Role
+from tests.support.monitoring import Story, a_story
+from tests.support.services import Client, Running, eventually
+
+MONTH = "2026-02"
+PERIODS = (MONTH, "2026-Q1", "2025-26")
+
+
+@pytest.fixture(scope="session")
+def story() -> Story:
+    """A small country with two regions of two districts each."""
+    return a_story(Random(42), 1200, institutions=8)
+
+
+@pytest.fixture
+async def monitoring(neighbourhood: Callable[..., Any]) -> AsyncIterator[Running]:
+    """The service alone, its inbox ready."""
+    async with neighbourhood("monitoring") as near, near.service("monitoring") as running:
+        await running.app.state.inbox.prepare()
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def told(
+    story: Story, postgres: Any, issuer: Any, http: Any, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Running]:
+    """The service with the whole story told; read only."""
+    from tests.support.engines import a_broker
+    from tests.support.services import Neighbourhood, environment_of
+
+    database = await postgres.database("monitoring")
+    async with a_broker(tmp_path_factory.mktemp("broker")) as broker:
+        near = Neighbourhood(
+            issuer, environment_of(issuer.url, {"monitoring": database.url}, broker.setting, True), http
+        )
+        async with near.service("monitoring") as running:
+            await running.app.state.inbox.prepare()
+            await tell(running, story.events)
+            yield running
+
+
+async def tell(running: Running, events: list[Event]) -> None:
+    by_source: dict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        by_source[event.source].append(event)
+    for source, waiting in by_source.items():
+        assert await running.app.state.inbox.deliver(source, waiting) == len(waiting)
+
+
+async def value(client: Client, indicator: str, place: str, period: str) -> dict[str, Any]:
+    answer = await client.get("/v1/values", indicator=indicator, place=place, period=period)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()["value"]
+    return found
+
+
+async def test_values_follow_from_the_recomputed_amounts_at_every_level(told: Running, story: Story) -> None:
+    ministry = told.as_(Role.MINISTRY, "17")
+    proof = recompute(story.country, {month_from(MONTH)})
+    places = ["17", "1700", *story.districts, *story.institutions]
+    for place in places:
+        f1 = await value(ministry, "F1", place, MONTH)
+        assert f1["value"] == sum(proof.get((f"form.AF{n}.active", place, MONTH), 0) for n in range(1, 10))
+        assert f1["parts"]["enterprises"] == proof.get(("enterprises.active", place, MONTH), 0)
+        assert f1["parts"]["signed"] == sum(proof.get((f"form.AF{n}.signed", place, MONTH), 0) for n in range(1, 10))
+        f2 = await value(ministry, "F2", place, MONTH)
+        assert f2["numerator"] or proof.get(("internship.complete", place, MONTH), 0) == 0
+        i2 = await value(ministry, "I2", place, "2025-26")
+        top, bottom = (proof.get((f"enrolment.{of}", place, "2025-09"), 0) for of in ("first_choice", "places"))
+        assert i2["value"] == (top / bottom if bottom else None)
+        i5 = await value(ministry, "I5", place, MONTH)
+        if place in story.institutions:
+            alive = sum(proof.get((f"variety.AF{n}", place, MONTH), 0) for n in range(1, 9))
+            assert (i5["numerator"], i5["denominator"]) == (alive, 8)
+        else:
+            assert (i5["numerator"] or 0) == proof.get(("variety.three_forms", place, MONTH), 0)
+            assert (i5["denominator"] or 0) == proof.get(("institutions.active", place, MONTH), 0)
+        for period in PERIODS:
+            f3 = await value(ministry, "F3", place, period)
+            count = proof.get(("graduates.employed", place, period), 0)
+            assert f3["suppressed"] == (0 < count < 10)
+            assert f3["value"] == (None if 0 < count < 10 else count)
+
+
+async def test_children_are_the_places_below_and_add_up(told: Running, story: Story) -> None:
+    ministry = told.as_(Role.MINISTRY, "17")
+    for place, level in (("17", "region"), ("1700", "district"), (story.districts[0], "institution")):
+        answer = await ministry.get("/v1/values", indicator="F1", place=place, period=MONTH, children=True)
+        found = answer.json()
+        assert {child["place"]["level"] for child in found["children"]} <= {level}
+        assert sum(child["value"] for child in found["children"]) == found["value"]["value"]
+
+
+async def test_series_equal_the_single_values(told: Running, story: Story) -> None:
+    ministry = told.as_(Role.MINISTRY, "17")
+    for indicator in INDICATORS.values():
+        for kind in indicator.period_kinds:
+            answer = await ministry.get("/v1/series", indicator=indicator.code, place="1700", kind=str(kind))
+            points = answer.json()["points"]
+            assert points
+            for point in points[-12::5]:
+                single = await value(ministry, indicator.code, "1700", point["period"])
+                assert {name: single[name] for name in point if name != "period"} == {
+                    name: part for name, part in point.items() if name != "period"
+                }
+
+
+@pytest.mark.parametrize("place", ["17", "1701", "institution"])
+async def test_lineage_adds_up_to_the_value(told: Running, story: Story, place: str) -> None:
+    ministry = told.as_(Role.MINISTRY, "17")
+    place = story.institutions[0] if place == "institution" else place
+    for indicator, period, part, of in (
+        ("I2", "2025-26", "first_choice", "numerator"),
+        ("I2", "2025-26", "places", "denominator"),
+        ("F1", MONTH, "active", "value"),
+        ("F2", MONTH, "schedule", "numerator"),
+    ):
+        items: list[dict[str, Any]] = []
+        after: dict[str, str] = {}
+        while True:
+            answer = await ministry.get(
+                "/v1/lineage", indicator=indicator, place=place, period=period, limit=7, **after
+            )
+            assert answer.status_code == 200, answer.text
+            page = answer.json()
+            items += page["items"]
+            if page["next"] is None:
+                break
+            after = {"after": page["next"]}
+        assert len({(item["id"], item["part"], item.get("member")) for item in items}) == len(items)
+        total = sum(item["amount"] for item in items if item["part"].split("/")[0] == part)
+        assert total == ((await value(ministry, indicator, place, period))[of] or 0)
+        assert all(item["events"] for item in items)
+        positions = {(e["source"], e["shard"], e["position"]) for item in items for e in item["events"]}
+        assert positions <= {(e.source, e.shard, e.position) for e in story.events}
+
+
+async def test_a_caller_sees_its_part_of_the_territory_only(told: Running, story: Story) -> None:
+    district = story.districts[0]
+    district_of = {id_: story.country.institutions[id_].path.split("/")[3] for id_ in story.institutions}
+    own = next(id_ for id_, at in district_of.items() if at == district)
+    foreign = next(id_ for id_, at in district_of.items() if at != district)
+    callers = [
+        (told.as_(Role.REGION, "1700"), ["1700", district, own], ["17", "1701", story.districts[2]]),
+        (told.as_(Role.DISTRICT, district), [district, own], ["17", "1700", story.districts[1], foreign]),
+        (told.as_(Role.INSTITUTION, own), [own], ["17", "1700", district, foreign]),
+    ]
+    for client, seen, hidden in callers:
+        root = (await client.get("/v1/scope")).json()["place"]["code"]
+        assert root == seen[0]
+        for code in seen:
+            assert (await client.get(f"/v1/places/{code}")).status_code == 200
+            await value(client, "F1", code, MONTH)
+        for code in [*hidden, "nowhere", "\0", "x" * 64]:
+            for path, params in (
+                ("/v1/values", {"indicator": "F1", "period": MONTH}),
+                ("/v1/series", {"indicator": "F1"}),
+                ("/v1/lineage", {"indicator": "F1", "period": MONTH}),
+                ("/v1/changes", {}),
+            ):
+                answer = await client.get(path, place=code, **params)
+                assert answer.status_code == 404, (path, code, answer.text)
+        place = (await client.get(f"/v1/places/{seen[-1]}")).json()
+        assert [above["code"] for above in place["ancestors"]] == seen[:-1]
+        lineage = (await client.get("/v1/lineage", indicator="F1", period=MONTH)).json()
+        assert {item["institution"]["code"] for item in lineage["items"]} <= set(story.institutions)
+    for role in (Role.ENTERPRISE, Role.OPERATOR):
+        refused = await told.as_(role, "x").get("/v1/values", indicator="F1")
+        assert refused.status_code == 403
+    nobody = await told.http.get(told.base + "/v1/values?indicator=F1")
+    assert nobody.status_code == 401
+
+
+async def test_wrong_requests_say_what_there_is(told: Running) -> None:
+    ministry = told.as_(Role.MINISTRY, "17")
+    for path, params, field in (
+        ("/v1/values", {"indicator": "I9"}, "indicator"),
+        ("/v1/values", {"indicator": "F1", "period": "2025-27"}, "period"),
+        ("/v1/values", {"indicator": "I2", "period": MONTH}, "period"),
+        ("/v1/series", {"indicator": "I2", "kind": "month"}, "kind"),
+        ("/v1/series", {"indicator": "F1", "kind": "week"}, "kind"),
+        ("/v1/series", {"indicator": "F1", "from": "1900-01"}, "from"),
+        ("/v1/series", {"indicator": "F1", "from": "2026-05", "to": "2026-02"}, "from"),
+        ("/v1/lineage", {"indicator": "F1", "after": "!"}, "after"),
+        ("/v1/lineage", {"indicator": "F1", "after": "WzEsIDIsICIzIl0"}, "after"),
+        ("/v1/lineage", {"indicator": "F1", "limit": 0}, "limit"),
+    ):
+        answer = await ministry.get(path, **params)
+        assert answer.status_code == 422, (path, params, answer.text)
+        problem = answer.json()
+        assert problem["errors"][0]["field"] == field
+        assert problem["errors"][0]["remedy"]
+    unknown = await ministry.get("/v1/values", indicator="I9")
+    assert "I2, I5, F1" in unknown.json()["errors"][0]["remedy"]
+
+
+async def test_every_indicator_has_its_texts_in_four_languages(told: Running) -> None:
+    for lang in ("uz", "uz-Cyrl", "ru", "en"):
+        headers = {"Authorization": f"Bearer {told.issuer.token(Role.MINISTRY, '17')}", "Accept-Language": lang}
+        answer = await told.http.get(told.base + "/v1/indicators", headers=headers)
+        items = answer.json()
+        assert [item["code"] for item in items] == list(INDICATORS)
+        assert all(item[text] for item in items for text in ("name", "help", "formula"))
+
+
+async def test_cells_for_verify_are_those_of_the_recomputation(told: Running, story: Story) -> None:
+    service = told.as_(Role.SERVICE)
+    answer = await service.get("/internal/cells")
+    cells = [
+        (line["measure"], line["place"], line["period"], line["value"])
+        for line in map(json.loads, answer.text.splitlines())
+    ]
+    stocks = (Kind.STOCK, Kind.SET_STOCK)
+    months = {month_from(period) for name, _, period, _ in cells if BY_NAME[name].kind in stocks}
+    proof = recompute(story.country, months)
+    asked = months | {month_from(period) for name, _, period in proof if BY_NAME[name].kind in stocks}
+    assert live_values(cells, asked) == proof
+    assert (await told.as_(Role.MINISTRY, "17").get("/internal/cells")).status_code == 403
+
+
+def a_country() -> Story:
+    story = Story(Random(1))
+    story.territory(1, 1)
+    story.an_institution()
+    return story
+
+
+def respond(story: Story, index: int) -> None:
+    story.tell(
+        ResponseState(
+            id=new_id(),
+            version=1,
+            campaign_id=new_id(),
+            group=RespondentGroup.S3,
+            institution_id=story.institutions[0],
+            month=MONTH,
+            index_thousandths=index,
+            dimensions={},
+        )
+    )
+
+
+async def test_survey_values_move_in_steps_of_k_responses(monitoring: Running) -> None:
+    story = a_country()
+    await tell(monitoring, story.events)
+    ministry = monitoring.as_(Role.MINISTRY, "17")
+    shown = []
+    for number in range(25):
+        before = len(story.events)
+        respond(story, 1000 * number)
+        await tell(monitoring, story.events[before:])
+        found = await value(ministry, "S3", "17", "2025-26")
+        shown.append((found["suppressed"], found["denominator"], found["value"]))
+    assert shown[:9] == [(True, None, None)] * 9
+    assert shown[9:19] == [(False, 10, 4.5)] * 10
+    assert shown[19:] == [(False, 20, 9.5)] * 6
+
+
+async def test_small_numbers_of_persons_are_withheld_everywhere(monitoring: Running) -> None:
+    story = a_country()
+
+    def employ(number: int, status: EmploymentStatus) -> None:
+        state = EmploymentState(
+            id=new_id(),
+            version=1,
+            institution_id=story.institutions[0],
+            graduate_ref=str(number),
+            enterprise_id=new_id(),
+            profession="7212",
+            status=status,
+            started_on=date(2026, 2, 3),
+        )
+        story.tell(state)
+
+    for number in range(9):
+        employ(number, EmploymentStatus.CONFIRMED)
+    await tell(monitoring, story.events)
+    ministry = monitoring.as_(Role.MINISTRY, "17")
+    hidden = await value(ministry, "F3", "17", MONTH)
+    assert hidden["suppressed"]
+    assert (hidden["value"], hidden["numerator"], hidden["parts"]) == (None, None, {"confirmed": None})
+    lineage = (await ministry.get("/v1/lineage", indicator="F3", place="17", period=MONTH)).json()
+    assert lineage["items"] == []
+    points = (await ministry.get("/v1/series", indicator="F3", place="17")).json()["points"]
+    assert {point["value"] for point in points} == {0, None}
+    before = len(story.events)
+    for number in range(9, 12):
+        employ(number, EmploymentStatus.REPORTED)
+    employ(5, EmploymentStatus.REPORTED)
+    await tell(monitoring, story.events[before:])
+    seen = await value(ministry, "F3", "17", MONTH)
+    assert (seen["suppressed"], seen["value"]) == (False, 12)
+    # nine confirmed are fewer than k
+    assert seen["parts"] == {"confirmed": None}
+    lineage = (await ministry.get("/v1/lineage", indicator="F3", place="17", period=MONTH)).json()
+    assert sum(item["part"] == "reported" for item in lineage["items"]) == 13
+    assert all("member" not in item for item in lineage["items"])
+
+
+async def test_change_stream_tells_what_moved_within_the_place(monitoring: Running) -> None:
+    story = a_country()
+    await tell(monitoring, story.events)
+    client = monitoring.as_(Role.REGION, "1700")
+    messages: list[dict[str, Any]] = []
+    headers = {"Authorization": f"Bearer {client.token}"}
+
+    async def listen() -> None:
+        async with client.http.stream("GET", client.base + "/v1/changes", headers=headers) as answer:
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            async for line in answer.aiter_lines():
+                if line.startswith("data:"):
+                    messages.append(json.loads(line[5:]))  # noqa: PERF401 - read by the test while it grows
+
+    listening = asyncio.create_task(listen())
+    try:
+        version = 0
+
+        async def heard() -> bool:
+            nonlocal version
+            version += 1
+            before = len(story.events)
+            state = EnrolmentState(
+                id=story.institutions[0][:-1] + "0",
+                version=version,
+                institution_id=story.institutions[0],
+                academic_year="2025-26",
+                places=100,
+                first_choice=100 + version,
+            )
+            story.tell(state)
+            await tell(monitoring, story.events[before:])
+            return bool(messages)
+
+        await eventually(heard, "the stream speaks")
+        assert messages[0]["indicators"] == ["I2"]
+        assert set(messages[0]["places"]) == {"1700", story.districts[0], story.institutions[0]}
+        assert messages[0]["as_of"].startswith("2026-01-01T00")
+    finally:
+        listening.cancel()
