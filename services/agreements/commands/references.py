@@ -38,10 +38,12 @@ async def living_enterprise(uow: UnitOfWork, enterprise_id: str, field: str, *, 
 
     Raises InvalidInput naming `field` where there is none or, with `at_work`, where it is closed.
     """
-    current: str | None = enterprise_id
-    while current is not None:
+    current = enterprise_id
+    passed: set[str] = set()
+    while current not in passed:
+        passed.add(current)
         query = select(EnterpriseRef).where(col(EnterpriseRef.id) == current).with_for_update(read=True)
-        enterprise = (await uow.session.execute(query)).scalar_one_or_none()
+        enterprise: EnterpriseRef | None = (await uow.session.execute(query)).scalar_one_or_none()
         if enterprise is None:
             break
         if enterprise.merged_into is None:
