@@ -95,11 +95,10 @@ def read_environment(environment: Mapping[str, str] = os.environ) -> dict[str, s
         if name.endswith("_FILE") and name.removesuffix("_FILE") not in values:
             try:
                 values[name.removesuffix("_FILE")] = Path(path).read_text(encoding="utf-8").strip()
-            except OSError as problem:
+            except (OSError, UnicodeDecodeError) as problem:
                 if name in SECRET_FILES:
-                    raise WrongSettings(
-                        f"{name} names the file {path}, which cannot be read: {problem.strerror}."
-                    ) from None
+                    reason = problem.strerror if isinstance(problem, OSError) else "it is not text in UTF-8"
+                    raise WrongSettings(f"{name} names the file {path}, which cannot be read: {reason}.") from None
     return values
 
 

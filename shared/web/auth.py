@@ -16,6 +16,7 @@ log = structlog.get_logger(__name__)
 
 KEYS_FRESH_S = 300.0
 KEYS_RETRY_S = 5.0
+FIRST_KEYS_RETRY_S = 0.5
 CLOCK_SKEW_S = 10
 # A signature costs as much as a query: a token that was found good is good for this long, never past its expiry.
 VERIFIED_FRESH_S = 30.0
@@ -34,7 +35,7 @@ class Verifier:
         self._keys: dict[str, jwt.PyJWK] = {}
         self._verified: dict[str, tuple[Principal, float]] = {}
         self._fetched_at = -KEYS_FRESH_S
-        self._tried_at = -KEYS_RETRY_S
+        self._tried_at = -KEYS_FRESH_S
         self._lock = asyncio.Lock()
 
     async def principal(self, authorization: str | None) -> Principal:
@@ -71,7 +72,8 @@ class Verifier:
         if key_id not in self._keys or now - self._fetched_at > KEYS_FRESH_S:
             async with self._lock:
                 stale = key_id not in self._keys or time.monotonic() - self._fetched_at > KEYS_FRESH_S
-                if stale and time.monotonic() - self._tried_at > KEYS_RETRY_S:
+                pause_s = KEYS_RETRY_S if self._keys else FIRST_KEYS_RETRY_S
+                if stale and time.monotonic() - self._tried_at > pause_s:
                     await self._fetch()
         if not self._keys:
             raise Unavailable(service="issuer")
@@ -81,15 +83,15 @@ class Verifier:
             raise Unauthenticated from None
 
     async def _fetch(self) -> None:
+        # Whatever comes of it: a hundred requests with unknown keys must not ask a dead issuer one after the other.
+        self._tried_at = time.monotonic()
         try:
             response = await self._client.get(self._settings.auth_jwks_url, timeout=httpx.Timeout(5, connect=2))
             response.raise_for_status()
             keys = jwt.PyJWKSet.from_dict(response.json())
-        except (httpx.HTTPError, jwt.PyJWTError, ValueError) as problem:
+        except (httpx.HTTPError, jwt.PyJWTError, ValueError, TypeError, AttributeError) as problem:
             log.warning("auth.keys_unreachable", error=repr(problem)[:300])
-            if self._keys:
-                # Unknown key ids must not make every request ask a dead issuer again.
-                self._tried_at = time.monotonic()
+            self._tried_at = time.monotonic()
             return
         self._keys = {str(key.key_id): key for key in keys.keys}
         self._fetched_at = self._tried_at = time.monotonic()

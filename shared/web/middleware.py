@@ -3,6 +3,7 @@
 import time
 
 import structlog
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.telemetry.metrics import REQUEST_SECONDS
@@ -54,12 +55,19 @@ class Observe:
                 )
 
 
-class BodyTooLarge(Exception):
+class BodyTooLarge(HTTPException):
     """More bytes came than are allowed."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(413, headers={"Connection": "close"})
+        self.limit = limit
 
 
 class LimitBody:
-    """Answers 413 to bodies over the limit, by their declared length or, where none is declared, by counting."""
+    """Lets whoever reads too large a body fail with 413: by its declared length or, where none is declared, by count.
+
+    The failure is an HTTPException, so that the answer is a problem in the caller's language like any other.
+    """
 
     def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
         self._app = app
@@ -70,37 +78,17 @@ class LimitBody:
             await self._app(scope, receive, send)
             return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if declared.isdigit() and int(declared) > self._limit:
-            await _refuse(send, self._limit)
-            return
-        seen = 0
-        started = False
+        seen = int(declared) if declared.isdigit() else 0
 
         async def count() -> Message:
             nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
             if seen > self._limit:
-                raise BodyTooLarge
+                raise BodyTooLarge(self._limit)
+            message = await receive()
+            if not declared.isdigit() or declared == b"0":
+                seen += len(message.get("body", b""))
+                if seen > self._limit:
+                    raise BodyTooLarge(self._limit)
             return message
 
-        async def watch(message: Message) -> None:
-            nonlocal started
-            started = True
-            await send(message)
-
-        try:
-            await self._app(scope, count, watch)
-        except BodyTooLarge:
-            if not started:
-                await _refuse(send, self._limit)
-
-
-async def _refuse(send: Send, limit: int) -> None:
-    body = (
-        b'{"type":"urn:hamkor:problem:too-large","title":"The request is too large","status":413,'
-        b'"detail":"At most %d bytes are accepted.","remedy":"Send it in parts."}' % limit
-    )
-    headers = [(b"content-type", b"application/problem+json"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": 413, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+        await self._app(scope, count, send)

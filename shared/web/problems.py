@@ -3,17 +3,24 @@
 import json
 from typing import Any
 
+import asyncpg
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from shared.errors import FieldError, HamkorError, InvalidInput, Unauthenticated, Unavailable
+from shared.errors import AlreadyExists, FieldError, HamkorError, InvalidInput, Unauthenticated, Unavailable
 from shared.i18n import Catalogue, Lang, negotiate
-from shared.persistence.engine import is_transient
+from shared.persistence.engine import is_transient, sqlstate_of
 
 log = structlog.get_logger(__name__)
+
+# Answered as part of the request; only what is left over counts as a crash and reaches the server's own log.
+FAILURES = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+UNIQUE_VIOLATION = "23505"
+DATA_EXCEPTION = "22"
 
 HTTP_CODES = {
     400: "bad-request",
@@ -41,6 +48,8 @@ class Problems:
         app.add_exception_handler(HamkorError, self._on_error)
         app.add_exception_handler(RequestValidationError, self._on_validation)
         app.add_exception_handler(HTTPException, self._on_http)
+        for failure in FAILURES:
+            app.add_exception_handler(failure, self._on_failure)
         app.add_exception_handler(Exception, self._on_crash)
 
     def response(self, request: Request, problem: HamkorError) -> Response:
@@ -93,13 +102,24 @@ class Problems:
         assert isinstance(problem, HTTPException)
         code = HTTP_CODES.get(problem.status_code, "bad-request" if problem.status_code < 500 else "internal")
         lang = negotiate(request.headers.get("accept-language"))
-        body = self._body(code, problem.status_code, lang, request, {"service": self._service, "limit": ""})
+        params: dict[str, str | int | float] = {"service": self._service, "limit": getattr(problem, "limit", "")}
+        body = self._body(code, problem.status_code, lang, request, params)
         return _answer(body, problem.status_code, dict(problem.headers or {}))
 
-    async def _on_crash(self, request: Request, problem: Exception) -> Response:
+    async def _on_failure(self, request: Request, problem: Exception) -> Response:
+        """What a database or a network said: down, refused as malformed, or somebody else's insert was first."""
+        code = sqlstate_of(problem)
         if is_transient(problem):
             log.warning("request.unavailable", path=request.url.path, error=repr(problem)[:500])
             return self.response(request, Unavailable(service=self._service))
+        if code == UNIQUE_VIOLATION:
+            return self.response(request, AlreadyExists())
+        if code.startswith(DATA_EXCEPTION):
+            log.warning("request.refused_by_database", path=request.url.path, error=repr(problem)[:500])
+            return self.response(request, InvalidInput())
+        return await self._on_crash(request, problem)
+
+    async def _on_crash(self, request: Request, problem: Exception) -> Response:
         log.error("request.crashed", path=request.url.path, exc_info=problem)
         return self.response(request, HamkorError())
 

@@ -1,11 +1,12 @@
 """`python -m shared.web.serve NAME`: one service process, from its composition root to uvicorn."""
 
 import importlib
+import os
 import sys
 
 import uvicorn
 
-from shared.settings import PORTS, read_environment
+from shared.settings import PORTS, WrongSettings, read_environment
 
 
 def main(arguments: list[str]) -> None:
@@ -13,8 +14,12 @@ def main(arguments: list[str]) -> None:
     if len(arguments) != 1 or arguments[0] not in PORTS:
         raise SystemExit(f"usage: python -m shared.web.serve {'|'.join(sorted(PORTS))}")
     service = arguments[0]
-    app = importlib.import_module(f"services.{service}.app").build()
-    values = read_environment()
+    try:
+        app = importlib.import_module(f"services.{service}.app").build()
+        values = read_environment()
+    except WrongSettings as wrong:
+        sys.stderr.write(f"{wrong}\n")
+        raise SystemExit(os.EX_CONFIG) from None  # the supervisor need not try again
     uvicorn.run(
         app,
         host=values.get(f"{service.upper()}_HOST", "127.0.0.1"),
