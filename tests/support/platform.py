@@ -25,7 +25,7 @@ class User:
 
     async def get(self, path: str, **params: Any) -> httpx.Response:
         """GET /api/<service>/v1/…"""
-        return await self.http.get(self.door + path, params=params, headers=self._headers())
+        return await self.http.get(self.door + path, params=params or None, headers=self._headers())
 
     async def send(
         self, method: str, path: str, body: Any = None, *, key: str | None = None, version: int | None = None
