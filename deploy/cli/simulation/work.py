@@ -162,9 +162,9 @@ def life(planned: PlannedInstitution, world: World, random: Random, start: date,
         works.append(other_partnership(institution, random, _from(random, calendar, 0.5)))
     works += [
         agreement(institution, partners, f"A{number:03d}", random, _from(random, calendar, 0.8))
-        for number in range(max(1, round(3.4 * vigour)))
+        for number in range(max(1, round(2.7 * vigour)))
     ]
-    for number in range(round(2.5 * vigour)):
+    for number in range(round(2.0 * vigour)):
         ref = f"G{institution.code}-L{number:03d}"
         works.append(employment(institution, random.choice(partners), ref, random, _from(random, calendar, 0.95)))
     if random.random() < 0.3 and world.instruments:
@@ -367,6 +367,10 @@ def agreement(
             yield hand.act(6, "cancel", None, last.version)
         return
     signers = len(parties) - 1 if fate < 0.09 else len(parties)
+    scheduled = form is Form.AF1 and random.random() < 0.85
+    if scheduled and until < calendar.today:
+        # Signed today it is over at once: what was planned must stand before.
+        last = yield _schedule(hand, random, 0, since, until, last.version)
     offset = 0.0
     for number, party in enumerate(parties[:signers], start=1):
         offset += random.choice((0, 0, 1, 2, 3))
@@ -375,8 +379,7 @@ def agreement(
         last = yield hand.signature(offset, number, party, partner, random, last.version)
     if signers < len(parties):
         return
-    schedule = random.random() < 0.85 if form is Form.AF1 else False
-    works: list[Work] = [_under(hand, form, random, max(offset, begins), last, changes=not short, scheduled=schedule)]
+    works: list[Work] = [_under(hand, form, random, max(offset, begins), last, changes=not short, scheduled=scheduled)]
     if form is Form.AF2:
         for place in range(random.randint(1, 4)):
             begin = Calendar(calendar.day(offset + random.uniform(2, 30)), calendar.today, calendar.at_once)
@@ -443,14 +446,11 @@ def _under(
     """Life under a signed agreement, as long as it is in force."""
     until = date.fromisoformat(last.body["valid_until"])
     calendar = replace(hand.calendar, today=min(hand.calendar.today, until))
-    if scheduled:
+    if scheduled and not last.body["schedule"]:
         offset += random.choice((0, 1, 3))
         if not calendar.reached(offset):
             return
-        terms = _terms(hand.institution, random, calendar.day(offset), until)
-        path, on = f"/v1/agreements/{hand.id}/schedule", calendar.day(offset)
-        user = hand.institution.user
-        last = yield Act(on, "agreement.schedule", user, "PUT", "agreements", path, {"terms": terms}, last.version)
+        last = yield _schedule(hand, random, offset, calendar.day(offset), until, last.version)
     for _ in range(random.randint(1, 4)):
         offset += random.uniform(2, 22)
         if not calendar.reached(offset):
@@ -473,6 +473,13 @@ def _activity(hand: _Hand, form: Form, random: Random, offset: float) -> Work:
     if random.random() < 0.04:
         path = f"/v1/activities/{done.id}/cancel"
         yield Act(on, "activity.cancel", user, "POST", "agreements", path, None, done.version)
+
+
+def _schedule(hand: _Hand, random: Random, offset: float, since: date, until: date, version: int) -> Act:
+    """Terms of practice from `since` to `until`."""
+    body = {"terms": _terms(hand.institution, random, since, until)}
+    path, on = f"/v1/agreements/{hand.id}/schedule", hand.calendar.day(offset)
+    return Act(on, "agreement.schedule", hand.institution.user, "PUT", "agreements", path, body, version)
 
 
 def _terms(institution: Institution, random: Random, since: date, until: date) -> list[dict[str, Any]]:
