@@ -3,3 +3,5 @@
 It emits nothing yet. It listens to partners, agreements and surveys, and answers "how much", "since when" and
 "why this number".
 """
+
+LISTENS_TO = ("partners", "agreements", "surveys")

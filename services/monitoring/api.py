@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sse_starlette import EventSourceResponse
 
-from services.monitoring import queries
+from services.monitoring import LISTENS_TO, queries
 from services.monitoring.changes import HEARTBEAT_S, Changes
 from services.monitoring.directory import Directory, described, name_of
 from services.monitoring.domain.definitions import INDICATORS, Indicator
@@ -18,8 +18,10 @@ from services.monitoring.domain.periods import BadPeriod, Period, PeriodKind, mo
 from services.monitoring.domain.territory import Place
 from services.monitoring.domain.values import Value
 from shared.clock import Clock, local_day
+from shared.contracts.events import SERVICES
 from shared.errors import FieldError, Forbidden, InvalidInput
 from shared.i18n import Catalogue, Lang
+from shared.messaging.inbox import read_positions
 from shared.persistence.engine import raw_connection
 from shared.scope import EDUCATION, SYSTEM, Role
 from shared.web.cursors import decode_cursor, encode_cursor
@@ -207,7 +209,10 @@ class Reading:
         )
 
     async def cells(self, edge: Edge, request: Request) -> Response:
-        """Every amount other than zero as a line of JSON, for `verify`; stocks as the changes they are stored as."""
+        """For `verify`: a line with the positions applied and the events logged, then every amount other than zero.
+
+        Stocks come as the changes they are stored as.
+        """
         if edge.principal.role not in PERMISSIONS["cell.read"]:
             raise Forbidden(role=edge.principal.role.value)
         return StreamingResponse(_lines(request), media_type="application/x-ndjson")
@@ -313,8 +318,17 @@ def _contributed(found: queries.Contribution, lang: Lang) -> dict[str, Any]:
 
 
 async def _lines(request: Request) -> AsyncIterator[bytes]:
+    """One snapshot: at first how far it reaches, then the cells."""
     async with request.app.state.database.reading(SYSTEM) as session:
+        await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        applied = {source: await read_positions(session, source) for source in LISTENS_TO}
         connection = await raw_connection(session)
+        logged: dict[str, dict[int, int]] = {source: {} for source in LISTENS_TO}
+        for source, shard, count in await connection.fetch(
+            "select source, shard, count(*) from event_seen group by source, shard"
+        ):
+            logged[SERVICES[source]][shard] = count
+        yield json.dumps({"applied": applied, "logged": logged}).encode() + b"\n"
         codes = dict(await connection.fetch("select id, code from place"))
         rows = connection.cursor("select place, slot, period, v0, v1, v2, v3 from cell", prefetch=5000)
         lines: list[str] = []

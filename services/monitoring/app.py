@@ -4,11 +4,12 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
+from services.monitoring import LISTENS_TO
 from services.monitoring.api import PERMISSIONS, Reading
 from services.monitoring.changes import Changes
 from services.monitoring.commands import Applier
 from services.monitoring.directory import Directory
-from services.monitoring.subscribers import LISTENS_TO, Indicators
+from services.monitoring.subscribers import Indicators
 from shared.messaging.consumer import ConsumerSettings
 from shared.settings import load_settings
 from shared.telemetry.logs import configure_logs

@@ -13,8 +13,6 @@ from shared.persistence.engine import raw_connection
 from shared.persistence.unit_of_work import UnitOfWork
 from shared.telemetry.metrics import FRESHNESS
 
-LISTENS_TO = ("partners", "agreements", "surveys")
-
 
 class Indicators:
     """The projection (shared.messaging.inbox.Projection)."""

@@ -60,8 +60,8 @@ class Nation:
         for region in range(14):
             code = f"17{region:02d}"
             yield self.unit(code, "region", "17")
-            for district in range(self.districts_per_region):
-                districts.append(f"{code}{district:03d}")
+            for number in range(self.districts_per_region):
+                districts.append(f"{code}{number:03d}")
                 yield self.unit(districts[-1], "district", code)
         for number in range(self.institutions):
             id_, district = new_id(), districts[number % len(districts)]

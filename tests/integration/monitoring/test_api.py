@@ -228,10 +228,10 @@ async def test_every_indicator_has_its_texts_in_four_languages(told: Running) ->
 async def test_cells_for_verify_are_those_of_the_recomputation(told: Running, story: Story) -> None:
     service = told.as_(Role.SERVICE)
     answer = await service.get("/internal/cells")
-    cells = [
-        (line["measure"], line["place"], line["period"], line["value"])
-        for line in map(json.loads, answer.text.splitlines())
-    ]
+    head, *lines = map(json.loads, answer.text.splitlines())
+    assert sum(map(sum, head["applied"].values())) == len(story.events)
+    assert sum(sum(shards.values()) for shards in head["logged"].values()) == len(story.events)
+    cells = [(line["measure"], line["place"], line["period"], line["value"]) for line in lines]
     stocks = (Kind.STOCK, Kind.SET_STOCK)
     months = {month_from(period) for name, _, period, _ in cells if BY_NAME[name].kind in stocks}
     proof = recompute(story.country, months)
