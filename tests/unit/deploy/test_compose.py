@@ -19,6 +19,7 @@ from deploy.local.ports import PREFERRED
 from deploy.postgres import provision
 from services.portal.settings import VARIABLES as PORTAL_VARIABLES
 from services.portal.settings import load_portal_settings
+from services.surveys.app import OwnSettings as SurveysSettings
 from shared.contracts.topics import TOPICS
 from shared.scope import Role
 from shared.settings import COMMON, OWN, PORTS, load_settings, variable_of
@@ -83,6 +84,8 @@ def test_compose_sets_no_variable_that_nobody_reads(name: str) -> None:
     readable = {variable_of(name, setting) for setting in (*COMMON, *OWN)} | {f"{each.upper()}_URL" for each in PORTS}
     if name == "portal":
         readable |= set(PORTAL_VARIABLES.values())
+    if name == "surveys":
+        readable |= {variable_of(name, setting) for setting in SurveysSettings.model_fields}
 
     given = {variable.removesuffix("_FILE") for variable in service(name)["environment"]}
 
