@@ -70,10 +70,11 @@ async def test_up_serves_says_its_status_and_gives_tokens_until_ctrl_c_and_goes_
 
         code, token = await hamkor("token", "--role", "region", "--org", "1708", "--folder", str(folder))
         assert code == 0
-        async with httpx.AsyncClient(base_url=address, headers={"Authorization": f"Bearer {token.strip()}"}) as client:
-            territory = await client.get("/api/partners/v1/territory")
-            page = await client.get("/", follow_redirects=True)
-        assert territory.status_code == 200
+        async with httpx.AsyncClient(base_url=address, trust_env=False, timeout=30) as client:
+            bearer = {"Authorization": f"Bearer {token.strip()}"}
+            territory = await client.get("/api/partners/v1/territory", headers=bearer)
+            page = await client.get("/", headers={"Accept": "text/html"}, follow_redirects=True)
+        assert territory.status_code == 200, territory.text
         assert page.status_code == 200
 
         pids = family(process.pid)
