@@ -165,7 +165,7 @@ def page_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, secure: boo
                 "id": str(item["id"]),
                 "code": str(item.get("code", "")),
                 "kind": str(item.get("kind", "")),
-                "district": str(item.get("district", "")),
+                "district": places.district_of(item),
                 "name": places.name_of("", item.get("name", ""), who.lang),
             }
             for item in items

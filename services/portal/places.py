@@ -194,11 +194,20 @@ def _columns(indicator: Indicator, children: Sequence[Value]) -> list[str]:
     return [*shown, "coverage"] if any(child.coverage is not None for child in children) else shown
 
 
+def district_of(item: Mapping[str, Any]) -> str:
+    """The code of the district that an entry of the partners' registers is in; "" where it does not say."""
+    segments = str(item.get("path") or "").strip("/").split("/")
+    return str(item.get("district") or (segments[2] if len(segments) > 2 else ""))
+
+
 async def trend(monitoring: Monitoring, choice: Choice, indicator: Indicator, today: date) -> Trend:
     """The chosen indicator over the last periods, and the parts of its value in the chosen one."""
     period = choice.period.fitted(indicator.period_kinds)
+    along = period
+    if period.kind == "academic_year" and "month" in indicator.period_kinds:
+        along = Period.month_of(min(period.last, today))  # months tell more of a year than years do
     points, value = await gather_or_none(
-        _series(monitoring, indicator, choice.place, period),
+        _series(monitoring, indicator, choice.place, along),
         monitoring.value(indicator.code, choice.place, period.text),
     )
     own = value.value if value is not None else None

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import structlog
 
+from services.portal.places import district_of
 from services.portal.proxy import Upstreams
 from services.portal.territory import territory
 from shared.i18n import Lang
@@ -68,5 +69,5 @@ class People:
         name = item["name"]
         if isinstance(name, dict):
             name = name.get(lang) or next(iter(name.values()), "")
-        district = territory().get(str(item.get("district", "")))
+        district = territory().get(district_of(item))
         return Person(f"{kind}:{item['id']}", str(name), district.name(lang) if district else "")
