@@ -59,7 +59,7 @@ class BodyTooLarge(HTTPException):
     """More bytes came than are allowed."""
 
     def __init__(self, limit: int) -> None:
-        super().__init__(413, headers={"Connection": "close"})
+        super().__init__(413)
         self.limit = limit
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx
 import pytest
-import structlog
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from shared.contracts.events import dead_letter_topic_of, topic_of
@@ -15,6 +14,7 @@ from tests.integration.messaging.world import World
 from tests.support.engines import EmbeddedBroker, Postgres
 from tests.support.issuer import Issuer
 from tests.support.kafka import RealKafka
+from tests.support.logs import plain_logs
 
 
 @dataclass
@@ -62,11 +62,8 @@ class Real:
 
 @pytest.fixture(autouse=True)
 def _plain_logs() -> Iterator[None]:
-    """Tracebacks in full colour with all local values take half a second each, and hold up what is measured here."""
-    before = structlog.get_config()
-    structlog.configure(processors=[structlog.processors.TimeStamper(fmt="iso"), structlog.processors.JSONRenderer()])
-    yield
-    structlog.configure(**before)
+    with plain_logs():
+        yield
 
 
 @pytest.fixture(scope="session")
