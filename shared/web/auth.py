@@ -63,7 +63,7 @@ class Verifier:
                 self._verified.clear()
             self._verified[token] = principal, min(float(claims["exp"]), time.time() + VERIFIED_FRESH_S)
             return principal
-        except (jwt.PyJWTError, ValueError) as problem:
+        except (jwt.PyJWTError, ValueError, TypeError) as problem:  # TypeError: the algorithm of another kind of key
             log.info("auth.refused", reason=type(problem).__name__)
             raise Unauthenticated from None
 
@@ -105,7 +105,7 @@ def principal_of(claims: dict[str, Any]) -> Principal:
         org = ""
     elif role in (Role.MINISTRY, Role.REGION, Role.DISTRICT):
         wanted = {Role.MINISTRY: 2, Role.REGION: 4, Role.DISTRICT: 7}[role]
-        if len(org) != wanted or not org.isdigit() or wanted not in SOATO_LENGTHS:
+        if len(org) != wanted or not (org.isascii() and org.isdigit()) or wanted not in SOATO_LENGTHS:
             raise ValueError(f"a {role} needs a territory code of {wanted} digits")
     elif not org or len(org) > 64 or "/" in org or ":" in org:
         raise ValueError(f"a {role} needs the id of its organisation")
