@@ -188,33 +188,35 @@ class Performer:
 
     async def _respond(self, response: Response, random: Random) -> Answer:
         """Send a filled form until it is known to be kept: thanked for, or spent after a try without answer."""
-        deadline = time.monotonic() + self.patience_s
-        pause = Backoff(0.05, 1.0)
         way = self.disturbances.choose(random)
         if way != "calm":
             self.ledger.disturbed[way] += 1
-        unsure = False
         if way == "cut":
             await self._cut_off(self._post_form(response), random)
-            unsure = True
+        answer, unsure = await self._post_until_answered(response)
+        if answer.status != FORM_ACCEPTED and not (answer.status == 200 and (unsure or way == "cut")):
+            self.ledger.refused[f"response: {answer.status}"] += 1
+            raise Problem(answer.status, "form", "The form was not accepted")
+        self.ledger.responses[response.campaign] += 1
+        if way in ("repeated", "at_once"):
+            again, _ = await self._post_until_answered(response)
+            if again.status == FORM_ACCEPTED:
+                self.ledger.contradictions.append(f"a code of campaign {response.campaign} was accepted twice")
+        return answer
+
+    async def _post_until_answered(self, response: Response) -> tuple[Answer, bool]:
+        """The form's answer, and whether a try before it may have been kept without saying so."""
+        deadline = time.monotonic() + self.patience_s
+        pause = Backoff(0.05, 1.0)
+        unsure = False
         while True:
             try:
-                answer = await self._post_form(response)
+                return await self._post_form(response), unsure
             except Unreachable as error:
                 unsure = True
                 if time.monotonic() > deadline:
                     raise Unreachable(f"the form: {error}") from error
                 await pause.wait()
-                continue
-            if answer.status != FORM_ACCEPTED and not (answer.status == 200 and unsure):
-                self.ledger.refused[f"response: {answer.status}"] += 1
-                raise Problem(answer.status, "form", "The form was not accepted")
-            self.ledger.responses[response.campaign] += 1
-            if way in ("repeated", "at_once"):
-                again = await self._post_form(response)
-                if again.status == FORM_ACCEPTED:
-                    self.ledger.contradictions.append(f"code of campaign {response.campaign} accepted twice")
-            return answer
 
     async def _post_form(self, response: Response) -> Answer:
         try:

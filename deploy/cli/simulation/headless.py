@@ -21,6 +21,7 @@ from deploy.cli.simulation.history import Known, Progress, live_through, questio
 from deploy.cli.simulation.machinery import Buckets, Machinery, collect_freshness, machinery
 from deploy.cli.simulation.proof import Proof, prove, settle
 from deploy.cli.simulation.work import World
+from deploy.cli.verify import Verdict, verify
 from deploy.local.environment import ROOT
 from deploy.local.ports import Ports
 from deploy.local.process import Patience as Supervision
@@ -81,6 +82,9 @@ async def _prove(
         working = time.monotonic()
         try:
             await act(options, performer, step)
+        except BaseException:
+            measuring.cancel()
+            raise
         finally:
             await _end(raging)
         worked_s = time.monotonic() - working
@@ -89,8 +93,8 @@ async def _prove(
         await _end(measuring)
         proof = await prove(machines, performer.ledger)
         say("Recomputing every cell from the logs")
-        mismatches = await verify(stack.environment)
-    return _summary(options, performer.ledger, proof, mismatches, chaos, freshness[0], worked_s, began)
+        verdict = await verify(stack.environment)
+    return _summary(options, performer.ledger, proof, verdict, chaos, freshness[0], worked_s, began)
 
 
 async def act(options: Options, performer: Performer, step: Callable[[Progress], None]) -> None:
@@ -111,12 +115,6 @@ async def import_territory(api: Api) -> None:
     await Import(register, known, api, "ministry", commit=True).run(entries, lambda: None)
 
 
-async def verify(environment: dict[str, str]) -> list[str]:
-    """Cells that differ from what the logs say."""
-    del environment
-    return []
-
-
 async def _end(task: "asyncio.Task[None] | None") -> None:
     if task is not None:
         if task.done():
@@ -130,7 +128,7 @@ def _summary(
     options: Options,
     ledger: Ledger,
     proof: Proof,
-    mismatches: list[str],
+    verdict: Verdict,
     chaos: Chaos,
     freshness: Buckets,
     worked_s: float,
@@ -143,10 +141,11 @@ def _summary(
     return {
         "commands": ledger.commands,
         "events": proof.events,
-        "applied": proof.applied,
-        "lost": len(proof.lost),
-        "doubled": len(proof.doubled),
-        "mismatches": len(mismatches),
+        "applied": verdict.applied,
+        "lost": len(proof.lost) + verdict.lost,
+        "doubled": len(proof.doubled) + verdict.doubled,
+        "mismatches": verdict.mismatches,
+        "values": verdict.values,
         "freshness_p50_ms": ms(0.5),
         "freshness_p99_ms": ms(0.99),
         "wall_s": round(time.monotonic() - began, 1),
@@ -160,5 +159,5 @@ def _summary(
         "days": options.days,
         "seed": options.seed,
         "engines": str(options.engines),
-        "findings": [*proof.lost, *proof.doubled, *mismatches][:NAMED],
+        "findings": [*proof.lost, *proof.doubled, *verdict.named][:NAMED],
     }
