@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from services.portal.app import build
+from services.portal.issuer.keys import load_or_make_key
 
 PORTAL = "http://portal.test"
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -35,13 +36,21 @@ class Upstream:
         return self.requests[-1]
 
 
+@pytest.fixture(scope="session")
+def key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The issuer's key, made once: making one is slow."""
+    path = tmp_path_factory.mktemp("issuer") / "issuer.pem"
+    load_or_make_key(path)
+    return path
+
+
 @pytest.fixture
-def environment(tmp_path: Path) -> dict[str, str]:
+def environment(key_file: Path) -> dict[str, str]:
     """A portal with its embedded issuer."""
     return {
         "PORTAL_URL": PORTAL,
         "PORTAL_EMBEDDED_ISSUER": "true",
-        "PORTAL_ISSUER_KEY_FILE": str(tmp_path / "issuer.pem"),
+        "PORTAL_ISSUER_KEY_FILE": str(key_file),
         "PORTAL_SESSION_SECRET": SECRET,
         "SERVICE_CLIENT_SECRET": SECRET,
         "PARTNERS_URL": "http://partners.test",

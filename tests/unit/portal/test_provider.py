@@ -20,8 +20,8 @@ ISSUER = "https://idp.test/realms/hamkor"
 class Keycloak:
     """A provider that hands out a new refresh token at every renewal, as a strict realm does."""
 
-    def __init__(self, tmp_path: Path) -> None:
-        self.key = load_or_make_key(tmp_path / "keycloak.pem")
+    def __init__(self, key_file: Path) -> None:
+        self.key = load_or_make_key(key_file)
         self.claims: dict[str, Any] = {"role": "region", "org": "1708", "name": "Jizzax"}
         self.nonce = ""
         self.challenge = ""
@@ -68,9 +68,9 @@ class Keycloak:
 
 
 @pytest.fixture
-def keycloak(tmp_path: Path) -> Keycloak:
+def keycloak(key_file: Path) -> Keycloak:
     """The provider."""
-    return Keycloak(tmp_path)
+    return Keycloak(key_file)
 
 
 @pytest.fixture
