@@ -102,27 +102,35 @@ def cookie_header(name: str, value: str, *, max_age_s: int, secure: bool, path: 
     return morsel.OutputString()
 
 
-class AccessTokens:
-    """Access tokens of the sessions seen lately, in memory; what is lost is obtained again with the refresh token."""
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What the provider gave a session last; `expires` is in seconds since the epoch."""
+
+    access: str
+    expires: float
+    refresh: str
+
+
+class TokenMemory:
+    """Tokens of the sessions seen lately; what is lost is obtained again with the refresh token in the cookie."""
 
     def __init__(self, limit: int = 10_000) -> None:
-        self._tokens: OrderedDict[str, tuple[str, float]] = OrderedDict()
+        self._tokens: OrderedDict[str, Tokens] = OrderedDict()
         self._limit = limit
 
-    def get(self, session_id: str, now: float) -> str | None:
-        """The session's access token if it is good for another 30 seconds."""
-        token, expires = self._tokens.get(session_id, ("", 0.0))
-        return token if expires - 30 > now else None
+    def get(self, session_id: str) -> Tokens | None:
+        """What is known of the session."""
+        return self._tokens.get(session_id)
 
-    def put(self, session_id: str, token: str, expires: float) -> None:
-        """Remember a token until the moment `expires` (seconds since the epoch)."""
-        self._tokens[session_id] = (token, expires)
+    def put(self, session_id: str, tokens: Tokens) -> None:
+        """Remember a session's tokens."""
+        self._tokens[session_id] = tokens
         self._tokens.move_to_end(session_id)
         while len(self._tokens) > self._limit:
             self._tokens.popitem(last=False)
 
     def forget(self, session_id: str) -> None:
-        """Drop a session's token."""
+        """Drop a session's tokens."""
         self._tokens.pop(session_id, None)
 
 

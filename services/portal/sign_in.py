@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -16,7 +17,7 @@ from starlette.responses import RedirectResponse, Response
 
 from services.portal.issuer.tokens import challenge_of
 from services.portal.problems import Problems
-from services.portal.sessions import AccessTokens, Bearer, Box, Session, cookie_header, read_cookie
+from services.portal.sessions import Bearer, Box, Session, TokenMemory, Tokens, cookie_header, read_cookie
 from services.portal.settings import PortalSettings
 
 log = structlog.get_logger(__name__)
@@ -119,7 +120,7 @@ class SignIn:
         self._settings = settings
         self._provider = provider
         self._box = Box(settings.session_secret, "sign-in")
-        self._tokens = AccessTokens()
+        self._tokens = TokenMemory()
         self._locks: dict[str, asyncio.Lock] = {}
 
     @property
@@ -178,7 +179,7 @@ class SignIn:
             bearer.name,
             answer.get("refresh_token", ""),
         )
-        self._keep(session, answer)
+        self._keep(session.id, answer, session.refresh_token)
         request.state.new_session = session
         log.info("sign_in.done", role=session.role)
         back = RedirectResponse(local_path(begun["target"]), 303)
@@ -190,17 +191,19 @@ class SignIn:
         session: Session | None = request.state.session
         if session is None:
             raise SessionEnded
-        token = self._tokens.get(session.id, time.time())
-        if token is not None:
-            return token
         lock = self._locks.setdefault(session.id, asyncio.Lock())
         try:
             async with lock:
-                token = self._tokens.get(session.id, time.time())
-                return token if token is not None else await self._renew(request, session)
+                tokens = self._tokens.get(session.id)
+                if tokens is None or tokens.expires - 30 < time.time():
+                    tokens = await self._renew(request, session, tokens)
         finally:
             if not lock.locked():
                 self._locks.pop(session.id, None)
+        if tokens.refresh != session.refresh_token:
+            # a provider may hand out a new one each time: the browser gets it until it shows that it has it
+            request.state.new_session = replace(session, refresh_token=tokens.refresh)
+        return tokens.access
 
     async def end(self, request: Request) -> Response:
         """Close the session here and at the provider."""
@@ -218,26 +221,24 @@ class SignIn:
             return RedirectResponse(f"{endpoint}?{urlencode(query)}", 303)
         return RedirectResponse(target, 303)
 
-    async def _renew(self, request: Request, session: Session) -> str:
-        if not session.refresh_token:
+    async def _renew(self, request: Request, session: Session, known: Tokens | None) -> Tokens:
+        refresh = known.refresh if known is not None else session.refresh_token
+        if not refresh:
             raise SessionEnded
         try:
-            answer = await self._provider.grant(grant_type="refresh_token", refresh_token=session.refresh_token)
+            answer = await self._provider.grant(grant_type="refresh_token", refresh_token=refresh)
         except Refused as problem:
+            self._tokens.forget(session.id)
             request.state.new_session = None
             log.info("session.ended", reason=str(problem))
             raise SessionEnded from problem
-        rotated = answer.get("refresh_token", session.refresh_token)
-        if rotated != session.refresh_token:
-            request.state.new_session = Session(
-                session.id, session.subject, session.role, session.org, session.name, rotated
-            )
-        return self._keep(session, answer)
+        return self._keep(session.id, answer, refresh)
 
-    def _keep(self, session: Session, answer: dict[str, Any]) -> str:
-        token = str(answer["access_token"])
-        self._tokens.put(session.id, token, time.time() + float(answer.get("expires_in", 60)))
-        return token
+    def _keep(self, session_id: str, answer: dict[str, Any], refresh: str) -> Tokens:
+        expires = time.time() + float(answer.get("expires_in", 60))
+        tokens = Tokens(str(answer["access_token"]), expires, str(answer.get("refresh_token", refresh)))
+        self._tokens.put(session_id, tokens)
+        return tokens
 
     def _login_cookie(self, value: str) -> str:
         max_age_s = LOGIN_SECONDS if value else 0

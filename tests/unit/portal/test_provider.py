@@ -123,6 +123,19 @@ async def test_rotated_refresh_token_is_kept_and_used(
     assert [form.get("refresh_token") for form in keycloak.grants] == [None, "r1", "r2", "r3"]
 
 
+async def test_rotated_refresh_token_that_never_reached_the_browser_ends_nothing(
+    client: httpx.AsyncClient, keycloak: Keycloak
+) -> None:
+    keycloak.lifetime_s = 1
+    await sign_in(client, keycloak)
+    before = httpx.Cookies(client.cookies)
+    assert (await client.get("/api/monitoring/v1/scope")).status_code == 200
+    client.cookies = before  # as if the connection had been cut before the answer came
+    answer = await client.get("/api/monitoring/v1/scope")
+    assert answer.status_code == 200
+    assert "hamkor_session" in answer.cookies
+
+
 async def test_session_ended_at_the_provider_leads_to_the_sign_in(
     client: httpx.AsyncClient, keycloak: Keycloak
 ) -> None:
