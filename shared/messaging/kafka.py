@@ -18,6 +18,8 @@ RecordsHandler = Callable[[Sequence["ConsumerRecord[bytes, bytes]"]], Awaitable[
 
 MAX_REQUEST_BYTES = 1_048_576
 FETCH_WAIT_MS = 100
+# The embedded broker answers an empty fetch only when its wait is over, even if records came meanwhile.
+EMBEDDED_FETCH_WAIT_MS = 20
 EMBEDDED_PARTITIONS = 4
 STEP_MS = 100
 
@@ -101,8 +103,7 @@ def subscribe(
         no_reply=True,
         max_records=max_records,
         batch_timeout_ms=batch_timeout_ms,
-        # An embedded broker answers an empty fetch only when its wait is over, even if records came meanwhile.
-        fetch_max_wait_ms=FETCH_WAIT_MS,
+        fetch_max_wait_ms=EMBEDDED_FETCH_WAIT_MS if embedded else FETCH_WAIT_MS,
         max_partition_fetch_bytes=4 * MAX_REQUEST_BYTES,
         session_timeout_ms=10_000,
         max_poll_interval_ms=300_000,
