@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol, TypeVar
-from uuid import UUID
 
 from services.monitoring.domain.contributions import Contributions, contributions, difference
 from services.monitoring.domain.expansion import Membership, expand, presence
@@ -26,7 +25,7 @@ from services.monitoring.domain.totals import Amounts, Microseconds, Rows
 from services.monitoring.domain.variety import INPUTS, variety
 from shared.contracts.events import Event
 
-Key = tuple[int, int, UUID]
+Key = tuple[int, int, str]
 """An aggregate: (its institution's place, kind, id)."""
 Member = tuple[int, str]
 """A member of a set: (measure, member)."""
@@ -34,7 +33,7 @@ References = dict[tuple[int, int], int]
 """How often a member is referred to, by (institution's place, month)."""
 Read = tuple[Event, Reading]
 
-NOBODY = UUID(int=0)
+NOBODY = "00000000-0000-0000-0000-000000000000"
 """Derived aggregates have no id of their own: one of a kind per institution."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from hashlib import blake2b
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 import msgspec
@@ -34,44 +33,44 @@ _decode_triples = msgspec.json.Decoder(list[tuple[int, int, int]]).decode
 # JSON travels as text: the drivers' own ideas of it differ, and msgspec is faster than they are.
 _PLACE = "id, code, level, parent, path, names::text, active, memberships::text, version"
 _AGGREGATES = """
-    select a.place, a.kind, a.id, a.version, a.shard, a.contributions::text, a.positions::text, a.own::text
-    from unnest($1::integer[], $2::smallint[], $3::uuid[]) as key(place, kind, id)
+    select a.place, a.kind, a.id::text, a.version, a.shard, a.contributions::text, a.positions::text, a.own::text
+    from unnest($1::text::integer[], $2::text::smallint[], $3::text::uuid[]) as key(place, kind, id)
     join aggregate a using (place, kind, id)
 """
 _SAVE = """
     insert into aggregate (place, kind, id, version, shard, contributions, positions, own)
     select place, kind, id, version, shard, contributions::json, positions::json, own::json
-    from unnest($1::integer[], $2::smallint[], $3::uuid[], $4::integer[], $5::smallint[], $6::text[], $7::text[],
-        $8::text[]) as new(place, kind, id, version, shard, contributions, positions, own)
+    from unnest($1::text::integer[], $2::text::smallint[], $3::text::uuid[], $4::text::integer[], $5::text::smallint[],
+        $6::text[], $7::text[], $8::text[]) as new(place, kind, id, version, shard, contributions, positions, own)
     on conflict (place, kind, id) do update set version = excluded.version, contributions = excluded.contributions,
         positions = excluded.positions, own = excluded.own
 """
 _LOCK_MEMBERS = """
     insert into member as known (measure, member, refs)
-    select measure, member, '[]' from unnest($1::smallint[], $2::bytea[]) as new(measure, member)
+    select measure, member, '[]' from unnest($1::text::smallint[], $2::text::bytea[]) as new(measure, member)
     on conflict (measure, member) do update set refs = known.refs returning measure, member, refs::text
 """
 _MEMBERS = """
     select measure, member, refs::text
-    from unnest($1::smallint[], $2::bytea[]) as key(measure, member) join member using (measure, member)
+    from unnest($1::text::smallint[], $2::text::bytea[]) as key(measure, member) join member using (measure, member)
 """
 _SAVE_MEMBERS = """
     insert into member (measure, member, refs)
     select measure, member, refs::json
-    from unnest($1::smallint[], $2::bytea[], $3::text[]) as new(measure, member, refs)
+    from unnest($1::text::smallint[], $2::text::bytea[], $3::text[]) as new(measure, member, refs)
     on conflict (measure, member) do update set refs = excluded.refs
 """
 _ADD = """
     insert into cell as known (place, slot, period, v0, v1, v2, v3, as_of)
-    select * from unnest($1::integer[], $2::smallint[], $3::integer[], $4::bigint[], $5::bigint[], $6::bigint[],
-        $7::bigint[], $8::bigint[])
+    select * from unnest($1::text::integer[], $2::text::smallint[], $3::text::integer[], $4::text::bigint[],
+        $5::text::bigint[], $6::text::bigint[], $7::text::bigint[], $8::text::bigint[])
     on conflict (place, slot, period) do update set v0 = known.v0 + excluded.v0, v1 = known.v1 + excluded.v1,
         v2 = known.v2 + excluded.v2, v3 = known.v3 + excluded.v3, as_of = greatest(known.as_of, excluded.as_of)
 """
 # v1 is the number of responses in the rows of surveys.
 _RELEASE = """
     insert into released as shown (place, slot, period, v0, v1, v2, v3, as_of)
-    select c.* from unnest($1::integer[], $2::smallint[], $3::integer[]) as key(place, slot, period)
+    select c.* from unnest($1::text::integer[], $2::text::smallint[], $3::text::integer[]) as key(place, slot, period)
     join cell c using (place, slot, period) left join released r using (place, slot, period)
     where c.v1 - coalesce(r.v1, 0) >= $4
     on conflict (place, slot, period) do update set v0 = excluded.v0, v1 = excluded.v1, v2 = excluded.v2,
@@ -153,9 +152,9 @@ class Tables:
         """The stored aggregates among `keys`."""
         if not keys:
             return {}
-        rows = await self._connection.fetch(_AGGREGATES, *map(list, zip(*keys, strict=True)))
+        rows = await self._connection.fetch(_AGGREGATES, *map(_array, zip(*keys, strict=True)))
         return {
-            (place, kind, _uuid(id_)): Stored(
+            (place, kind, id_): Stored(
                 version,
                 contributions_from(contributions),
                 shard,
@@ -179,11 +178,11 @@ class Tables:
         rows = sorted(aggregates.items())
         await self._connection.execute(
             _SAVE,
-            [key[0] for key, _ in rows],
-            [key[1] for key, _ in rows],
-            [key[2] for key, _ in rows],
-            [stored.version for _, stored in rows],
-            [stored.shard for _, stored in rows],
+            _array(key[0] for key, _ in rows),
+            _array(key[1] for key, _ in rows),
+            _array(key[2] for key, _ in rows),
+            _array(stored.version for _, stored in rows),
+            _array(stored.shard for _, stored in rows),
             [contributions_text(stored.contributions) for _, stored in rows],
             [_encode(stored.positions).decode() for _, stored in rows],
             [_own_text(stored.own) for _, stored in rows],
@@ -197,7 +196,7 @@ class Tables:
         own = [key for key in keys if key[0] in OWN_SETS]
         for statement, wanted in ((_LOCK_MEMBERS, shared), (_MEMBERS, own)):
             if wanted:
-                rows = await self._connection.fetch(statement, *map(list, zip(*wanted, strict=True)))
+                rows = await self._connection.fetch(statement, *_members(wanted))
                 for measure, member, refs in rows:
                     found[keys[measure, member]] = {
                         (place, month): amount for place, month, amount in _decode_triples(refs)
@@ -211,15 +210,16 @@ class Tables:
         rows = sorted((measure, digest(member), references) for (measure, member), references in members.items())
         await self._connection.execute(
             _SAVE_MEMBERS,
-            [measure for measure, _, _ in rows],
-            [member for _, member, _ in rows],
+            *_members([(measure, member) for measure, member, _ in rows]),
             [_triples_text(references) for _, _, references in rows],
         )
 
     async def add(self, rows: Rows) -> None:
         """Add to the cells."""
         if len(rows):
-            await self._connection.execute(_ADD, rows.places, rows.slots, rows.periods, *rows.amounts, rows.as_of)
+            await self._connection.execute(
+                _ADD, *map(_array, (rows.places, rows.slots, rows.periods, *rows.amounts, rows.as_of))
+            )
 
     async def release(self, rows: Rows, k: int) -> set[tuple[int, int]]:
         """Show those of the survey rows that have k responses more than are shown; (place, slot) of what is new."""
@@ -227,7 +227,7 @@ class Tables:
         if not stepped:
             return set()
         keys = [[column[index] for index in stepped] for column in (rows.places, rows.slots, rows.periods)]
-        return {(place, slot) for place, slot in await self._connection.fetch(_RELEASE, *keys, k)}
+        return {(place, slot) for place, slot in await self._connection.fetch(_RELEASE, *map(_array, keys), k)}
 
     async def log(self, events: Iterable[tuple[Event, int | None]]) -> None:
         """Append (event, its institution's place) to the log."""
@@ -294,17 +294,22 @@ def contributions_from(text: str) -> Contributions:
     return found
 
 
+def _array(values: Iterable[object]) -> str:
+    """An array literal of numbers or ids: asyncpg takes ten times as long for a list's elements."""
+    return "{" + ",".join(map(str, values)) + "}"
+
+
+def _members(keys: Iterable[tuple[int, bytes]]) -> tuple[str, str]:
+    pairs = list(keys)
+    return _array(measure for measure, _ in pairs), _array(f'"\\\\x{member.hex()}"' for _, member in pairs)
+
+
 def _triples_text(references: References) -> str:
     return _encode([(*at, amount) for at, amount in references.items()]).decode()
 
 
 def _own_text(own: References) -> str | None:
     return _triples_text(own) if own else None
-
-
-def _uuid(value: Any) -> UUID:
-    # asyncpg's own UUID class compares equal to the standard one, but hashes slower.
-    return value if type(value) is UUID else UUID(int=value.int)
 
 
 def _columns_of(places: Sequence[Place]) -> tuple[list[Any], ...]:
