@@ -37,10 +37,10 @@ HEAL_EVENTS = 500
 
 @dataclass(frozen=True)
 class ConsumerSettings:
-    """How much a batch may hold and how long it may wait for company."""
+    """How much a batch may hold and how long a read waits for its first record (what is there comes at once)."""
 
     max_records: int = 2000
-    batch_timeout_ms: int = 10
+    batch_timeout_ms: int = 250
 
 
 class Consumer:
