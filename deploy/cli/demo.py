@@ -28,13 +28,14 @@ from shared import clock
 from shared.ids import new_id
 
 EXIT_FOUND, EXIT_PLATFORM = 1, 3
-AT_ONCE = 12
+AT_ONCE = 10
+CALM_RATE = 3.0
 LINE_EVERY_S = 10.0
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("demo", help=demo.__doc__)(demo)
+    app.command("demo", help="\n\n".join(" ".join(part.split()) for part in str(demo.__doc__).split("\n\n")))(demo)
 
 
 def demo(
@@ -42,8 +43,11 @@ def demo(
     days: Annotated[int, typer.Option(min=1, max=300, help="Days of history, ending today.")] = 90,
     seed: Annotated[int, typer.Option(min=0, help="The same seed, the same country.")] = 1,
     rate: Annotated[
-        float, typer.Option(min=0, help="Commands a second: afterwards, or (--headless) all the time; 0: no limit.")
-    ] = 0,
+        float | None,
+        typer.Option(
+            min=0.1, help="Commands a second after the history (without it 3); with --headless all the time (no limit)."
+        ),
+    ] = None,
     forever: Annotated[bool, typer.Option(help="After the history go on until Ctrl-C.")] = True,
     url: Annotated[str, typer.Option(envvar="PORTAL_URL", help="The portal; without it, the stack running here.")] = "",
     headless: Annotated[
@@ -70,10 +74,10 @@ def demo(
     """
     if headless:
         names = tuple(name.strip() for name in kill.split(",") if name.strip())
-        options = headless_run.Options(institutions, days, seed, engines, names, rate or None, folder)
+        options = headless_run.Options(institutions, days, seed, engines, names, rate, folder)
         raise typer.Exit(asyncio.run(_headless(options, as_json=as_json)))
-    pace = rate or float(os.environ.get("HAMKOR_DEMO_RATE", "3"))
-    raise typer.Exit(asyncio.run(_demo(plan(seed, institutions), days, pace, url or running_url(), forever=forever)))
+    country = plan(seed, institutions)
+    raise typer.Exit(asyncio.run(_demo(country, days, rate or CALM_RATE, url or running_url(), forever=forever)))
 
 
 # -- on a stack of its own
@@ -125,7 +129,8 @@ async def _work(country: Country, days: int, rate: float, url: str, *, forever: 
     async with api_client(url, password=password, connections=AT_ONCE * 2, patience=Patience(total_s=120)) as api:
         world = World(clock.local_day(clock.now()))
         await headless_run.import_territory(api)
-        performer = Performer(api, url, f"demo-{country.seed}-{world.today}-{days}")
+        run = f"demo-{country.seed}-{len(country.institutions)}-{days}-{world.today}"
+        performer = Performer(api, url, run)
         await questionnaires(performer, world)
         known = await look_around(performer, country)
         missing = len(country.institutions) - len(known.institutions)
@@ -141,7 +146,8 @@ async def _work(country: Country, days: int, rate: float, url: str, *, forever: 
         if forever:
             err.print(f"Now {rate:g} commands a second, until Ctrl-C.")
             going_on = Performer(api, url, f"demo-live-{new_id()}", pace=Pace(rate))
-            await live(await inhabitants(country, going_on), world, going_on, new_id())
+            if present := await inhabitants(country, going_on):
+                await live(present, world, going_on, new_id())
 
 
 def _say_refusals(performer: Performer) -> None:

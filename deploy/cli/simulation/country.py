@@ -165,6 +165,12 @@ def region_weights() -> Mapping[str, float]:
     return {row["soato"]: float(row["leavers_2025"]) for row in _reference("leavers.csv")}
 
 
+@cache
+def tilt(region: str, what: str) -> float:
+    """How a region differs from the nation in something, around 1: regions are not alike, and neither is their map."""
+    return chance("tilt", region, what).uniform(0.65, 1.4)
+
+
 def sector(section: str) -> Sector:
     """The sector of an ISIC section; manufacturing where the demo has none."""
     return next((each for each in SECTORS if each.section == section), SECTORS[1])

@@ -75,7 +75,7 @@ async def enter_enterprises(
 
     async def work() -> None:
         for place, planned in waiting:
-            entered[place] = await _enterprise(planned, known, performer, world, place)
+            entered[place] = await _enterprise(planned, known, performer, world)
             progress.enterprises += 1
             progress.on_step()
 
@@ -87,7 +87,7 @@ async def enter_enterprises(
 
 
 async def _enterprise(
-    planned: PlannedEnterprise, known: Known, performer: Performer, world: World, place: int
+    planned: PlannedEnterprise, known: Known, performer: Performer, world: World
 ) -> Enterprise | None:
     state = known.enterprises.get(planned.stir)
     if state is not None:
@@ -97,7 +97,7 @@ async def _enterprise(
         return Enterprise(state["id"], planned.sector, planned.district[:4], doubled)
     work = register_enterprise(planned, world.today - timedelta(days=365))
     try:
-        answer = await performer.do(next(work), f"{performer.run}:enterprise-{place}:0")
+        answer = await performer.do(next(work), f"{performer.run}:enterprise-{planned.stir}:0")
     except Problem:
         return None
     try:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from deploy.api_client import Answer, Problem
 from deploy.cli.simulation.acts import Act, Deed, Look, Response, Work
 from deploy.cli.simulation.answers import answer
-from deploy.cli.simulation.country import ISCED_LEVELS, PLACES, PlannedEnterprise, PlannedInstitution, sector
+from deploy.cli.simulation.country import ISCED_LEVELS, PLACES, PlannedEnterprise, PlannedInstitution, sector, tilt
 from shared.contracts.vocabulary import Form, InstitutionKind, PartnerCategory, PartyCategory
 
 FORMS: Final[Mapping[Form, float]] = {
@@ -151,7 +151,7 @@ def life(planned: PlannedInstitution, world: World, random: Random, start: date,
     """
     calendar = Calendar(start, world.today)
     institution = yield from register_institution(planned, random, calendar)
-    vigour = min(2.5, random.lognormvariate(0, 0.5)) * calendar.length / 90
+    vigour = min(2.5, random.lognormvariate(0, 0.5)) * tilt(institution.region, "vigour") * calendar.length / 90
     works: list[Work] = [figures(institution, random, calendar)]
     partners = world.partners_of(institution, random, random.randint(3, 6), doubles=doubles)
     works += [
@@ -251,7 +251,7 @@ def figures(institution: Institution, random: Random, calendar: Calendar) -> Wor
     for year in (this_year - 1, this_year):
         body = {
             "places": places,
-            "first_choice": round(places * random.lognormvariate(0.1, 0.45)),
+            "first_choice": _applications(institution, places, random),
             "teachers": max(6, round(places / random.uniform(7, 11))),
         }
         if year < this_year:
@@ -261,6 +261,10 @@ def figures(institution: Institution, random: Random, calendar: Calendar) -> Wor
     if random.random() < 0.15 and calendar.reached(calendar.length / 2):
         body["first_choice"] = round(body["first_choice"] * random.uniform(0.8, 1.2))
         yield _enrolment(institution, this_year, body, calendar.day(calendar.length / 2))
+
+
+def _applications(institution: Institution, places: int, random: Random) -> int:
+    return round(places * tilt(institution.region, "demand") * random.lognormvariate(0.1, 0.4))
 
 
 def _enrolment(institution: Institution, year: int, body: Mapping[str, int], on: date) -> Act:
@@ -274,7 +278,7 @@ def correct_figures(institution: Institution, random: Random, calendar: Calendar
     places = random.randrange(low, high + 1, 5)
     body = {
         "places": places,
-        "first_choice": round(places * random.lognormvariate(0.1, 0.45)),
+        "first_choice": _applications(institution, places, random),
         "teachers": max(6, round(places / random.uniform(7, 11))),
     }
     yield _enrolment(institution, academic_year(calendar.today), body, calendar.day(0))
@@ -611,7 +615,7 @@ def survey(institution: Institution, world: World, random: Random, calendar: Cal
     issued = random.randint(12, 24)
     codes = yield Act(on, "campaign.codes", user, "POST", "surveys", f"{path}/codes", {"count": issued})
     yield Act(on, "campaign.open", user, "POST", "surveys", f"{path}/open")
-    mood = random.uniform(-0.6, 0.8)
+    mood = tilt(institution.region, "mood") - 1 + random.uniform(-0.3, 0.5)
     for item in codes.body["items"][: round(issued * random.uniform(0.6, 0.95))]:
         fields = answer(random, world.instruments[instrument], mood)
         yield Response(on, campaign.id, item["code"], fields)
