@@ -142,7 +142,8 @@ def _install_errors(app: FastAPI, pages: Pages, problems: Problems) -> None:
         return problems.response(request.scope, 503, "sign-in-unavailable", headers={"retry-after": "5"})
 
     async def on_crash(request: Request, error: Exception) -> Response:
-        log.error("request.crashed", path=request.url.path, exc_info=error)
+        # the route, not the path: an access code of a survey stands in it
+        log.error("request.crashed", route=getattr(request.scope.get("route"), "path", "unmatched"), exc_info=error)
         return problems.response(request.scope, 500, "internal")
 
     app.add_exception_handler(HTTPException, on_http)

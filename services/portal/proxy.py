@@ -198,7 +198,8 @@ class Proxy:
         outgoing = self._upstreams.client.build_request(
             request.method,
             f"{base}{path}" + (f"?{query}" if query else ""),
-            headers=headers,
+            # bytes for bytes: httpx would refuse text beyond ASCII
+            headers=[(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers],
             content=_limited(request, limit) if has_body else None,
         )
         if not has_body and request.method in ("POST", "PUT", "PATCH"):
@@ -238,6 +239,8 @@ def _headers_down(raw: Iterable[tuple[bytes, bytes]], base: str, prefix: str) ->
                 f"{prefix}{target}".encode("latin-1") if urlsplit(target).path == target.partition("?")[0] else value
             )
         headers.append((lower, value))
+    if all(name != b"cache-control" for name, _ in headers):
+        headers.append((b"cache-control", b"no-store"))  # what is behind the door is for this caller alone
     return headers
 
 

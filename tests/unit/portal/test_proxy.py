@@ -95,6 +95,36 @@ async def test_session_becomes_a_token_and_cookies_stay_here(browser: httpx.Asyn
     assert "set-cookie" not in answer.headers
 
 
+async def test_headers_beyond_ascii_go_through_as_they_came(browser: httpx.AsyncClient, upstream: Upstream) -> None:
+    key = "kalit-ё".encode()
+    headers = [(b"idempotency-key", key), (b"accept-language", b"\xfc"), (b"authorization", b"Bearer \xe9")]
+    answer = await browser.post("/api/partners/v1/institutions", json={}, headers=headers)
+    assert answer.status_code == 200
+    assert dict(upstream.last.headers.raw)[b"idempotency-key"] == key
+
+
+async def test_answers_are_for_the_caller_alone(browser: httpx.AsyncClient, upstream: Upstream) -> None:
+    assert (await browser.get("/api/partners/v1/institutions")).headers["cache-control"] == "no-store"
+    upstream.answer = lambda _: httpx.Response(200, json={}, headers={"cache-control": "max-age=60"})
+    answer = await browser.get("/api/surveys/v1/instruments")
+    assert answer.headers.get_list("cache-control") == ["max-age=60"]
+
+
+async def test_crash_at_the_public_form_logs_no_access_code(
+    environment: dict[str, str], upstream: Upstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def crash(_: httpx.Request) -> httpx.Response:
+        raise RuntimeError("broken")
+
+    upstream.answer = crash
+    transport = httpx.ASGITransport(build(environment, httpx.MockTransport(upstream)), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=PORTAL) as client:
+        assert (await client.get("/s/ABCD-EFGH-JKMN")).status_code == 500
+    logged = "".join(capsys.readouterr())
+    assert "request.crashed" in logged
+    assert "ABCD" not in logged
+
+
 async def test_nobody_claims_an_address(browser: httpx.AsyncClient, upstream: Upstream) -> None:
     headers = {
         "x-forwarded-for": "1.2.3.4",
