@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 import zlib
 from collections import OrderedDict
 from dataclasses import asdict, dataclass
@@ -59,6 +60,7 @@ class SessionCookies:
     def __init__(self, secret: str, *, secure: bool) -> None:
         self._box = Box(secret, "session")
         self._secure = secure
+        self._ended: OrderedDict[str, float] = OrderedDict()
 
     def read(self, headers: Headers) -> Session | None:
         """The session that the request's cookies carry, or None."""
@@ -67,9 +69,16 @@ class SessionCookies:
         if value is None:
             return None
         try:
-            return Session(**{**value, "role": Role(value["role"])})
+            session = Session(**{**value, "role": Role(value["role"])})
         except (KeyError, TypeError, ValueError):
             return None
+        return None if session.id in self._ended else session
+
+    def end(self, session: Session) -> None:
+        """Take no cookie of this session any more, also not a copy: known to this process, as long as cookies live."""
+        self._ended[session.id] = time.monotonic()
+        while time.monotonic() - next(iter(self._ended.values())) > SESSION_SECONDS:
+            self._ended.popitem(last=False)
 
     def header(self, session: Session | None) -> str:
         """A Set-Cookie value that keeps `session`, or ends it where None."""
@@ -151,6 +160,8 @@ class SessionMiddleware:
 
         async def with_cookie(message: Message) -> None:
             if message["type"] == "http.response.start" and "new_session" in state:
+                if state["new_session"] is None and state["session"] is not None:
+                    self._cookies.end(state["session"])
                 MutableHeaders(scope=message).append("set-cookie", self._cookies.header(state["new_session"]))
             await send(message)
 

@@ -56,6 +56,19 @@ async def test_sign_out_ends_the_session(browser: httpx.AsyncClient) -> None:
     assert (await browser.get("/", headers={"accept": "text/html"})).headers["location"] == "/sign-in"
 
 
+async def test_copied_cookie_is_worth_nothing_after_signing_out(browser: httpx.AsyncClient, upstream: Upstream) -> None:
+    await sign_in(browser)
+    copied = browser.cookies["hamkor_session"]
+    await browser.post("/sign-out", headers=SAME_ORIGIN)
+    browser.cookies.set("hamkor_session", copied)
+    assert (await browser.get("/", headers={"accept": "text/html"})).headers["location"] == "/sign-in"
+    await browser.get("/api/monitoring/v1/scope")
+    assert "authorization" not in upstream.last.headers
+    await sign_in(browser)
+    await browser.get("/api/monitoring/v1/scope")
+    assert "authorization" in upstream.last.headers
+
+
 @pytest.mark.parametrize(
     ("headers", "expected"),
     [
