@@ -108,7 +108,7 @@ class Stack:
             environment=self.environment,
             folder=ROOT,
             ends_by_itself=ends_by_itself,
-            grace_s=2.0,
+            grace_s=1.5,
         )
         return self._supervise(program)
 
@@ -198,7 +198,7 @@ class Stack:
             port=self.ports[name],
             ready=_http(self.ports[name], "/ready"),
             live=_http(self.ports[name], "/live"),
-            grace_s=2.0 if name == "portal" else 4.0,
+            grace_s=1.5 if name == "portal" else 3.5,
         )
 
     async def _start_all(self, programs: Iterable[Program]) -> None:
@@ -214,7 +214,10 @@ class Stack:
     # -- stop
 
     async def stop(self) -> None:
-        """End everything within ten seconds, the ones that write before the ones they write to, and free the folder."""
+        """End everything within ten seconds, the ones that write before the ones they write to, and free the folder.
+
+        The graces of the four groups add up to eight seconds; whoever needs longer is killed, which loses nothing.
+        """
         self._state = State.STOPPED
         engines = [name for name in self.processes if name == "broker" or name.startswith("kafka")]
         others = [name for name in self.processes if name not in (*PROCESSES, *engines, "postgres")]
