@@ -1,5 +1,6 @@
 """The pages: a place with its indicators, what is behind a number, the register, help and attribution."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -87,21 +88,27 @@ def page_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, secure: boo
             **await parts(who, choice, indicator, place.level, ("cards", "children", "trend")),
         )
 
-    async def parts(who: Reader, choice: Choice, indicator: Indicator, level: str, wanted: tuple[str, ...]) -> Any:
+    async def parts(
+        who: Reader,
+        choice: Choice,
+        indicator: Indicator,
+        level: str,
+        wanted: tuple[str, ...],
+        card: Indicator | None = None,
+    ) -> dict[str, Any]:
         context: dict[str, Any] = {"choice": choice, "indicator": indicator, "level": level, "view_box": view_box()}
         context["shown_period"] = choice.period.fitted(indicator.period_kinds)
         context["spark_box"] = f"0 0 {SPARK_WIDTH} {SPARK_HEIGHT}"
         today = clock.local_day(clock.now())
         loaders: dict[str, Callable[[], Awaitable[Any]]] = {
             "cards": lambda: places.cards(who.monitoring, choice, today),
+            "card": lambda: places.card(who.monitoring, choice, card or indicator, today),
             "children": lambda: places.children(who.monitoring, choice, indicator, who.lang),
             "trend": lambda: places.trend(who.monitoring, choice, indicator, today),
         }
-        for name in wanted:
-            if name == "children" and level == "institution":
-                context[name] = None
-                continue
-            context[name] = await loaders[name]()
+        names = [name for name in wanted if name != "children" or level != "institution"]
+        loaded = await asyncio.gather(*(loaders[name]() for name in names))
+        context |= dict.fromkeys(wanted) | dict(zip(names, loaded, strict=True))
         return context
 
     @router.get("/")
@@ -120,14 +127,15 @@ def page_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, secure: boo
 
     @router.get("/fragments/{name}/{code}")
     async def fragment(request: Request, name: str, code: str) -> Response:
-        if name not in ("cards", "children", "trend"):
+        if name not in ("card", "children", "trend"):
             raise NotFound
         who = await reader(request)
         indicators = await who.monitoring.indicators()
         indicator = places.chosen_indicator(indicators, request.query_params.get("indicator", ""))
-        choice = choice_of(request, code, indicator)
-        info = await who.monitoring.place(code)
-        context = await parts(who, choice, indicator, info.level, (name,))
+        choice = choice_of(request, code, indicator, root="root" in request.query_params)
+        card = places.chosen_indicator(indicators, request.query_params.get("card", ""))
+        level = (await who.monitoring.place(code)).level if name == "children" else ""
+        context = await parts(who, choice, indicator, level, (name,), card)
         return pages.fragment(request, f"parts/{name}.html", **context)
 
     @router.get("/why")

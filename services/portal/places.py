@@ -57,7 +57,7 @@ class Choice:
 
     def fragment(self, name: str) -> str:
         """The address of one part of the page."""
-        return f"/fragments/{name}/{self.place}?{self.query()}"
+        return f"/fragments/{name}/{self.place}?{self.query()}" + ("&root=1" if self.root else "")
 
     def sorted_by(self, column: str) -> str:
         """The address with the table sorted by `column`; the other way round where it is so already."""
@@ -127,29 +127,28 @@ def period_choices(chosen: Period, kind: str, today: date) -> list[Period]:
 async def cards(monitoring: Monitoring, choice: Choice, today: date) -> list[Card]:
     """The cards of all indicators at the chosen place."""
     indicators = await monitoring.indicators()
-    periods = [choice.period.fitted(indicator.period_kinds) for indicator in indicators]
-    asked = list(zip(indicators, periods, strict=True))
-    values, series = await asyncio.gather(
-        gather_or_none(*(monitoring.value(item.code, choice.place, period.text) for item, period in asked)),
-        gather_or_none(*(_series(monitoring, item, choice.place, period) for item, period in asked)),
+    return list(await asyncio.gather(*(card(monitoring, choice, indicator, today) for indicator in indicators)))
+
+
+async def card(monitoring: Monitoring, choice: Choice, indicator: Indicator, today: date) -> Card:
+    """The card of one indicator at the chosen place."""
+    period = choice.period.fitted(indicator.period_kinds)
+    value, points = await gather_or_none(
+        monitoring.value(indicator.code, choice.place, period.text),
+        _series(monitoring, indicator, choice.place, period),
     )
-    made = []
-    for (indicator, period), value, points in zip(asked, values, series, strict=True):
-        known = [point.value for _, point in points or []]
-        # a sum that is still growing says nothing beside a whole period before it
-        comparable = indicator.unit in ("ratio", "score") or period.complete(today)
-        before, now = known[-2:] if len(known) > 1 else (None, None)
-        made.append(
-            Card(
-                indicator,
-                period,
-                value.value if value is not None else None,
-                sparkline(known),
-                now - before if now is not None and before is not None and comparable else None,
-                indicator.code == choice.indicator,
-            )
-        )
-    return made
+    known = [point.value for _, point in points or []]
+    # a sum that is still growing says nothing beside a whole period before it
+    comparable = indicator.unit in ("ratio", "score") or period.complete(today)
+    before, now = known[-2:] if len(known) > 1 else (None, None)
+    return Card(
+        indicator,
+        period,
+        value.value if value is not None else None,
+        sparkline(known),
+        now - before if now is not None and before is not None and comparable else None,
+        indicator.code == choice.indicator,
+    )
 
 
 async def children(monitoring: Monitoring, choice: Choice, indicator: Indicator, lang: Lang) -> Children:

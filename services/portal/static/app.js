@@ -27,8 +27,7 @@
     const codes = new Set(pending);
     pending.clear();
     for (const part of document.querySelectorAll("[data-refresh]")) {
-      const wants = part.dataset.refresh;
-      if (codes.has("*") || wants === "*" || codes.has(wants)) window.htmx.trigger(part, "refresh");
+      if (codes.has("*") || codes.has(part.dataset.refresh)) window.htmx.trigger(part, "refresh");
     }
   }
 
@@ -73,6 +72,10 @@
 
   let before = null;
 
+  function keyed(part) {
+    return [part, ...part.querySelectorAll("[data-key]")].filter((each) => each.dataset.key);
+  }
+
   document.addEventListener("htmx:beforeSwap", (event) => {
     const target = event.detail.target;
     if (event.detail.xhr.status === 401) {
@@ -81,7 +84,7 @@
       return;
     }
     const values = new Map();
-    target.querySelectorAll("[data-key]").forEach((part) => values.set(part.dataset.key, part.dataset.value));
+    keyed(target).forEach((part) => values.set(part.dataset.key, part.dataset.value));
     target.querySelectorAll("[data-chart]").forEach((holder) => window.echarts?.getInstanceByDom(holder)?.dispose());
     const scrolled = target.querySelector(".scroll");
     before = {
@@ -93,10 +96,10 @@
     };
   });
 
-  document.addEventListener("htmx:afterSwap", (event) => {
-    const target = document.getElementById(event.detail.target.id) ?? event.detail.elt;
+  document.addEventListener("htmx:afterSettle", (event) => {
+    const target = event.detail.elt;
     if (before && target) {
-      target.querySelectorAll("[data-key]").forEach((part) => {
+      keyed(target).forEach((part) => {
         const old = before.values.get(part.dataset.key);
         if (old !== undefined && old !== part.dataset.value) part.classList.add("moved");
       });
