@@ -31,6 +31,7 @@ FUSE = 25
 # What one transaction takes at most: a backlog of any length passes through bounded memory.
 CHUNK_EVENTS = 20_000
 CHUNK_BYTES = 32_000_000
+CONFIRM_PAGE = 50
 
 _LOCK = text(
     "select shard, position from inbox where source = :source and shard = any(:shards) order by shard for update"
@@ -177,7 +178,7 @@ class Inbox:
 
     async def _decide(self, source: str, shard: dict[int, Event], rival: Event) -> None:
         """Two records claim one position: the source's log says which of them is true."""
-        original = await self._original(source, rival)
+        original = await self._original(source, rival, {})
         for claim in (rival, shard.get(rival.position)):
             if claim is not None and (original is None or not _same(original, claim)):
                 await self._lay_down(source, [_foreign(claim)])
@@ -186,9 +187,13 @@ class Inbox:
         else:
             shard.pop(rival.position, None)
 
-    async def _original(self, source: str, event: Event) -> Event | None:
-        found = await self._feeds[source].events(event.shard, event.position - 1, 1)
-        return found[0] if found and found[0].position == event.position else None
+    async def _original(self, source: str, event: Event, page: dict[tuple[int, int], Event]) -> Event | None:
+        """The event at this position in the source's log; `page` keeps its neighbours, which are often asked next."""
+        place = (event.shard, event.position)
+        if place not in page:
+            found = await self._feeds[source].events(event.shard, event.position - 1, CONFIRM_PAGE)
+            page |= {(each.shard, each.position): each for each in found}
+        return page.get(place)
 
     async def _take_effect(self, source: str, events: Sequence[Event]) -> None:
         batch: list[tuple[Event, Any]] = [(event, self._decode(event)) for event in events]
@@ -231,11 +236,12 @@ class Inbox:
     async def _confirm(self, source: str, batch: Sequence[tuple[Event, Any]]) -> list[tuple[Event, Any]]:
         """Poison is believed only of the source's own log: a damaged or forged record must not cost the real event."""
         confirmed: list[tuple[Event, Any]] = []
+        page: dict[tuple[int, int], Event] = {}
         for event, read in batch:
             if not isinstance(read, Poison):
                 confirmed.append((event, read))
                 continue
-            original = await self._original(source, event)
+            original = await self._original(source, event, page)
             if original is None:
                 # What follows in this shard stood on a record that never was: the commit holds it back.
                 await self._lay_down(source, [_foreign(event)])

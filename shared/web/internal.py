@@ -11,6 +11,7 @@ from shared.messaging.dead_letters import count_open, list_dead_letters, settle
 from shared.messaging.feed import PAGE, FeedHeads, page_of
 from shared.messaging.inbox import Inbox, read_positions
 from shared.messaging.stream import read_events, read_heads
+from shared.persistence.engine import is_transient
 from shared.persistence.unit_of_work import is_uuid
 from shared.scope import SYSTEM, Role
 from shared.web.edge import Edge, RequestEdge, json_response
@@ -67,10 +68,13 @@ def internal_router(service: str, inbox: Inbox | None) -> APIRouter:
         if inbox is None or not is_uuid(id_):
             raise NotFound(what="dead-letter", id=id_)
         try:
-            if not await inbox.replay(id_):
-                raise NotFound(what="dead-letter", id=id_)
-        except ValueError as problem:
-            raise InvalidInput(reason=str(problem)[:500]) from problem
+            replayed = await inbox.replay(id_)
+        except Exception as problem:
+            if is_transient(problem):
+                raise
+            raise InvalidInput(reason=repr(problem)[:500]) from problem
+        if not replayed:
+            raise NotFound(what="dead-letter", id=id_)
         return json_response({"id": id_, "outcome": "replayed"})
 
     @router.post("/dead-letters/{id_}/discard")

@@ -19,13 +19,13 @@ from tests.integration.messaging.world import (
     Source,
     World,
     an_event,
+    eventually,
     in_shard_order,
     put_on_topic,
     records_of,
     settled,
 )
 from tests.support.engines import Postgres, a_postgres
-from tests.support.services import eventually
 
 
 async def published(source: Source) -> bool:

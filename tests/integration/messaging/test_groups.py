@@ -13,11 +13,11 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.integration.messaging.conftest import Real
-from tests.integration.messaging.world import Sink, Source, World, in_shard_order, settled, sql
+from tests.integration.messaging.world import Sink, Source, World, eventually, in_shard_order, settled, sql
 from tests.support.engines import Postgres, TestDatabase
 from tests.support.issuer import Issuer
 from tests.support.kafka import RealKafka
-from tests.support.services import eventually, free_port
+from tests.support.services import free_port
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
@@ -57,7 +57,7 @@ class Group:
         async def connected() -> bool:
             return await self.metric(number, "hamkor_consumer_connected") == 1
 
-        await eventually(connected, f"member {number} is connected", 60)
+        await eventually(connected, f"member {number} is connected")
         return number
 
     def send(self, number: int, what: signal.Signals) -> None:
@@ -154,7 +154,7 @@ async def test_members_share_the_partitions_and_take_over_from_one_that_leaves(
                 applied = [await group.metric(n, "hamkor_inbox_applied_events_total") for n in (0, 1)]
                 return all(applied)
 
-            await eventually(both, "both members apply events", 60)
+            await eventually(both, "both members apply events")
             group.send(0, signal.SIGTERM)
             assert await asyncio.wait_for(group.members[0].wait(), 15) in (0, -signal.SIGTERM)
             await flow.goes_on()
@@ -182,7 +182,7 @@ async def test_member_killed_or_frozen_in_mid_batch(kafka_world: World, tmp_path
                 )
                 return len(await group.effects()) > reached + 400 and not left
 
-            await eventually(taken_over, "the third member has taken over everything", 90)
+            await eventually(taken_over, "the third member has taken over everything")
             group.send(1, signal.SIGCONT)  # a zombie: it goes on with what it had in hand
             await flow.goes_on()
         await group.assert_exactly_once(flow.told)

@@ -6,10 +6,9 @@ import httpx
 
 from deploy.local.process import Process
 from tests.integration.messaging.conftest import Embedded
-from tests.integration.messaging.world import KEYS, Source, World, in_shard_order, settled
+from tests.integration.messaging.world import KEYS, Source, World, eventually, in_shard_order, settled
 from tests.support.engines import PATIENCE, EmbeddedBroker, Postgres, a_broker, a_postgres
 from tests.support.issuer import Issuer
-from tests.support.services import eventually
 
 
 async def test_events_that_kafka_never_got_are_fetched_from_the_feed(world: World) -> None:

@@ -22,12 +22,12 @@ from tests.integration.messaging.world import (
     Source,
     World,
     an_event,
+    eventually,
     in_shard_order,
     put_on_topic,
     records_of,
     settled,
 )
-from tests.support.services import eventually
 
 KEY = KEYS[0]
 SHARD = shard_of(KEY)
@@ -78,7 +78,7 @@ async def test_forged_and_damaged_records_are_laid_down_at_once_and_cost_no_even
             await intrude(an_event(name, await head_of(source) + 1))
             letters = await sink.has_letters(number)
             assert letters[-1]["reason"] == reason.strip(), letters[-1]
-            assert time.monotonic() - began < 2, f"{reason} took too long"
+            assert time.monotonic() - began < 5, f"{reason} took too long"
             told += 1
             await source.tell(told, key=KEY)
             await settled(source, sink)
@@ -172,6 +172,8 @@ async def test_event_that_cannot_be_applied_poisons_only_itself(world: World) ->
         (letter,) = await sink.letters()
         assert (letter["reason"], "30 fits nowhere" in letter["detail"]) == ("apply-failed", True)
         assert sorted((await sink.numbers()).items()) == [(n, 1) for n in range(60) if n != 30]
+        answer = await sink.operator.post(f"/internal/dead-letters/{letter['id']}/replay")
+        assert (answer.status_code, "30 fits nowhere" in answer.json()["reason"]) == (422, True)
 
 
 @pytest.mark.parametrize("way", ["undecodable", "unappliable"])

@@ -29,12 +29,18 @@ from shared.persistence.engine import dsn_of, raw_connection
 from shared.persistence.unit_of_work import Database, UnitOfWork
 from shared.settings import Settings
 from shared.web.app import create_app, make_chassis
+from tests.support import services
 from tests.support.engines import Postgres, TestDatabase
 from tests.support.issuer import Issuer
-from tests.support.services import Client, eventually, free_port, serving
+from tests.support.services import Client, free_port, serving
 
 KEYS = tuple(f"institution-{number}" for number in range(12))
 SECRET = "only-for-the-tests-of-hamkor"
+
+
+async def eventually(condition: Any, what: str, timeout_s: float = 120.0) -> Any:
+    """Await a condition, with patience for a machine that has more to do than these tests."""
+    return await services.eventually(condition, what, timeout_s)
 
 
 class Number(State):
@@ -153,7 +159,7 @@ class Sink:
         """How often each number took effect."""
         return Counter(n for _, _, n in await self.effects())
 
-    async def has(self, count: int, timeout_s: float = 60.0) -> None:
+    async def has(self, count: int, timeout_s: float = 120.0) -> None:
         """Wait until `count` effects are there."""
 
         async def enough() -> bool:
@@ -165,7 +171,7 @@ class Sink:
         """All dead letters, oldest first."""
         return await self.sql("select * from dead_letter order by laid_down_at, id")
 
-    async def has_letters(self, count: int, timeout_s: float = 30.0) -> list[Any]:
+    async def has_letters(self, count: int, timeout_s: float = 120.0) -> list[Any]:
         """Wait until `count` dead letters are there."""
 
         async def enough() -> list[Any]:
@@ -364,7 +370,7 @@ def _number(data: bytes) -> int | None:
         return None
 
 
-async def settled(source: Source, *sinks: Sink, timeout_s: float = 60.0) -> None:
+async def settled(source: Source, *sinks: Sink, timeout_s: float = 120.0) -> None:
     """Wait until every sink has passed the source's heads."""
     rows = await source.sql("select position from stream_head order by shard")
     heads = [int(row["position"]) for row in rows]
