@@ -83,7 +83,7 @@ async def list_institutions(
     limit: Limit = 50,
 ) -> Response:
     """Institutions of the caller's territory by name."""
-    if district is not None and (not district.isdigit() or len(district) not in SOATO_LENGTHS):
+    if district is not None and (not (district.isascii() and district.isdigit()) or len(district) not in SOATO_LENGTHS):
         raise InvalidInput(FieldError("district", "soato", {"value": district}))
     async with edge.reading("institution.read") as session:
         return page_response(

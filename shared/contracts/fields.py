@@ -10,8 +10,9 @@ from pydantic import AfterValidator, StringConstraints
 
 from shared.contracts.codes import isco_unit_groups, isic_sections
 
-_ACADEMIC_YEAR = re.compile(r"^(20\d\d)-(\d\d)$")
-_STIR = re.compile(r"^[2-9]\d{8}$")
+# Plain digits to the very end: other alphabets' digits would name the same year or enterprise a second time.
+_ACADEMIC_YEAR = re.compile(r"(20[0-9]{2})-([0-9]{2})")
+_STIR = re.compile(r"[2-9][0-9]{8}")
 
 
 def _isco(value: str) -> str:
@@ -27,20 +28,20 @@ def _isic(value: str) -> str:
 
 
 def _academic_year(value: str) -> str:
-    match = _ACADEMIC_YEAR.match(value)
+    match = _ACADEMIC_YEAR.fullmatch(value)
     if match is None or int(match[2]) != (int(match[1]) + 1) % 100:
         raise ValueError("academic_year")
     return value
 
 
 def _stir(value: str) -> str:
-    if not _STIR.match(value):
+    if not _STIR.fullmatch(value):
         raise ValueError("stir")
     return value
 
 
 def _district(value: str) -> str:
-    if len(value) != 7 or not value.isdigit() or not value.startswith("17"):
+    if len(value) != 7 or not (value.isascii() and value.isdigit()) or not value.startswith("17"):
         raise ValueError("district_code")
     return value
 

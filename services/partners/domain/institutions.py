@@ -73,7 +73,7 @@ class ProgrammeInput(Command):
     code: Ref
     title: Name
     isced_level: Annotated[int, Field(ge=0, le=8)]
-    isced_field: Annotated[str, Field(pattern=r"^\d{2,4}$")]
+    isced_field: Annotated[str, Field(pattern=r"^[0-9]{2,4}$")]
     occupations: Annotated[tuple[IscoUnitGroup, ...], Field(min_length=1, max_length=20)]
 
 

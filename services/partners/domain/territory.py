@@ -26,7 +26,7 @@ def record(
     soato: str, state: TerritoryState | None, command: RecordTerritory
 ) -> tuple[EventType, TerritoryState] | None:
     """The unit with its names; None where nothing changes. Raises InvalidInput for a wrong code or language."""
-    level = LEVEL_OF_LENGTH.get(len(soato)) if soato.isdigit() and soato.startswith("17") else None
+    level = LEVEL_OF_LENGTH.get(len(soato)) if soato.isascii() and soato.isdigit() and soato.startswith("17") else None
     if level is None:
         raise InvalidInput(FieldError("soato", "soato", {"value": soato[:20]}))
     missing = [language for language in LANGUAGES if language not in command.names]

@@ -3,9 +3,10 @@
 from datetime import date
 
 import pytest
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from services.partners.domain import enterprises, institutions, partnerships, territory
+from shared.contracts.fields import AcademicYear
 from shared.contracts.partners import (
     ENROLMENT_CORRECTED,
     ENROLMENT_REPORTED,
@@ -94,10 +95,18 @@ def test_programmes_with_the_same_code_twice_are_refused() -> None:
     assert refused.value.errors[0].field == "programmes.1.code"
 
 
-@pytest.mark.parametrize("stir", ["123456789", "0301234567", "30123456", "3012345678", "30123456a", "", "٣٠١٢٣٤٥٦٧"])
+@pytest.mark.parametrize(
+    "stir", ["123456789", "0301234567", "30123456", "3012345678", "30123456a", "", "٣٠١٢٣٤٥٦٧", "3٠1234567"]
+)
 def test_wrong_stir_is_refused(stir: str) -> None:
     with pytest.raises(ValidationError):
         an_enterprise(stir=stir)
+
+
+@pytest.mark.parametrize("year", ["2025-27", "2025/26", "20٢5-26", "2025-26\n", "1925-26"])
+def test_wrong_academic_year_is_refused(year: str) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(AcademicYear).validate_python(year)
 
 
 def test_merge_names_the_one_that_lives_on_and_happens_once() -> None:
