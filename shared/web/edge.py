@@ -106,7 +106,7 @@ class RequestEdge:
                 raise VersionRequired
             return None
         digits = given.removeprefix("W/").strip('"')
-        if not digits.isdigit() or len(digits) > 9:
+        if not (digits.isascii() and digits.isdigit()) or len(digits) > 9:
             raise InvalidInput(FieldError("If-Match", "int_parsing"))
         return int(digits)
 
