@@ -1,6 +1,7 @@
 """Errors as problem+json (RFC 9457) in the caller's language, with what to do next."""
 
 import json
+import re
 from typing import Any
 
 import asyncpg
@@ -130,6 +131,10 @@ def field_error(error: Any) -> FieldError:
     context = error.get("ctx") or {}
     params = {name: value for name, value in context.items() if isinstance(value, (str, int, float))}
     rule = str(error["type"])
+    if rule in ("enum", "literal_error"):
+        params["expected"] = ", ".join(re.findall(r"'([^']*)'", str(context.get("expected")))) or params["expected"]
+    if rule == "json_invalid":
+        place = ["body"]  # pydantic says how far into the text it came
     cause = context.get("error")
     if rule == "value_error" and isinstance(cause, ValueError) and str(cause).replace("-", "_").isidentifier():
         # A validator of ours names its rule: raise ValueError("stir_check_digit").

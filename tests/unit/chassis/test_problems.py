@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import asyncpg
 import pytest
@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.requests import Request
 
+from shared.contracts.vocabulary import InstitutionKind
 from shared.errors import FieldError, HamkorError, InvalidInput, NotFound, TooLarge, Unauthenticated, Unavailable
 from shared.i18n import SHARED_MESSAGES, Catalogue, Lang, message_directories
 from shared.persistence.engine import is_transient, sqlstate_of
@@ -117,6 +118,29 @@ def test_validation_names_field_rule_and_remedy(lang: Lang) -> None:
         assert error["message"]
         assert error["remedy"]
         assert "{" not in error["message"] + error["remedy"]
+
+
+class Kinds(BaseModel):
+    kind: InstitutionKind
+    answer: Literal["yes", "no"]
+
+
+@pytest.mark.parametrize("lang", Lang)
+def test_choices_are_listed_without_words_of_another_language(lang: Lang) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Kinds.model_validate({"kind": "x", "answer": "x"})
+    body = answer(InvalidInput(*(field_error(error) for error in caught.value.errors())), lang)
+    kinds, answers = (error["message"] for error in body["errors"])
+    assert "school, vocational_school, college, technikum, lyceum, university" in kinds
+    assert "yes, no" in answers
+
+
+def test_body_that_is_no_json_object_is_called_the_body() -> None:
+    rules = [("model_attributes_type", ("body",)), ("json_invalid", ("body", 1))]
+    errors = [field_error({"type": rule, "loc": place, "ctx": {}}) for rule, place in rules]
+    body = answer(InvalidInput(*errors))
+    assert [error["field"] for error in body["errors"]] == ["body", "body"]
+    assert "Content-Type: application/json" in body["errors"][0]["remedy"]
 
 
 def test_unknown_rule_falls_back_to_a_general_text() -> None:
