@@ -156,18 +156,18 @@ def life(planned: PlannedInstitution, world: World, random: Random, start: date,
     partners = world.partners_of(institution, random, random.randint(3, 6), doubles=doubles)
     works += [
         partnership(institution, partner, random, _from(random, calendar, 0.3))
-        for partner in partners[: random.randint(2, 4)]
+        for partner in partners[: random.randint(1, 3)]
     ]
     if random.random() < 0.3:
         works.append(other_partnership(institution, random, _from(random, calendar, 0.5)))
     works += [
         agreement(institution, partners, f"A{number:03d}", random, _from(random, calendar, 0.8))
-        for number in range(max(1, round(2.7 * vigour)))
+        for number in range(max(1, round(2.5 * vigour)))
     ]
     for number in range(round(2.0 * vigour)):
         ref = f"G{institution.code}-L{number:03d}"
         works.append(employment(institution, random.choice(partners), ref, random, _from(random, calendar, 0.95)))
-    if random.random() < 0.3 and world.instruments:
+    if random.random() < 0.24 and world.instruments:
         works.append(survey(institution, world, random, Calendar(world.today, world.today)))
     if planned.moves_to is not None:
         works.append(move(institution, planned.moves_to, calendar))
