@@ -30,7 +30,7 @@ def make_engine(url: str, *, application: str, pool_size: int = 10) -> AsyncEngi
                 "application_name": application,
                 "statement_timeout": "60000",
                 # A process that freezes in the middle of a transaction must not hold its row locks for ever.
-                "idle_in_transaction_session_timeout": "20000",
+                "idle_in_transaction_session_timeout": "60000",
                 "jit": "off",
             },
         },

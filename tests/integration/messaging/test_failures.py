@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from shared.contracts.events import topic_of
+from shared.contracts.events import Event, topic_of
+from shared.messaging.feed import Feed
+from shared.messaging.inbox import Inbox
 from shared.messaging.kafka import KafkaAddress
 from shared.messaging.relay import Relay
 from shared.telemetry.progress import Progress
@@ -225,3 +227,45 @@ async def test_work_cancelled_in_the_middle_of_a_commit_leaves_no_trace_or_all(w
             await asyncio.gather(delivery, return_exceptions=True)
         await settled(source, sink)
         assert [n for _, _, n in await sink.effects()] == list(range(30))
+
+
+async def test_source_whose_feed_hangs_delays_no_other(world: World) -> None:
+    async with world.source(relay=False) as source, world.sink(source.name) as sink:
+        await source.tell(0, 1, 2, key=KEYS[0])
+        feed = sink.inbox._feeds[source.name]
+        asked = asyncio.Event()
+
+        class Hanging(Feed):
+            async def events(self, shard: int, after: int, limit: int = 1) -> list[Event]:
+                asked.set()
+                await asyncio.Event().wait()
+                return []
+
+        hanging = Hanging(feed._client, "other", "", feed._token)
+        inbox = Inbox(sink.inbox._database, sink.projection, {source.name: feed, "other": hanging})
+        await inbox.prepare()
+        gap = asyncio.create_task(inbox.deliver("other", [an_event("other", 5)]))
+        try:
+            await asked.wait()
+            await inbox.deliver(source.name, await feed.events((await source.log())[0][0], 0))
+            assert [n for _, _, n in await sink.effects()] == [0, 1, 2]
+        finally:
+            gap.cancel()
+            await asyncio.gather(gap, return_exceptions=True)
+
+
+async def test_gap_in_one_shard_holds_back_no_other_while_the_feed_is_down(world: World) -> None:
+    async with world.source(relay=False) as source, world.sink(source.name) as sink:
+
+        class Down(Feed):
+            async def events(self, shard: int, after: int, limit: int = 1) -> list[Event]:
+                raise OSError("refused")
+
+        feed = sink.inbox._feeds[source.name]
+        inbox = Inbox(sink.inbox._database, sink.projection, {"other": Down(feed._client, "other", "", feed._token)})
+        await inbox.prepare()
+        sound = [an_event("other", position, key=KEYS[1]) for position in (1, 2)]
+        with pytest.raises(OSError, match="refused"):
+            await inbox.deliver("other", [*sound, an_event("other", 7, key=KEYS[0])])
+        assert [n for _, _, n in await sink.effects()] == [-1, -2]
+        assert sum(await inbox.positions("other")) == 2
