@@ -191,6 +191,7 @@ def chromium(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(DRIVER))
     driver.set_page_load_timeout(PATIENCE_S)
+    driver.set_script_timeout(PATIENCE_S)
     yield driver
     driver.quit()
 
