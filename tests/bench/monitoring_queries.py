@@ -1,0 +1,154 @@
+"""Dashboard queries: how long any value, map and series takes with 10,000 institutions × 24 months in the cells.
+
+The cells are written by SQL, the requests go over HTTP to the service as it is; client and server share the machine.
+"""
+
+import argparse
+import asyncio
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from random import Random
+
+import asyncpg
+import httpx
+
+from services.monitoring.domain.periods import PeriodKind, period_at
+from shared.persistence.engine import dsn_of
+from shared.scope import Role
+from tests.bench.monitoring_load import Nation
+from tests.bench.report import figure, percentile
+from tests.integration.monitoring.support import Bench
+from tests.support.engines import a_broker, a_postgres
+from tests.support.issuer import Issuer
+from tests.support.services import Client, Neighbourhood, environment_of, free_port, serving
+
+LAST = 2026 * 12 + 9
+"""October 2026."""
+
+_FILL = """
+insert into cell (place, slot, period, v0, v1, v2, v3, as_of)
+select p.id, slot, month, 1 + random() * 3, random() * 4, random() * 2, random() * 5, 1790000000000000
+from place p, unnest(array[1, 2, 4, 6, 11, 12, 20, 21, 24, 25, 26, 27, 33]) slot,
+    generate_series($1::int, $2::int) month
+where p.level = 3
+union all
+select p.id, 22, codes.period, 20 + random() * 3, 15, 0, 0, 1790000000000000 from place p,
+    (select unnest(array[month, 200000 + month / 3, 300000 + (month - 8) / 12]) period
+     from generate_series($1::int, $2::int) month group by 1) codes where p.level = 3
+union all
+select p.id, 23, month, 150, 100, 1, 0, 1790000000000000 from place p,
+    generate_series($1::int, $2::int) month where p.level = 3 and month % 12 = 8
+"""
+_SUM = """
+insert into cell (place, slot, period, v0, v1, v2, v3, as_of)
+select above.id, slot, period, sum(v0), sum(v1), sum(v2), sum(v3), max(as_of)
+from cell join place p on p.id = cell.place
+cross join unnest(array[p.parent, left(p.parent, 4), '17']) up join place above on above.code = up
+where p.level = 3 group by 1, 2, 3 on conflict do nothing
+"""
+
+
+async def fill(url: str, institutions: int, months: int) -> Nation:
+    """A country in the tables."""
+    nation = Nation(institutions)
+
+    class Database:
+        """What Bench needs to know of a database."""
+
+    database = Database()
+    database.url = url  # type: ignore[attr-defined]  # the one thing
+    async with Bench(database) as bench:  # type: ignore[arg-type]  # as above
+        worker = await bench.worker()
+        await worker.take(nation.places())
+        connection = await bench.connection()
+        async with connection.transaction():
+            await connection.execute("select set_config('app.scope', 'all', true)")
+            await connection.execute(_FILL, LAST - months + 1, LAST)
+            await connection.execute(_SUM)
+    return nation
+
+
+async def measure(client: Client, nation: Nation, count: int) -> None:
+    """Time requests of each kind, one after the other."""
+    random = Random(5)
+    districts = sorted({f"17{region:02d}{district:03d}" for region in range(14) for district in range(15)})
+    regions = sorted({code[:4] for code in districts})
+
+    def place() -> str:
+        kind = random.random()
+        if kind < 0.1:
+            return "17"
+        return random.choice(regions if kind < 0.4 else districts if kind < 0.7 else nation.ids)
+
+    def period(indicator: str) -> str:
+        kinds = [PeriodKind.ACADEMIC_YEAR] if indicator == "I2" else list(PeriodKind)
+        return period_at(random.choice(kinds), LAST - random.randrange(12)).text
+
+    def indicator() -> str:
+        return random.choice(["F1", "F2", "F3", "I2", "I5", "S3"])
+
+    async def value() -> httpx.Response:
+        code = indicator()
+        return await client.get("/v1/values", indicator=code, place=place(), period=period(code))
+
+    async def children() -> httpx.Response:
+        code = indicator()
+        where = random.choice(["17", *regions, *districts])
+        return await client.get("/v1/values", indicator=code, place=where, period=period(code), children=True)
+
+    async def series() -> httpx.Response:
+        code = indicator()
+        kind = "academic_year" if code == "I2" else "month"
+        return await client.get("/v1/series", indicator=code, place=place(), kind=kind)
+
+    kinds: list[tuple[str, Callable[[], Awaitable[httpx.Response]]]] = [
+        ("value of any place and period", value),
+        ("values of all places below", children),
+        ("series of 24 months", series),
+    ]
+    for name, ask in kinds:
+        durations = []
+        for number in range(count + 20):
+            began = time.perf_counter()
+            answer = await ask()
+            answer.raise_for_status()
+            if number >= 20:
+                durations.append((time.perf_counter() - began) * 1000)
+        figure(name, percentile(durations, 0.95), "ms p95", p50_ms=round(percentile(durations, 0.5), 1), requests=count)
+
+
+async def run(institutions: int, months: int, count: int) -> None:
+    """Fill, serve, measure."""
+    with tempfile.TemporaryDirectory(prefix="hamkor-bench-") as folder:
+        async with a_postgres(Path(folder) / "postgres") as postgres, a_broker(Path(folder) / "broker") as broker:
+            database = await postgres.database("monitoring")
+            nation = await fill(database.url, institutions, months)
+            owner = await asyncpg.connect(dsn_of(database.owner_url))
+            await owner.execute("vacuum analyze")
+            await owner.close()
+            issuer = Issuer()
+            async with (
+                httpx.AsyncClient(timeout=60, trust_env=False) as http,
+                serving(issuer.app(), free_port()) as url,
+            ):
+                issuer.url = url
+                environment = environment_of(url, {"monitoring": database.url}, broker.setting, True)
+                near = Neighbourhood(issuer, environment | {"LOG_LEVEL": "error"}, http)
+                async with near.service("monitoring") as running:
+                    await measure(running.as_(Role.MINISTRY, "17"), nation, count)
+
+
+def main() -> None:
+    """Read the options and measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--institutions", type=int, default=10_000)
+    parser.add_argument("--months", type=int, default=24)
+    parser.add_argument("--requests", type=int, default=300)
+    options = parser.parse_args()
+    asyncio.run(run(options.institutions, options.months, options.requests))
+
+
+if __name__ == "__main__":
+    main()
