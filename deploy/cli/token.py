@@ -1,7 +1,6 @@
 """`hamkor token`: a bearer token to try the API with."""
 
 import json
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,20 +10,9 @@ import typer
 from deploy.cli.console import out
 from deploy.local.errors import StackError
 from deploy.local.folder import Folder
+from shared.scope import Role
 
 CLIENT = "hamkor-cli"
-
-
-class Role(StrEnum):
-    """Who the token speaks for."""
-
-    MINISTRY = "ministry"
-    REGION = "region"
-    DISTRICT = "district"
-    INSTITUTION = "institution"
-    ENTERPRISE = "enterprise"
-    OPERATOR = "operator"
-    SERVICE = "service"
 
 
 NEEDS_ORG = {

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 
 from deploy.cli.console import err, out
-from deploy.cli.token import Role, environment_of, fetch
+from deploy.cli.token import environment_of, fetch
 from deploy.local.errors import StackError
 from services.monitoring import LISTENS_TO
 from services.monitoring.domain.measures import BY_NAME, Kind
@@ -27,6 +27,7 @@ from shared.contracts.catalogue import REGISTRY
 from shared.contracts.events import Event
 from shared.ids import SHARDS
 from shared.messaging.feed import Feed
+from shared.scope import Role
 
 PAGE = 5000
 AT_ONCE = 6

@@ -14,9 +14,10 @@ from typing import Any
 
 import httpx
 
-from deploy.cli.token import Role, fetch
+from deploy.cli.token import fetch
 from deploy.local.ports import Ports
 from deploy.local.stack import Stack
+from shared.scope import Role
 from tests.bench.report import figure, percentile
 
 DISTRICTS = ("1708201", "1703202", "1726266", "1735401")

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from deploy.cli.token import Role
 from shared.clock import local_day, now
+from shared.scope import Role
 from tests.support.platform import Platform, User
 from tests.support.services import eventually
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import httpx
 
-from deploy.cli.token import Role, fetch
+from deploy.cli.token import fetch
 from deploy.local.environment import ROOT
 from deploy.local.stack import Stack
+from shared.scope import Role
 
 LANGUAGE_COLUMNS = {"uz": "name_uz_latn", "uz-Cyrl": "name_uz_cyrl", "ru": "name_ru", "en": "name_en"}
 
