@@ -29,6 +29,7 @@ from shared.i18n import Lang
 REGISTERS: tuple[Register[Any], ...] = (TerritoryRegister(), InstitutionRegister(), EnterpriseRegister())
 EXIT_FAULTS, EXIT_FILE, EXIT_PLATFORM, EXIT_INTERRUPTED = 1, 2, 3, 130
 DEFAULT_URL = "http://127.0.0.1:8100"
+FIRST_CONTACT = Patience(total_s=5)
 
 Source = Annotated[
     Path | None, typer.Argument(metavar="FILE", help="A .csv (UTF-8; comma, semicolon or tab) or .xlsx file.")
@@ -140,7 +141,7 @@ async def _import(register_: Register[Any], file: Path, options: _Options) -> in
     async with api_client(
         options.url, tokens=tokens, password=options.password, connections=options.at_once + 4, lang=options.lang
     ) as api:
-        waiting, api.patience = api.patience, Patience(total_s=5)
+        waiting, api.patience = api.patience, FIRST_CONTACT
         try:
             known: Known | None = await Known.of_platform(api, options.user)
         except (Problem, Unreachable) as error:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +73,44 @@ async def test_unknown_process_to_kill_is_named(tmp_path: Path) -> None:
     assert "there is no such process" in problems.decode()
 
 
-async def test_demo_fills_a_running_stack_and_a_restart_goes_on(tmp_path: Path) -> None:
-    async with Stack(tmp_path / "stack", ports=Ports.FREE) as stack, api_client(stack.url()) as api:
+@pytest.fixture(scope="module")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """A stack without any data."""
+    async with Stack(tmp_path_factory.mktemp("stack"), ports=Ports.FREE) as running:
+        yield running
+
+
+async def said_by(process: asyncio.subprocess.Process) -> str:
+    out, problems = await process.communicate()
+    return out.decode() + problems.decode()
+
+
+async def test_import_command_on_a_running_stack(stack: Stack, tmp_path: Path) -> None:
+    territory = str(ROOT / "shared" / "reference" / "territory.csv")
+    for said, arguments in (
+        ("221 new and 0 changed would be imported", ()),
+        ("221 new and 0 changed imported", ("--commit",)),
+        ("0 new and 0 changed imported, 221 unchanged, no faults", ("--commit",)),
+    ):
+        process = await hamkor("import", "territory", territory, "--url", stack.url(), *arguments)
+        output = await said_by(process)
+        assert process.returncode == 0, output
+        assert said in output
+    path = tmp_path / "enterprises.csv"
+    path.write_text("stir,name,size,isic_section,district\n301234567,A,small,C,1708401\n7,B,small,C,1708401\n")
+    foreign = await hamkor(
+        "import", "enterprises", str(path), "--commit", "--url", stack.url(), "--user", "region:1703"
+    )
+    output = await said_by(foreign)
+    assert foreign.returncode == 1, output
+    refused = await hamkor("import", "territory", territory, "--commit", "--url", stack.url(), "--user", "nobody")
+    output = await said_by(refused)
+    assert refused.returncode == 3, output
+    assert "nobody can't sign in" in output
+
+
+async def test_demo_fills_a_running_stack_and_a_restart_goes_on(stack: Stack) -> None:
+    async with api_client(stack.url()) as api:
         common = ("demo", "--url", stack.url(), "--institutions", "15", "--days", "5")
         filled = await hamkor(*common, "--no-forever")
         _, said = await filled.communicate()
