@@ -11,6 +11,7 @@ from deploy.local.ports import HOST
 SERVICES: tuple[str, ...] = ("partners", "agreements", "surveys", "monitoring")
 PROCESSES: tuple[str, ...] = (*SERVICES, "portal")
 ROOT = Path(__file__).resolve().parents[2]
+OURS = (*(f"{name.upper()}_" for name in PROCESSES), "AUTH_", "KAFKA_", "LOG_", "PRIVACY_", "SERVICE_")
 
 
 def url(port: int) -> str:
@@ -49,3 +50,8 @@ def compose(folder: Folder, ports: Mapping[str, int], outer: Mapping[str, str]) 
             del own[name]
     chosen = {f"{name.upper()}_PORT": str(port) for name, port in ports.items()}
     return {**own, **{name: value for name, value in outer.items() if value and name != "PATH"}, **chosen}
+
+
+def ours(variables: Mapping[str, str]) -> dict[str, str]:
+    """Those that Hamkor reads, to be kept in a file: whatever else the caller's shell holds is nobody's business."""
+    return {name: value for name, value in variables.items() if name.startswith(OURS)}

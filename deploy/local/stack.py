@@ -122,7 +122,8 @@ class Stack:
             self.ports = choose(PROCESSES, self._wish, self._outer)
             self.environment = environment.compose(self.folder, self.ports, self._outer)
             await asyncio.gather(self._start_databases(), self._start_kafka())
-            write_whole(self.folder.environment, json.dumps(self.environment, indent=1, sort_keys=True), mode=0o600)
+            told = json.dumps(environment.ours(self.environment), indent=1, sort_keys=True)
+            write_whole(self.folder.environment, told, mode=0o600)
             await self._migrate()
             await self._start_all(self._service(name) for name in PROCESSES)
         except BaseException:

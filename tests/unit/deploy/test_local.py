@@ -138,3 +138,17 @@ def test_state_is_written_whole(tmp_path: Path) -> None:
 
     assert json.loads(folder.state.read_text()) == {"pid": 1, "processes": {}}
     assert [file.name for file in tmp_path.iterdir() if file.name.startswith(".stack")] == []
+
+
+def test_file_of_the_environment_keeps_nothing_else_of_the_callers_shell(tmp_path: Path) -> None:
+    folder = Folder(tmp_path)
+    folder.make()
+    outer = {"AWS_SECRET_ACCESS_KEY": "x", "HOME": "/home/x", "PRIVACY_K": "12", "PORTAL_DEMO_PASSWORD": "demo"}
+    variables = environment.compose(folder, PREFERRED, outer) | engines(folder)
+    kept = environment.ours(variables)
+    assert "AWS_SECRET_ACCESS_KEY" in variables
+    assert not {"AWS_SECRET_ACCESS_KEY", "HOME", "PATH"} & set(kept)
+    assert {"PRIVACY_K", "PORTAL_DEMO_PASSWORD", "AUTH_TOKEN_URL", "SERVICE_CLIENT_SECRET_FILE"} <= set(kept)
+    load_portal_settings(kept)
+    for name in PROCESSES[:-1]:
+        load_settings(name, kept)
