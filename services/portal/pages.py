@@ -1,6 +1,7 @@
 """The pages: a place with its indicators, what is behind a number, the register, help and attribution."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,11 @@ def sign_in_address(request: Request) -> str:
     return "/sign-in" if here == "/" else f"/sign-in?{urlencode({'next': here})}"
 
 
+def page_number(text: str) -> int:
+    """The page of a table that an address asks for; the first one where that is no plain number."""
+    return min(int(text), 10_000) if re.fullmatch("[1-9][0-9]{0,8}", text) else 1
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
     """Who reads a page: their session, language and view of the indicators."""
@@ -58,7 +64,6 @@ def page_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, secure: boo
         query = request.query_params
         sort = query.get("sort", "-value")
         column = sort.removeprefix("-")
-        page = query.get("page", "1")
         return Choice(
             place,
             indicator.code,
@@ -66,7 +71,7 @@ def page_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, secure: boo
             column if column in places.SORTS else "value",
             sort.startswith("-"),
             query.get("q", "").strip()[:100],
-            min(int(page), 10_000) if page.isdigit() and int(page) > 0 else 1,
+            page_number(query.get("page", "1")),
             root,
         )
 
