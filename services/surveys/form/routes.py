@@ -23,6 +23,7 @@ from shared.i18n import Lang, negotiate
 from shared.persistence.engine import is_transient
 from shared.persistence.unit_of_work import Database
 from shared.scope import SYSTEM
+from shared.web.middleware import BodyTooLarge
 
 log = structlog.get_logger(__name__)
 
@@ -168,7 +169,10 @@ def _see(address: str) -> Response:
 
 async def _sent(request: Request) -> Sent | None:
     """The form's fields, or None if there is more than any honest form sends."""
-    body = await request.body()
+    try:
+        body = await request.body()
+    except BodyTooLarge:
+        return None
     if len(body) > MAX_FORM_BYTES:
         return None
     try:

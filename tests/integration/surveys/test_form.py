@@ -147,6 +147,7 @@ async def test_what_no_honest_form_sends_is_refused_without_harm(office: Office)
     url = f"{office.running.base}/s/{code}"
     http = office.running.http
     assert (await http.post(url, data={"comment": "x" * 70_000})).status_code == 413
+    assert (await http.post(url, data={"comment": "x" * 1_020_000})).status_code == 413
     assert (await http.post(url, data={f"f{n}": "1" for n in range(600)})).status_code == 413
     assert (await http.post(url, content=b"\xff\xfe%00=%00&phase=%ff")).status_code == 422
     assert (await http.post(url, json={"phase": 1})).status_code == 422
