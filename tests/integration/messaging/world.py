@@ -377,7 +377,10 @@ async def settled(source: Source, *sinks: Sink, timeout_s: float = 120.0) -> Non
     for sink in sinks:
 
         async def passed(sink: Sink = sink) -> bool:
-            applied = await sink.sql("select position from inbox where source = $1 order by shard", source.name)
+            try:
+                applied = await sink.sql("select position from inbox where source = $1 order by shard", source.name)
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                return False  # the database is down or on its way back
             return len(applied) == SHARDS and all(
                 row["position"] >= head for row, head in zip(applied, heads, strict=True)
             )
