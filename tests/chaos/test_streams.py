@@ -14,7 +14,7 @@ from tests.integration.messaging.world import World
 from tests.support.engines import Postgres, a_broker, a_postgres
 from tests.support.issuer import Issuer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.mark.parametrize("seed", [1])

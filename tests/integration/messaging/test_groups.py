@@ -14,7 +14,7 @@ from tests.support.engines import Postgres
 from tests.support.issuer import Issuer
 from tests.support.kafka import RealKafka
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture
