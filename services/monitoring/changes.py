@@ -16,7 +16,7 @@ from services.monitoring.commands import CHANNEL
 from services.monitoring.directory import Directory
 from services.monitoring.domain.definitions import INDICATORS
 from services.monitoring.domain.measures import COLUMNS
-from services.monitoring.domain.territory import Place
+from services.monitoring.domain.territory import Level, Place
 from shared.persistence.engine import dsn_of
 from shared.persistence.unit_of_work import Database
 from shared.retry import Backoff
@@ -116,6 +116,8 @@ class Changes:
         for watcher in self._watchers:
             root = watcher.place.path
             codes = {place.code for place in places if place.path.startswith(root)}
+            if message.get("more") and watcher.place.level is Level.INSTITUTION:
+                codes.add(watcher.place.code)  # too many institutions moved to name them: it may be one of them
             watcher.notice(codes, indicators, message["as_of"])
 
     async def stream(self, place: Place) -> AsyncIterator[ServerSentEvent]:

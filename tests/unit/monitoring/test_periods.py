@@ -1,0 +1,52 @@
+"""Periods: what people write, what cells hold."""
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.monitoring.domain.periods import (
+    BadPeriod,
+    PeriodKind,
+    codes_of,
+    month_of,
+    parse,
+    period_at,
+    quarter_code,
+    text_of,
+    year_code,
+)
+
+MONTHS = st.integers(2013 * 12, 2099 * 12)
+
+
+@given(MONTHS, st.sampled_from(PeriodKind))
+def test_text_and_code_name_the_same_period(month: int, kind: PeriodKind) -> None:
+    period = period_at(kind, month)
+    assert parse(period.text) == period
+    assert text_of(period.code) == period.text
+    assert period.first <= month <= period.last
+    assert period.code in codes_of(month)
+    assert codes_of(month) == (month, quarter_code(month), year_code(month))
+
+
+@given(st.dates())
+def test_no_month_is_taken_for_a_quarter_or_year(day: date) -> None:
+    assert month_of(day) < min(quarter_code(0), year_code(8))
+    assert quarter_code(month_of(day)) < year_code(8)
+
+
+def test_academic_year_begins_in_september() -> None:
+    assert parse("2025-26").first == month_of(date(2025, 9, 1))
+    assert parse("2025-26").last == month_of(date(2026, 8, 31))
+    assert period_at(PeriodKind.ACADEMIC_YEAR, month_of(date(2026, 8, 31))).text == "2025-26"
+    assert period_at(PeriodKind.ACADEMIC_YEAR, month_of(date(2026, 9, 1))).text == "2026-27"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "2026", "2026-13", "2026-00", "2026-Q5", "2025-27", "26-09", "2026-9", "2026-09 "]
+)
+def test_what_is_no_period_is_refused(text: str) -> None:
+    with pytest.raises(BadPeriod, match="2026-Q3"):
+        parse(text)
