@@ -40,9 +40,10 @@ def write_report(path: Path, faults: Sequence[Fault], texts: Texts) -> None:
         writer = csv.writer(file, delimiter=";")
         writer.writerow(HEADER)
         for fault in faults:
-            writer.writerow([fault.row, fault.column, _harmless(fault.value), *texts.of(fault), fault.rule])
+            cells = (fault.column, fault.value, *texts.of(fault), fault.rule)  # messages may begin with the value
+            writer.writerow([fault.row, *map(_harmless, cells)])
 
 
 def _harmless(value: str) -> str:
     """A cell that a spreadsheet won't take for a formula."""
-    return f"'{value}" if value[:1] in "=+-@" else value
+    return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value

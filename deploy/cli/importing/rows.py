@@ -1,5 +1,6 @@
 """Rows into entries: each cell is checked; a fault names the row, the column, and what to do."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -128,5 +129,7 @@ def _fault(row: int, cells: Mapping[str, str], known: Iterable[str], error: Any)
         rule, _, detail = str(cause).partition(":")
         context = {"detail": detail}
     params = {name: value for name, value in context.items() if isinstance(value, str | int | float)}
+    if rule == "enum":  # pydantic writes 'a', 'b' or 'c', in English
+        params["expected"] = ", ".join(re.findall(r"'([^']*)'", str(context.get("expected"))))
     column = column if column in known else ""
     return Fault(row, column, cells.get(column, ""), rule, params)

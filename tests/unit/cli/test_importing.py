@@ -1,5 +1,6 @@
 """Files of people: whatever is wrong is named with its row, its column and what to do."""
 
+import csv
 import re
 from datetime import date, datetime
 from pathlib import Path
@@ -225,10 +226,18 @@ def test_unknown_column_is_left_out_and_said(tmp_path: Path) -> None:
     assert understand(("STIR", "name", "Size", "isic section", "district"), EnterpriseRegister.columns).unknown == ()
 
 
+def test_choices_are_listed_without_words_of_another_language(tmp_path: Path) -> None:
+    (fault,) = check(tmp_path, EnterpriseRegister(), ENTERPRISE, "301234567;A;huge;C;1708401").faults
+    assert "micro, small, medium, large" in Texts(Lang.RU).of(fault)[1]
+
+
 def test_report_cannot_be_taken_for_formulas(tmp_path: Path) -> None:
     path = tmp_path / "errors.csv"
     write_report(path, [Fault(2, "stir", "=1+1", "stir")], Texts(Lang.EN))
-    assert ";'=1+1;" in path.read_text(encoding="utf-8-sig")
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.reader(file, delimiter=";"))
+    assert rows[1][2] == "'=1+1"
+    assert not [cell for row in rows for cell in row if cell.startswith("=")]
 
 
 def test_catalogues_agree() -> None:
