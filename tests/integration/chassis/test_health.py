@@ -47,9 +47,12 @@ async def test_metrics_move_with_the_work(service: Running) -> None:
         return await published() > before
 
     await eventually(more, "the relay's counter moves")
-    text = (await service.http.get(service.base + "/metrics")).text
-    assert 'route="/v1/territory/{soato}"' in text
-    assert 'hamkor_relay_lag_events{service="partners"} 0.0' in text
+
+    async def caught_up() -> bool:
+        text = (await service.http.get(service.base + "/metrics")).text
+        return 'route="/v1/territory/{soato}"' in text and 'hamkor_relay_lag_events{service="partners"} 0.0' in text
+
+    await eventually(caught_up, "the relay has nothing left")
 
 
 async def test_http_serves_and_ends_in_time_without_kafka(
