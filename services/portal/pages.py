@@ -21,9 +21,9 @@ from services.portal.rendering import Pages
 from services.portal.sessions import Session
 from services.portal.sign_in import SessionEnded, SignIn, local_path
 from shared import clock
-from shared.errors import NotFound
+from shared.errors import Forbidden, NotFound
 from shared.i18n import Lang
-from shared.scope import Role
+from shared.scope import EDUCATION, Role
 
 LINEAGE_ROWS = 25
 SEARCH_ROWS = 30
@@ -189,6 +189,8 @@ def page_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, secure: boo
     @router.get("/indicators")
     async def indicators(request: Request) -> Response:
         who = await reader(request)
+        if who.session.role not in EDUCATION:
+            raise Forbidden
         return pages.page(request, "indicators.html", indicators=await who.monitoring.indicators())
 
     @router.get("/about")

@@ -41,3 +41,22 @@ async def test_service_that_does_not_answer_is_shown_as_such(browser: httpx.Asyn
     page = await browser.get("/operations", headers={"accept-language": "en"})
     assert page.status_code == 200
     assert page.text.count("no answer") == 4
+
+
+@pytest.mark.parametrize(
+    ("username", "shown", "hidden"),
+    [
+        ("jizzakh", ["/search", "/indicators"], ["/operations"]),
+        ("operator", ["/operations"], ["/search", "/indicators"]),
+        ("enterprise:0199-e", ["/about"], ["/search", "/indicators", "/operations"]),
+    ],
+)
+async def test_menu_offers_what_the_role_may_open(
+    browser: httpx.AsyncClient, username: str, shown: list[str], hidden: list[str]
+) -> None:
+    await sign_in(browser, username)
+    page = (await browser.get("/about")).text
+    assert all(f'href="{path}"' in page for path in shown)
+    assert not any(f'href="{path}"' in page for path in hidden)
+    for path in set(hidden) & {"/indicators", "/operations"}:
+        assert (await browser.get(path)).status_code == 403
