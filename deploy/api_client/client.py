@@ -99,7 +99,7 @@ class Api:
                 response = await self.http.request(
                     method,
                     self._door(service) + path,
-                    params=parameters,
+                    params=parameters or None,  # an empty mapping would take away the query in the path
                     json=body,
                     headers=headers,
                     timeout=self.patience.request_s,

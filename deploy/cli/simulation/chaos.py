@@ -21,6 +21,8 @@ class Chaos:
     names: Sequence[str]
     seed: int
     killed: Counter[str] = field(default_factory=Counter)
+    through: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once every name has been killed and is well again."""
 
     def check(self) -> None:
         """Raise StackError for a name that no process has."""
@@ -30,7 +32,7 @@ class Chaos:
                 raise StackError(f"--kill {name}: there is no such process. Name one of: {known}.")
 
     async def rage(self) -> None:
-        """Kill until cancelled; each name once at least where there is time."""
+        """Kill until cancelled: every name once, then any."""
         random = chance(self.seed, "kill")
         turn = 0
         while True:
@@ -42,3 +44,5 @@ class Chaos:
             await asyncio.sleep(0.2)
             while self.stack.process(name).state is not State.READY:  # noqa: ASYNC110 - a state, not an event
                 await asyncio.sleep(0.1)
+            if turn >= len(self.names):
+                self.through.set()

@@ -241,4 +241,5 @@ def _not_told_yet(act: Act, problem: Problem) -> bool:
 
 
 def _rules(problem: Problem) -> str:
-    return " ".join(sorted({f"{error.field}={error.rule}" for error in problem.errors}))
+    state = [str(problem.more["state"])] if "state" in problem.more else []
+    return " ".join(state + sorted({f"{error.field}={error.rule}" for error in problem.errors}))

@@ -17,7 +17,8 @@ from deploy.cli.importing.territory import TerritoryRegister
 from deploy.cli.simulation.chaos import Chaos
 from deploy.cli.simulation.country import plan
 from deploy.cli.simulation.execution import Disturbances, Ledger, Pace, Performer
-from deploy.cli.simulation.history import Known, Progress, live_through, questionnaires
+from deploy.cli.simulation.history import Known, Progress, inhabitants, live_through, questionnaires
+from deploy.cli.simulation.live import live
 from deploy.cli.simulation.machinery import Buckets, Machinery, collect_freshness, machinery
 from deploy.cli.simulation.proof import Proof, prove, settle
 from deploy.cli.simulation.work import World
@@ -81,7 +82,7 @@ async def _prove(
         raging = asyncio.create_task(chaos.rage()) if options.kill else None
         working = time.monotonic()
         try:
-            await act(options, performer, step)
+            await act(options, performer, step, chaos.through if options.kill else None)
         except BaseException:
             measuring.cancel()
             raise
@@ -97,14 +98,18 @@ async def _prove(
     return _summary(options, performer.ledger, proof, verdict, chaos, freshness[0], worked_s, began)
 
 
-async def act(options: Options, performer: Performer, step: Callable[[Progress], None]) -> None:
-    """The activity of the options' country."""
+async def act(
+    options: Options, performer: Performer, step: Callable[[Progress], None], until: asyncio.Event | None
+) -> None:
+    """The history of the options' country; then its life goes on as long as `until` is not set."""
     country = plan(options.seed, options.institutions)
     world = World(clock.local_day(clock.now()))
     await questionnaires(performer, world)
     progress = Progress()
     progress.on_step = lambda: step(progress)
     await live_through(country, Known(), performer, world, options.days, AT_ONCE, progress)
+    if until is not None and not until.is_set():
+        await live(await inhabitants(country, performer), world, performer, str(options.seed), until)
 
 
 async def import_territory(api: Api) -> None:

@@ -13,14 +13,23 @@ BESIDE_EACH_OTHER = 12
 AFTER_SILENCE_S = 5.0
 
 
-async def live(institutions: Sequence[Institution], world: World, performer: Performer, seed: str) -> None:
-    """Let institutions work until cancelled; `performer` has the pace. A silent platform is waited for."""
+async def live(
+    institutions: Sequence[Institution],
+    world: World,
+    performer: Performer,
+    seed: str,
+    enough: asyncio.Event | None = None,
+) -> None:
+    """Let institutions work until cancelled, or until what they have begun is done after `enough` is set.
+
+    `performer` has the pace. A silent platform is waited for.
+    """
     random = chance(seed, "live")
     number = 0
 
     async def work() -> None:
         nonlocal number
-        while True:
+        while enough is None or not enough.is_set():
             number += 1
             world.today = clock.local_day(clock.now())
             mine = chance(random.getrandbits(64))

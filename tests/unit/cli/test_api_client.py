@@ -103,3 +103,16 @@ async def test_wrong_password_is_a_refusal_that_says_what_to_check() -> None:
     http = httpx.AsyncClient(transport=httpx.MockTransport(handler))
     with pytest.raises(Problem, match="HAMKOR_PASSWORD"):
         await PasswordTokens(http, "http://portal/oidc/token", "x")("ministry")
+
+
+async def test_query_in_the_path_is_kept() -> None:
+    asked: list[str] = []
+
+    def handler(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(200, json={})
+
+    api = an_api(handler)
+    await api.get("ministry", "agreements", "/v1/agreements?status=active")
+    await api.get("ministry", "agreements", "/v1/agreements", status="active")
+    assert asked == ["http://portal/api/agreements/v1/agreements?status=active"] * 2
