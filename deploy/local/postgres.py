@@ -183,6 +183,7 @@ class EmbeddedPostgres:
         if self._user is None:
             return
         owner = pwd.getpwnam(self._user)
+        # At every start: what is above may have been closed again meanwhile (pytest does so with its folders).
         for room in (self._data, run):
             os.chown(room, owner.pw_uid, owner.pw_gid)
             _let_through(room)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from deploy.local.errors import ProcessFailed
+from deploy.local.errors import ProcessFailed, StackError
 
 LEASH = Path(__file__).with_name("leash.py")
 EXIT_WRONG_SETTINGS = 78  # EX_CONFIG of sysexits.h: trying again can't help
@@ -185,7 +185,7 @@ class Process:
         try:
             await self.program.prepare()
             child = await self._spawn()
-        except OSError as error:
+        except (OSError, StackError) as error:
             return f"could not start: {error}", None
         try:
             exit_ = asyncio.create_task(child.wait())

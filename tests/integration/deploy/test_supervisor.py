@@ -13,11 +13,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from deploy.local.errors import AlreadyRunning, PortTaken, ProcessFailed
+from deploy.local.errors import AlreadyRunning, PortTaken, ProcessFailed, StackError
 from deploy.local.folder import Folder
-from deploy.local.process import State
+from deploy.local.process import Process, Program, State
 from deploy.local.stack import Stack
-from tests.support.stack import Changes, a_stack, family, is_alive, until
+from tests.support.stack import QUICK, Changes, a_stack, family, is_alive, until
 
 NAMES = {"postgres", "broker", "partners", "agreements", "surveys", "monitoring", "portal"}
 
@@ -155,6 +155,23 @@ async def test_service_that_cannot_start_stops_the_start_and_says_why(tmp_path: 
 
     assert changes.of("surveys").count(State.STARTING) == 3
     assert all(process.pid is None for process in stack.processes.values())
+
+
+async def test_program_whose_preparation_fails_is_tried_again_and_then_given_up_with_the_reason(tmp_path: Path) -> None:
+    tries = 0
+
+    async def refuse() -> None:
+        nonlocal tries
+        tries += 1
+        raise StackError("the disk is full")
+
+    program = Program("doomed", ("/bin/true",), {}, tmp_path, prepare=refuse)
+    process = Process(program, tmp_path / "doomed.log", Changes(), QUICK)
+    process.start()
+
+    with pytest.raises(ProcessFailed, match=r"doomed could not start: the disk is full"):
+        await process.until_ready()
+    assert tries == QUICK.tries_at_start
 
 
 async def test_named_port_that_is_taken_is_refused_in_one_sentence(tmp_path: Path) -> None:
