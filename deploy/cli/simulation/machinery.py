@@ -12,7 +12,7 @@ import httpx
 
 from shared.contracts.events import SERVICES, Event
 from shared.ids import SHARDS
-from shared.messaging.feed import PAGE, Feed
+from shared.messaging.feed import Feed
 
 HISTOGRAM = "hamkor_indicator_freshness_seconds_bucket"
 
@@ -48,12 +48,9 @@ class Machinery:
         """Every event of a service's log, shard by shard in order."""
         for shard in range(SHARDS):
             after = 0
-            while True:
-                page = await self.feeds[service].events(shard, after)
+            while page := await self.feeds[service].events(shard, after):
                 for event in page:
                     yield event
-                if len(page) < PAGE:
-                    break
                 after = page[-1].position
 
     async def freshness(self) -> "Buckets":
