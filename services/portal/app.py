@@ -45,6 +45,8 @@ from shared.web.middleware import Observe
 
 log = structlog.get_logger(__name__)
 
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+"""Hosts on which a sign-in page without passwords is nobody else's business."""
 MESSAGES = Path(__file__).parent / "messages"
 
 
@@ -100,6 +102,8 @@ def build(
 
 
 def _embedded_issuer(settings: PortalSettings, upstreams: Upstreams, pages: Pages) -> APIRouter:
+    if settings.host not in LOOPBACK:
+        log.warning("issuer.open_to_the_network", host=settings.host, remedy="PORTAL_EMBEDDED_ISSUER=false")
     key = load_or_make_key(settings.issuer_key_file)
     clients = Clients(
         portal_id=settings.client_id,
