@@ -32,18 +32,22 @@ class Observe:
             enter_trace(incoming)
         started = time.perf_counter()
         status = 500
+        began_streaming: float | None = None
 
         async def watch(message: Message) -> None:
-            nonlocal status
+            nonlocal status, began_streaming
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if dict(message.get("headers", ())).get(b"content-type", b"").startswith(b"text/event-stream"):
+                    began_streaming = time.perf_counter()
             await send(message)
 
         try:
             await self._app(scope, receive, watch)
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
-            elapsed_s = time.perf_counter() - started
+            # A change stream lasts as long as somebody listens: what counts is how soon it began.
+            elapsed_s = (began_streaming or time.perf_counter()) - started
             REQUEST_SECONDS.labels(self._service, scope["method"], route, str(status)).observe(elapsed_s)
             if path not in QUIET and (status >= 500 or elapsed_s > 1.0):
                 log.info(
