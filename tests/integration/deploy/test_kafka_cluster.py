@@ -7,8 +7,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from confluent_kafka.admin import AdminClient, ConfigResource
 
 from deploy.kafka.topics import MIN_INSYNC, PARTITIONS, REPLICATION, ensure, topics
-from shared.contracts.topics import DEAD_LETTER_TOPICS, EVENT_TOPICS
+from shared.contracts.topics import DEAD_LETTER_TOPICS, EVENT_TOPICS, TOPICS
 from tests.support.kafka import RealKafka
+from tests.support.stack import until
 
 pytestmark = pytest.mark.kafka
 
@@ -20,8 +21,10 @@ async def kafka(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RealK
         yield running
 
 
-def test_topics_are_made_once_and_as_designed(kafka: RealKafka) -> None:
+async def test_topics_are_made_once_and_as_designed(kafka: RealKafka) -> None:
     admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers})
+    # The broker that is asked may hear of a new topic a moment after the controller has made it.
+    await until(lambda: set(TOPICS) <= admin.list_topics(timeout=10).topics.keys(), "every broker knows the topics")
     there = admin.list_topics(timeout=10).topics
 
     assert {name: len(there[name].partitions) for name in EVENT_TOPICS} == dict.fromkeys(EVENT_TOPICS, PARTITIONS)
