@@ -20,7 +20,7 @@ from shared.web.app import create_app, make_chassis
 def build() -> FastAPI:
     """The application, from the environment's settings."""
     settings = load_settings("monitoring")
-    # A batch makes very many small objects that live as long as it does: looking for garbage among them costs a quarter.
+    # A batch makes very many small objects that live as long as it does: looking for garbage there costs a quarter.
     gc.set_threshold(100_000, 50, 100)
     configure_logs(settings.service, settings.log_level, settings.log_format)
     chassis = make_chassis(settings, Path(__file__).parent)
@@ -34,5 +34,5 @@ def build() -> FastAPI:
         permissions=PERMISSIONS,
         projection=Indicators(Applier(settings.privacy_k)),
         listens_to=LISTENS_TO,
-        consumer_settings=ConsumerSettings(max_records=20_000),
+        consumer_settings=ConsumerSettings(max_records=5_000),
     )
