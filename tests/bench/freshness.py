@@ -1,11 +1,16 @@
 """Freshness: from a command's acknowledgement in a service to its value readable in monitoring, under load.
 
-A stack of its own on the embedded engines; 200 commands a second go to the services, each appending one event, while a
-prober reports an enrolment, then asks monitoring until the new value stands there.
+A stack of its own on the embedded engines. A second process carries out 200 commands of partners a second – the
+service's own use cases, one transaction and one event each, without HTTP, which would measure the client – while a
+prober reports an enrolment over HTTP, then asks monitoring until the new value stands there.
 """
 
 import argparse
 import asyncio
+import contextlib
+import itertools
+import signal
+import sys
 import tempfile
 import time
 import uuid
@@ -15,13 +20,20 @@ from typing import Any
 import httpx
 
 from deploy.cli.token import fetch
+from deploy.local.environment import ROOT
 from deploy.local.ports import Ports
 from deploy.local.stack import Stack
+from services.partners.commands.institutions import report_enrolment
+from services.partners.domain.institutions import ReportEnrolment
+from shared.persistence.engine import make_engine
+from shared.persistence.unit_of_work import Database
 from shared.scope import Role
+from shared.settings import load_settings
 from tests.bench.report import figure, percentile
 
 DISTRICTS = ("1708201", "1703202", "1726266", "1735401")
 YEAR = "2025-26"
+WORKERS = 8
 NAMES = {"uz": "n", "uz-Cyrl": "н", "ru": "н", "en": "n"}
 
 
@@ -62,51 +74,71 @@ class Caller:
 async def measure(rate: float, seconds: float) -> None:
     """Start the stack, load it, probe it, print the figures."""
     with tempfile.TemporaryDirectory(prefix="hamkor-bench-") as folder:
-        limits = httpx.Limits(max_connections=100)
-        async with Stack(Path(folder), ports=Ports.FREE) as stack, httpx.AsyncClient(timeout=30, limits=limits) as http:
+        async with Stack(Path(folder), ports=Ports.FREE) as stack, httpx.AsyncClient(timeout=30) as http:
             caller = Caller(stack, http, await asyncio.to_thread(fetch, stack.environment, Role.MINISTRY))
             for soato in ("17", *sorted({district[:4] for district in DISTRICTS}), *DISTRICTS):
                 await caller.command("PUT", f"/v1/territory/{soato}", {"names": NAMES})
-            institutions = [
-                (
-                    await caller.command(
-                        "POST",
-                        "/v1/institutions",
-                        {
-                            "code": f"B-{number}",
-                            "name": f"Texnikum {number}",
-                            "kind": "technikum",
-                            "district": DISTRICTS[number % len(DISTRICTS)],
-                            "opened_on": "2020-09-01",
-                        },
-                    )
-                )["id"]
-                for number in range(100)
-            ]
-            probed, *loaded = institutions
-            stop = asyncio.Event()
-            load = asyncio.create_task(drive(caller, loaded, rate, stop))
+            probed, *loaded = [await an_institution(caller, number) for number in range(100)]
+            loading = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "tests.bench.freshness", "--rate", str(rate), "--load", *loaded),
+                env=stack.environment,
+                cwd=ROOT,
+                stdout=asyncio.subprocess.PIPE,
+            )
+            assert loading.stdout is not None
+            await loading.stdout.readline()  # says when it has begun
             latencies_ms = await probe(caller, probed, seconds)
-            stop.set()
-            sent, elapsed_s = await load
-            figure("load", sent / elapsed_s, "events/s", wanted=rate)
+            loading.send_signal(signal.SIGTERM)
+            reached = float((await loading.stdout.read()).decode())
+            await loading.wait()
+            figure("load", reached, "events/s", wanted=rate)
             figure("freshness_p50", percentile(latencies_ms, 0.50), "ms", samples=len(latencies_ms))
             figure("freshness_p99", percentile(latencies_ms, 0.99), "ms", samples=len(latencies_ms), target=250)
 
 
-async def drive(caller: Caller, institutions: list[str], rate: float, stop: asyncio.Event) -> tuple[int, float]:
-    """Send commands at a steady rate, open loop: a slow answer delays no later command."""
-    began = time.perf_counter()
-    sent = 0
-    async with asyncio.TaskGroup() as group:
+async def an_institution(caller: Caller, number: int) -> str:
+    """Register an institution; returns its id."""
+    body = {
+        "code": f"B-{number}",
+        "name": f"Texnikum {number}",
+        "kind": "technikum",
+        "district": DISTRICTS[number % len(DISTRICTS)],
+        "opened_on": "2020-09-01",
+    }
+    return str((await caller.command("POST", "/v1/institutions", body))["id"])
+
+
+async def load(institutions: list[str], rate: float) -> None:
+    """Carry out commands at a steady rate until SIGTERM; prints "begun", and at the end the rate that was reached."""
+    settings = load_settings("partners")
+    database = Database("partners", make_engine(settings.database_url, application="bench-load"))
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+
+    async def report(number: int) -> None:
+        command = ReportEnrolment(places=60 + number % 90, first_choice=number % 200)
+        async with database.unit_of_work() as uow:
+            await report_enrolment(uow, institutions[number % len(institutions)], YEAR, command)
+
+    sys.stdout.write("begun\n")
+    sys.stdout.flush()
+    began, taken, done = time.perf_counter(), itertools.count(), 0
+
+    async def work() -> None:
+        # Each command has its time; eight at once may be late, but never pile up.
+        nonlocal done
         while not stop.is_set():
-            due = int((time.perf_counter() - began) * rate)
-            while sent < due:
-                path = f"/v1/institutions/{institutions[sent % len(institutions)]}/enrolments/{YEAR}"
-                group.create_task(caller.command("PUT", path, {"places": 60 + sent % 90, "first_choice": sent % 200}))
-                sent += 1
-            await asyncio.sleep(0.005)
-    return sent, time.perf_counter() - began
+            number = next(taken)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), max(0.0, began + number / rate - time.perf_counter()))
+            await report(number)
+            done += 1
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(WORKERS):
+            group.create_task(work())
+    sys.stdout.write(f"{done / (time.perf_counter() - began)}\n")
+    await database.engine.dispose()
 
 
 async def probe(caller: Caller, institution: str, seconds: float) -> list[float]:
@@ -130,8 +162,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rate", type=float, default=200.0, help="events a second")
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--load", nargs="+", metavar="INSTITUTION", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    asyncio.run(measure(arguments.rate, arguments.seconds))
+    asyncio.run(load(arguments.load, arguments.rate) if arguments.load else measure(arguments.rate, arguments.seconds))
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ async def start(folder: Path, page: str) -> tuple[asyncio.subprocess.Process, fl
         async with asyncio.timeout(180):
             while True:
                 with contextlib.suppress(httpx.HTTPError):
-                    if (await http.get(page)).status_code == 200:
+                    if (await http.get(page, headers={"Accept": "text/html"})).status_code == 200:
                         return process, time.perf_counter() - began
                 if process.returncode is not None:
                     raise SystemExit(f"hamkor up ended with {process.returncode}")
