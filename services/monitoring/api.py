@@ -116,15 +116,20 @@ class Reading:
             if children:
                 until = queries.end_of(when, self.this_month)
                 below = self.directory.below(root, until, edge.principal)
-            found = await queries.values(connection, asked, [root, *below], when, self.this_month, self.k)
+            own = await queries.values(connection, asked, [root], when, self.this_month, self.k)
+            found = (
+                await queries.values(connection, asked, below, when, self.this_month, self.k, parts=False)
+                if below
+                else []
+            )
         answer: dict[str, Any] = {
             "indicator": asked.code,
             "period": when.text,
-            "value": _valued(found[0], edge.lang),
+            "value": _valued(own[0], edge.lang),
         }
         if children:
             answer["children"] = [
-                _valued(each, edge.lang) for each in found[1:] if each.place.active or each.value.numerator
+                _valued(each, edge.lang) for each in found if each.place.active or each.value.numerator
             ]
         return json_response(answer)
 

@@ -127,11 +127,17 @@ class Indicator:
     lineage: tuple[Window, ...] = ()
 
     @property
+    def core(self) -> frozenset[int]:
+        """The measures behind the value itself and its coverage, without its parts."""
+        terms = [self.numerator, self.denominator, self.coverage, *(self.own or ())]
+        read = {measure for term in terms if term for measure in term.measures}
+        return frozenset(read | ({INSTITUTIONS} if self.coverage else set()))
+
+    @property
     def measures(self) -> frozenset[int]:
         """Every measure that the indicator reads."""
-        terms = [self.numerator, self.denominator, self.coverage, *(self.own or ()), *self.parts.values()]
-        read = {measure for term in terms if term for measure in term.measures}
-        return frozenset(read | set(self.spread or ()) | ({INSTITUTIONS} if self.coverage else set()))
+        parts = {measure for term in self.parts.values() for measure in term.measures}
+        return self.core | parts | set(self.spread or ())
 
 
 def deviation(total: int, count: int, squares: int) -> float | None:

@@ -19,8 +19,10 @@ class Value:
     parts: Mapping[str, float | None]
 
 
-def value_of(indicator: Indicator, amounts: Amounts, *, institution: bool, withheld: bool, k: int) -> Value:
-    """The indicator's value from its measures' amounts.
+def value_of(
+    indicator: Indicator, amounts: Amounts, *, institution: bool, withheld: bool, k: int, parts: bool = True
+) -> Value:
+    """The indicator's value from its measures' amounts; without its `parts` if they aren't wanted.
 
     `institution`: at the institution itself. `withheld`: responses are there, but fewer than k are new (surveys).
     Counts of persons between 0 and k are withheld, and so is a part that, or whose rest, is such a count.
@@ -33,7 +35,17 @@ def value_of(indicator: Indicator, amounts: Amounts, *, institution: bool, withh
         at_work = amounts(INSTITUTIONS)
         coverage = min(1.0, indicator.coverage(amounts) / at_work) if at_work > 0 else None
     if withheld or (indicator.privacy is Privacy.PERSONS and 0 < numerator < k):
-        return Value(None, None, None, coverage, True, dict.fromkeys(indicator.parts))
+        return Value(None, None, None, coverage, True, dict.fromkeys(indicator.parts) if parts else {})
+    shown = _parts(indicator, amounts, numerator, k) if parts else {}
+    if denominator is None:
+        return Value(numerator, numerator, None, coverage, False, shown)
+    if denominator <= 0:
+        # Nothing to divide by. Where nothing was reported either, there is no number at all: null is not zero.
+        return Value(None, numerator or None, denominator or None, coverage, False, shown)
+    return Value(numerator / denominator / indicator.scale, numerator, denominator, coverage, False, shown)
+
+
+def _parts(indicator: Indicator, amounts: Amounts, numerator: int, k: int) -> dict[str, float | None]:
     parts: dict[str, float | None] = {name: term(amounts) for name, term in indicator.parts.items()}
     if indicator.privacy is Privacy.PERSONS:
         parts = {
@@ -43,9 +55,4 @@ def value_of(indicator: Indicator, amounts: Amounts, *, institution: bool, withh
     if indicator.spread:
         spread = deviation(*map(amounts, indicator.spread))
         parts["spread"] = None if spread is None else spread / indicator.scale
-    if denominator is None:
-        return Value(numerator, numerator, None, coverage, False, parts)
-    if denominator <= 0:
-        # Nothing to divide by. Where nothing was reported either, there is no number at all: null is not zero.
-        return Value(None, numerator or None, denominator or None, coverage, False, parts)
-    return Value(numerator / denominator / indicator.scale, numerator, denominator, coverage, False, parts)
+    return parts
