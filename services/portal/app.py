@@ -70,7 +70,15 @@ def build(
         await upstreams.aclose()
         await provider_client.aclose()
 
-    app = FastAPI(title="Hamkor portal", lifespan=lifespan, openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="Hamkor portal",
+        lifespan=lifespan,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        # A redirect for a slash too many would name whatever host the request claims.
+        redirect_slashes=False,
+    )
     own_issuer = httpx.ASGITransport(app=app) if settings.embedded_issuer else provider_transport
     provider_client = httpx.AsyncClient(transport=own_issuer, timeout=httpx.Timeout(10, connect=3), trust_env=False)
     provider = Provider(settings, provider_client)

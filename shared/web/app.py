@@ -115,6 +115,8 @@ def create_app(
                 log.info("service.stopped")
 
     app = FastAPI(
+        # A slash too many is no such address: a redirect would name whatever host the request claims.
+        redirect_slashes=False,
         title=f"Hamkor {settings.service}",
         version="1",
         lifespan=lifespan,
