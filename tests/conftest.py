@@ -1,5 +1,7 @@
 """Fixtures of every suite: real engines once a run, fresh databases and services for each test that asks."""
 
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,6 +13,26 @@ from tests.support.engines import EmbeddedBroker, Postgres, TestDatabase, a_brok
 from tests.support.issuer import Issuer
 from tests.support.services import Neighbourhood, environment_of, free_port, serving
 
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the run a temporary folder of its own.
+
+    pytest's usual one is closed again to all but its owner whenever another run starts; PostgreSQL, which runs as
+    another user when the tests run as root, could no longer reach its files then.
+    """
+    if config.option.basetemp is None:
+        config.option.basetemp = config.stash[FOLDER] = tempfile.mkdtemp(prefix="hamkor-tests-")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Remove the folder of a run in which all went well; keep the logs of any other."""
+    folder = session.config.stash.get(FOLDER, None)
+    if folder is not None and exitstatus == pytest.ExitCode.OK:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+FOLDER = pytest.StashKey[str]()
 Databases = Callable[[str], Awaitable[TestDatabase]]
 
 
