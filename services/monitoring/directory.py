@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterator
 from typing import Any
 
 from services.monitoring.domain.territory import Image, Level, Place
@@ -96,13 +95,6 @@ class Directory:
     def belongs(self, institution: int, place: Place, month: int) -> bool:
         """Whether the institution was that place, or below it, at the end of the month."""
         return institution == place.id or place.id in self._image.membership(institution).at(month)
-
-    def chain(self, institution: int) -> Iterator[int]:
-        """Ids of the place and everything above it at present."""
-        code: str | None = self._image.places[institution].code if institution in self._image.places else None
-        while code and (id_ := self._image.ids.get(code)):
-            yield id_
-            code = self._image.places[id_].parent
 
 
 def name_of(place: Place, lang: Lang) -> str:

@@ -83,15 +83,13 @@ _LOG = ("source", "shard", "position", "time", "type", "place", "subject", "id",
 class Tables:
     """The engine's store (services.monitoring.engine.Store) inside one transaction of scope "all".
 
-    `image` and `types` outlive the transaction; `dirty` says that they may know what was rolled back, until the owner
-    says otherwise after the commit.
+    `image` and `types` outlive the transaction: after a rollback they know too much and must not be used again.
     """
 
     def __init__(self, connection: Any, image: Image, types: dict[str, int]) -> None:
         self._connection = connection
         self._image = image
         self._types = types
-        self.dirty = False
 
     async def take_shards(self, events: Iterable[Event]) -> None:
         """Wait until nobody else works on the shards of these events."""
@@ -111,7 +109,6 @@ class Tables:
         """Store new places; one that is there already stays as it is."""
         if not places:
             return
-        self.dirty = True
         await self._connection.execute(
             """
             insert into place (code, level, parent, path, names, active, memberships, version, revision)
@@ -130,7 +127,6 @@ class Tables:
         """Store changed places under a new revision, by which the other processes notice."""
         if not places:
             return
-        self.dirty = True
         revision = await self._connection.fetchval(
             "update territory_revision set revision = revision + 1 returning revision"
         )
@@ -254,7 +250,6 @@ class Tables:
     async def _name_type(self, name: str) -> None:
         await self._connection.execute("insert into event_type (name) values ($1) on conflict do nothing", name)
         self._types[name] = await self._connection.fetchval("select id from event_type where name = $1", name)
-        self.dirty = True
 
 
 async def refresh(connection: Any, image: Image) -> bool:

@@ -47,16 +47,6 @@ def month_of(day: date) -> int:
     return day.year * 12 + day.month - 1
 
 
-def quarter_code(month: int) -> int:
-    """The cell code of the calendar quarter a month lies in."""
-    return QUARTERS + month // 3
-
-
-def year_code(month: int) -> int:
-    """The cell code of the academic year a month lies in."""
-    return YEARS + (month - SEPTEMBER) // 12
-
-
 def codes_of(month: int) -> tuple[int, int, int]:
     """The cell codes of the month, its quarter and its academic year."""
     return month, QUARTERS + month // 3, YEARS + (month - SEPTEMBER) // 12

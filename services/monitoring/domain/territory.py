@@ -142,10 +142,6 @@ class Image:
         """The chains above an institution over time."""
         return self._memberships.get(institution, _UNKNOWN)
 
-    def has_moved(self, institution: int) -> bool:
-        """Whether the institution has belonged to more than one chain."""
-        return institution in self._moved
-
     @property
     def moved(self) -> set[int]:
         """Institutions that have belonged to more than one chain."""
