@@ -32,6 +32,7 @@ SHARD_BYTES = 1_000_000
 LETTERS = 50
 LETTERS_AGAIN_S = 10.0
 POLL_S = 1.0
+LINGER_S = 0.05
 SEND_S = 30.0
 LOCK = 0x48616D6B  # advisory lock: one relay works per service database
 
@@ -105,6 +106,10 @@ class Relay:
         if guard.is_closed():
             raise ConnectionError("the connection that holds the relay's lock is gone")
         carried = await self._carry(producer)
+        if 0 < carried < BATCH:
+            # In a steady flow events travel in company: every consumer pays by the batch, not by the event. The first
+            # one after a silence never waits.
+            await asyncio.sleep(LINGER_S)
         if time.monotonic() >= self._letters_at:
             self._letters_at = time.monotonic() + await self._carry_dead_letters(producer)
         if not carried:
