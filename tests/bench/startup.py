@@ -41,8 +41,8 @@ async def start(folder: Path, page: str) -> tuple[asyncio.subprocess.Process, fl
         stderr=asyncio.subprocess.DEVNULL,
         env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(Path.home()), **PORTS},
     )
-    async with httpx.AsyncClient(timeout=5, follow_redirects=True) as http:
-        async with asyncio.timeout(180):
+    try:
+        async with httpx.AsyncClient(timeout=5, follow_redirects=True) as http, asyncio.timeout(180):
             while True:
                 with contextlib.suppress(httpx.HTTPError):
                     if (await http.get(page, headers={"Accept": "text/html"})).status_code == 200:
@@ -50,6 +50,9 @@ async def start(folder: Path, page: str) -> tuple[asyncio.subprocess.Process, fl
                 if process.returncode is not None:
                     raise SystemExit(f"hamkor up ended with {process.returncode}")
                 await asyncio.sleep(0.05)
+    except TimeoutError:
+        await stop(process)
+        raise SystemExit(f"no page at {page} within 180 s") from None
 
 
 async def measure(idle_s: float) -> None:
