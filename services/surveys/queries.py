@@ -25,7 +25,7 @@ from services.surveys.vault import Vault
 from shared.errors import NotFound
 from shared.i18n import Lang
 from shared.scope import Scope
-from shared.web.cursors import decode_cursor, encode_cursor
+from shared.web.cursors import decode_text_cursor, encode_cursor
 
 Found = Select[CampaignRow, InstitutionRow]
 
@@ -49,7 +49,7 @@ async def campaigns(
     if status:
         query = query.where(col(CampaignRow.status) == status.value)
     if after is not None:
-        query = query.where(col(CampaignRow.id) < decode_cursor(after, 1)[0])
+        query = query.where(col(CampaignRow.id) < decode_text_cursor(after, 1)[0])
     rows = (await session.execute(query)).all()
     cursor = encode_cursor(rows[limit - 1][0].id) if len(rows) > limit else None
     return [_shown(campaign, institution_row) for campaign, institution_row in rows[:limit]], cursor

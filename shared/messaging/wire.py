@@ -1,7 +1,7 @@
 """CloudEvents 1.0 in Kafka's binary mode: an event as a record, and a record as an event, trusting nothing."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
 from aiokafka import ConsumerRecord
@@ -30,10 +30,6 @@ class Unreadable:
     origin: Origin
     headers: dict[str, str]
     data: bytes
-    source: str = ""
-    shard: int | None = None
-    position: int | None = None
-    fields: dict[str, str] = field(default_factory=dict)
 
 
 def headers_of(event: Event) -> Headers:

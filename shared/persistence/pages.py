@@ -10,7 +10,7 @@ from sqlmodel import col
 from shared.persistence.aggregates import AggregateRow
 from shared.persistence.unit_of_work import could_be_id
 from shared.scope import Scope
-from shared.web.cursors import BadCursor, decode_cursor, encode_cursor
+from shared.web.cursors import decode_text_cursor, encode_cursor
 
 
 async def page_of_states(
@@ -27,10 +27,7 @@ async def page_of_states(
     Returns the states and the cursor of the next page, or None at the end. Raises InvalidInput for a bad cursor.
     """
     if after is not None:
-        keys = decode_cursor(after, len(by))
-        if not all(isinstance(key, str) for key in keys):
-            raise BadCursor
-        query = query.where(tuple_(*by) > tuple_(*keys))
+        query = query.where(tuple_(*by) > tuple_(*decode_text_cursor(after, len(by))))
     rows: list[AggregateRow] = list((await session.execute(query.order_by(*by).limit(limit + 1))).scalars())
     cursor = None
     if len(rows) > limit:

@@ -30,6 +30,14 @@ def decode_cursor(cursor: str, size: int) -> list[Any]:
     raise BadCursor
 
 
+def decode_text_cursor(cursor: str, size: int) -> list[str]:
+    """The sort keys of a cursor over text columns; raises InvalidInput for any other."""
+    keys = decode_cursor(cursor, size)
+    if not all(isinstance(key, str) for key in keys):
+        raise BadCursor
+    return keys
+
+
 def _is_key(key: object) -> bool:
     """Whether PostgreSQL would take it: text without NUL or lone surrogates (UnicodeEncodeError), or a bigint."""
     if isinstance(key, str):
