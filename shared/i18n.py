@@ -92,12 +92,11 @@ class Catalogue:
 
     @classmethod
     def load(cls, *directories: Path) -> Catalogue:
-        """The catalogue of all `<lang>.toml` files in `directories`; ValueError where two define the same key."""
+        """The catalogue of all `<lang>.toml` and `<room>.<lang>.toml` in `directories`; ValueError for a key twice."""
         texts: dict[Lang, dict[str, str]] = {lang: {} for lang in Lang}
         for directory in directories:
-            for lang in Lang:
-                path = directory / f"{lang}.toml"
-                entries = read_messages(path) if path.exists() else {}
+            for path in sorted(directory.glob("*.toml")):
+                lang, entries = lang_of(path), read_messages(path)
                 if twice := sorted(entries.keys() & texts[lang].keys()):
                     raise ValueError(f"{path}: already defined in another catalogue: {', '.join(twice)}")
                 texts[lang] |= entries
@@ -138,11 +137,22 @@ class Catalogue:
         return texts.get(key, texts.get(f"{key}.other"))
 
 
+def lang_of(path: Path) -> Lang:
+    """The language of a catalogue file: `uz.toml`, or `visits.uz.toml` for a room's own; ValueError for others."""
+    return Lang(path.stem.rpartition(".")[2])
+
+
+def sibling(path: Path, lang: Lang) -> Path:
+    """The file with the same room's texts in another language."""
+    room, dot, _ = path.stem.rpartition(".")
+    return path.with_name(f"{room}{dot}{lang}.toml")
+
+
 def read_messages(path: Path) -> dict[str, str]:
     """The texts of one catalogue file by dotted key; raises ValueError for anything that is not text."""
     with path.open("rb") as file:
         entries = dict(_flatten(tomllib.load(file), "", path))
-    return {key: normalise(text) for key, text in entries.items()} if path.stem == Lang.UZ else entries
+    return {key: normalise(text) for key, text in entries.items()} if lang_of(path) is Lang.UZ else entries
 
 
 def _flatten(table: Mapping[str, Any], prefix: str, path: Path) -> Iterator[tuple[str, str]]:
@@ -163,10 +173,15 @@ def placeholders(text: str) -> frozenset[str]:
 
 def faults(directory: Path) -> list[str]:
     """What is wrong with one package's catalogues, one sentence each: languages, keys and placeholders must agree."""
+    stems = {sibling(path, DEFAULT_LANG) for path in directory.glob("*.toml")} | {directory / f"{DEFAULT_LANG}.toml"}
+    return [fault for source in sorted(stems) for fault in _faults(source)]
+
+
+def _faults(source_path: Path) -> list[str]:
     found: list[str] = []
     languages: dict[Lang, dict[str, list[str]]] = {}
     for lang in Lang:
-        path = directory / f"{lang}.toml"
+        path = sibling(source_path, lang)
         if not path.exists():
             found.append(f"{path} is missing")
             continue
@@ -176,17 +191,13 @@ def faults(directory: Path) -> list[str]:
             languages[lang].setdefault(stem if stem and form in PLURAL_FORMS else key, []).append(text)
     source = languages.get(DEFAULT_LANG, {})
     for lang, entries in languages.items():
-        path = directory / f"{lang}.toml"
+        path = sibling(source_path, lang)
         found += [f"{path} lacks {key}" for key in sorted(source.keys() - entries.keys())]
-        found += [
-            f"{path} has {key}, which {DEFAULT_LANG}.toml lacks" for key in sorted(entries.keys() - source.keys())
-        ]
+        found += [f"{path} has {key}, which {source_path.name} lacks" for key in sorted(entries.keys() - source.keys())]
         for key in sorted(source.keys() & entries.keys()):
             wanted, given = (frozenset().union(*map(placeholders, texts)) for texts in (source[key], entries[key]))
             if wanted != given:
-                found.append(
-                    f"{path}: {key} has placeholders {sorted(given)}, {DEFAULT_LANG}.toml has {sorted(wanted)}"
-                )
+                found.append(f"{path}: {key} has placeholders {sorted(given)}, {source_path.name} has {sorted(wanted)}")
             found += [f"{path}: {key} is empty" for text in entries[key] if not text.strip()]
     return found
 
@@ -258,12 +269,16 @@ def time_of_day(value: datetime, lang: Lang | str) -> str:
 
 
 def cyrillic_file(source: Path) -> str:
-    """The content that `uz-Cyrl.toml` must have beside the given `uz.toml`."""
+    """The content that the Cyrillic file must have beside the given Uzbek one (`uz.toml`, `visits.uz.toml`)."""
     tables: dict[str, list[str]] = {"": []}
     for key, text in read_messages(source).items():
         table, _, name = key.rpartition(".")
         tables.setdefault(table, []).append(f"{name} = {json.dumps(transliterate(text), ensure_ascii=False)}")
-    lines = ["# Written by `python -m shared.i18n transliterate` from uz.toml: change that file and run it again."]
+    lines = [
+        "# Written by `python -m shared.i18n transliterate` from "
+        + source.name
+        + ": change that file and run it again."
+    ]
     lines += tables.pop("")
     for table, entries in tables.items():
         lines += ["", f"[{table}]", *entries]
@@ -283,8 +298,9 @@ def main(arguments: Iterable[str]) -> int:
     directories = message_directories(root)
     match list(arguments):
         case ["transliterate"]:
-            for directory in directories:
-                (directory / f"{Lang.UZ_CYRL}.toml").write_text(cyrillic_file(directory / "uz.toml"), encoding="utf-8")
+            for source in (path for directory in directories for path in directory.glob("*.toml")):
+                if lang_of(source) is Lang.UZ:
+                    sibling(source, Lang.UZ_CYRL).write_text(cyrillic_file(source), encoding="utf-8")
             return 0
         case ["check"]:
             wrong = [fault for directory in directories for fault in faults(directory)]

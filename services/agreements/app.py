@@ -5,11 +5,15 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from services.agreements.api import PERMISSIONS, router
-from services.agreements.scheduler import Scheduler
+from services.agreements.commands.passage import AGREEMENTS
 from services.agreements.subscribers import LISTENS_TO, Register
+from shared.persistence.scheduler import Passage, Scheduler
 from shared.settings import load_settings
 from shared.telemetry.logs import configure_logs
 from shared.web.app import create_app, make_chassis
+
+PASSAGES: tuple[Passage, ...] = (AGREEMENTS,)
+"""What passing time does here."""
 
 
 def build() -> FastAPI:
@@ -17,5 +21,5 @@ def build() -> FastAPI:
     settings = load_settings("agreements")
     configure_logs(settings.service, settings.log_level, settings.log_format)
     chassis = make_chassis(settings, Path(__file__).parent)
-    chassis.jobs["scheduler"] = Scheduler(chassis.database, chassis.progress).run
+    chassis.jobs["scheduler"] = Scheduler(chassis.database, chassis.progress, PASSAGES).run
     return create_app(chassis, routers=[router], permissions=PERMISSIONS, projection=Register(), listens_to=LISTENS_TO)

@@ -5,9 +5,13 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from services.partners.api import PERMISSIONS, router
+from shared.persistence.scheduler import Passage, Scheduler
 from shared.settings import load_settings
 from shared.telemetry.logs import configure_logs
 from shared.web.app import create_app, make_chassis
+
+PASSAGES: tuple[Passage, ...] = ()
+"""What passing time does here."""
 
 
 def build() -> FastAPI:
@@ -15,4 +19,5 @@ def build() -> FastAPI:
     settings = load_settings("partners")
     configure_logs(settings.service, settings.log_level, settings.log_format)
     chassis = make_chassis(settings, Path(__file__).parent)
+    chassis.jobs["scheduler"] = Scheduler(chassis.database, chassis.progress, PASSAGES).run
     return create_app(chassis, routers=[router], permissions=PERMISSIONS)

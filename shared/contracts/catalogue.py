@@ -1,6 +1,29 @@
 """All contracts imported, so that `REGISTRY` is complete."""
 
-from shared.contracts import agreements, monitoring, partners, surveys
+from shared.contracts import (
+    agreements,
+    final_stage,
+    labour_market,
+    monitoring,
+    partners,
+    platform,
+    practice,
+    preparation,
+    surveys,
+    visits,
+)
 from shared.contracts.events import REGISTRY
 
-__all__ = ["REGISTRY", "agreements", "monitoring", "partners", "surveys"]
+__all__ = [
+    "REGISTRY",
+    "agreements",
+    "final_stage",
+    "labour_market",
+    "monitoring",
+    "partners",
+    "platform",
+    "practice",
+    "preparation",
+    "surveys",
+    "visits",
+]

@@ -40,7 +40,7 @@ FRESHNESS = Histogram(
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3600),
 )
 TIME_PASSED = Counter(
-    "hamkor_agreements_time_passed_total",
-    "Agreements that the calendar brought into force or to their end",
+    "hamkor_time_passed_total",
+    "Facts that the calendar made, without anybody's command",
     ["fact"],
 )

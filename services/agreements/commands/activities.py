@@ -2,7 +2,7 @@
 
 from services.agreements.commands.agreements import path_of_agreement, present_agreement
 from services.agreements.domain import activities as domain
-from services.agreements.tables import ActivityRow
+from services.agreements.tables.agreements import ActivityRow
 from shared.clock import local_day
 from shared.contracts.agreements import ActivityState
 from shared.ids import new_id

@@ -4,7 +4,7 @@ from services.agreements.commands.references import living_enterprise, require_i
 from services.agreements.domain import agreements as domain
 from services.agreements.domain import schedules
 from services.agreements.domain.lifecycle import Outcome
-from services.agreements.tables import AgreementRow
+from services.agreements.tables.agreements import AgreementRow
 from shared.clock import local_day
 from shared.contracts.agreements import AgreementState
 from shared.contracts.vocabulary import PartyCategory

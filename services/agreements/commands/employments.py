@@ -5,7 +5,7 @@ from sqlmodel import col
 
 from services.agreements.commands.references import living_enterprise, require_institution
 from services.agreements.domain import employments as domain
-from services.agreements.tables import AgreementRow, EmploymentRow
+from services.agreements.tables.agreements import AgreementRow, EmploymentRow
 from shared.clock import local_day
 from shared.contracts.agreements import EmploymentState
 from shared.errors import AlreadyExists, FieldError, InvalidInput

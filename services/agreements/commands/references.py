@@ -3,7 +3,7 @@
 from sqlalchemy import select
 from sqlmodel import col
 
-from services.agreements.tables import EnterpriseRef, InstitutionRef
+from services.agreements.tables.agreements import EnterpriseRef, InstitutionRef
 from shared.contracts.partners import EnterpriseStatus, InstitutionStatus
 from shared.errors import FieldError, InvalidInput, NotFound
 from shared.persistence.unit_of_work import UnitOfWork

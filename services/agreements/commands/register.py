@@ -10,7 +10,7 @@ from sqlmodel import col
 from services.agreements.commands import agreements, employments
 from services.agreements.domain import agreements as agreement_domain
 from services.agreements.domain import employments as employment_domain
-from services.agreements.tables import AgreementRow, EmploymentRow
+from services.agreements.tables.agreements import AgreementRow, EmploymentRow
 from shared.contracts.agreements import EmploymentState, EmploymentStatus
 from shared.contracts.partners import EnterpriseStatus, InstitutionStatus
 from shared.persistence.unit_of_work import UnitOfWork

@@ -6,7 +6,7 @@ from sqlmodel import col
 from services.partners.commands.territory import require_territory
 from services.partners.domain import enterprises as domain
 from services.partners.domain import partnerships
-from services.partners.tables import EnterpriseRow, PartnershipRow
+from services.partners.tables.registers import EnterpriseRow, PartnershipRow
 from shared.contracts.events import EventType
 from shared.contracts.partners import EnterpriseState, PartnershipStage, PartnershipState
 from shared.errors import AlreadyExists, FieldError, Forbidden, InvalidInput, NotFound

@@ -5,7 +5,7 @@ from sqlmodel import col
 
 from services.partners.commands.territory import require_territory
 from services.partners.domain import institutions as domain
-from services.partners.tables import EnrolmentRow, InstitutionRow, PartnershipRow
+from services.partners.tables.registers import EnrolmentRow, InstitutionRow, PartnershipRow
 from shared.clock import local_day
 from shared.contracts.events import EventType
 from shared.contracts.partners import EnrolmentState, InstitutionState

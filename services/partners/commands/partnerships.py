@@ -5,7 +5,7 @@ from sqlmodel import col
 
 from services.partners.commands.enterprises import living_enterprise
 from services.partners.domain import partnerships as domain
-from services.partners.tables import InstitutionRow, PartnershipRow
+from services.partners.tables.registers import InstitutionRow, PartnershipRow
 from shared.contracts.partners import InstitutionState, PartnershipState
 from shared.errors import AlreadyExists
 from shared.ids import new_id

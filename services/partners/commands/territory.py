@@ -1,7 +1,7 @@
 """Use cases of the territory."""
 
 from services.partners.domain import territory as domain
-from services.partners.tables import TerritoryRow
+from services.partners.tables.registers import TerritoryRow
 from shared.contracts.partners import TerritoryState
 from shared.errors import FieldError, InvalidInput, NotFound
 from shared.persistence.unit_of_work import UnitOfWork

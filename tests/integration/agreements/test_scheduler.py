@@ -6,10 +6,11 @@ from datetime import datetime, timedelta
 import asyncpg
 import pytest
 
-from services.agreements import scheduler
-from services.agreements.scheduler import Scheduler
+from services.agreements.commands.passage import AGREEMENTS
 from shared.clock import TASHKENT
+from shared.persistence import scheduler
 from shared.persistence.engine import dsn_of, make_engine
+from shared.persistence.scheduler import Scheduler
 from shared.persistence.unit_of_work import Database
 from shared.telemetry.progress import Progress
 from tests.integration.agreements.support import PAPER, Country, day, do, ok, today
@@ -28,7 +29,10 @@ async def at(country: Country, moment: datetime, how_many: int = 1) -> int:
     engines = [make_engine(country.database_url, application="scheduler", pool_size=2) for _ in range(how_many)]
     try:
         told = await asyncio.gather(
-            *(Scheduler(Database("agreements", engine, lambda: moment), Progress()).catch_up() for engine in engines)
+            *(
+                Scheduler(Database("agreements", engine, lambda: moment), Progress(), [AGREEMENTS]).catch_up()
+                for engine in engines
+            )
         )
         return sum(told)
     finally:

@@ -1,24 +1,17 @@
-"""Rows of the agreements database."""
+"""Rows of agreements, activities and employments – and what is known of institutions and enterprises."""
 
 from datetime import date
 from typing import Any, ClassVar
 
 from sqlalchemy import ColumnElement, Text, exists
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import registry
-from sqlmodel import Field, SQLModel, col
+from sqlmodel import Field, col
 
+from services.agreements.tables.base import Base, Reference
 from shared.contracts.agreements import ActivityState, AgreementState, EmploymentState
 from shared.contracts.events import State
 from shared.contracts.vocabulary import PartyCategory
-from shared.persistence.aggregates import AggregateRow
 from shared.scope import Scope
-
-_REGISTRY = registry()
-
-
-class Base(AggregateRow, registry=_REGISTRY):
-    """Rows of this service share one metadata of their own."""
 
 
 class AgreementRow(Base, table=True):
@@ -106,10 +99,6 @@ class EmploymentRow(Base, table=True):
         if scope.kind == "enterprise":
             return col(cls.enterprise_id) == scope.value
         return scope.condition(col(cls.org_path))
-
-
-class Reference(SQLModel, registry=_REGISTRY):
-    """Base of what is known from the other services' events."""
 
 
 class InstitutionRef(Reference, table=True):

@@ -6,14 +6,15 @@ Every command that changes an agreement, activity or employment demands its vers
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
+from sqlmodel import col
 
-from services.agreements import queries
 from services.agreements.commands import activities, agreements, employments
 from services.agreements.domain import activities as activity_domain
 from services.agreements.domain import agreements as agreement_domain
 from services.agreements.domain import employments as employment_domain
 from services.agreements.domain import schedules as schedule_domain
-from services.agreements.tables import ActivityRow, AgreementRow, EmploymentRow
+from services.agreements.queries import agreements as queries
+from services.agreements.tables.agreements import ActivityRow, AgreementRow, EmploymentRow
 from shared.contracts.agreements import (
     ActivityState,
     AgreementState,
@@ -26,6 +27,7 @@ from shared.errors import NotFound
 from shared.persistence.pages import one_state
 from shared.scope import EDUCATION, Role
 from shared.web.edge import Edge, page_response, state_dict_response
+from shared.web.registers import Creation, Filter, Reference, Register, register_routes
 
 READERS = EDUCATION | {Role.ENTERPRISE, Role.SERVICE}
 PERMISSIONS: dict[str, frozenset[Role]] = {
@@ -40,49 +42,51 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "employment.end": EDUCATION | {Role.ENTERPRISE},
 }
 
-router = APIRouter(prefix="/v1")
+
+class AgreementFilter(Filter):
+    """What the list of agreements is narrowed by."""
+
+    status: AgreementStatus | None = None
+    form: Form | None = None
+    institution_id: Reference = None
+    enterprise_id: Reference = None
+
+
+class EmploymentFilter(Filter):
+    """What the list of employments is narrowed by."""
+
+    status: EmploymentStatus | None = None
+    institution_id: Reference = None
+    enterprise_id: Reference = None
+    graduate_ref: Reference = None
+
+
+AGREEMENTS = Register(
+    name="agreements",
+    what="agreement",
+    row=AgreementRow,
+    state=AgreementState,
+    read="agreement.read",
+    filters=AgreementFilter,
+    conditions={"enterprise_id": lambda id_: col(AgreementRow.enterprise_ids).contains([id_])},
+    create=Creation("agreement.draft", agreement_domain.DraftAgreement, agreements.draft_agreement),
+)
+EMPLOYMENTS = Register(
+    name="employments",
+    what="employment",
+    row=EmploymentRow,
+    state=EmploymentState,
+    read="employment.read",
+    filters=EmploymentFilter,
+    create=Creation("employment.report", employment_domain.ReportEmployment, employments.report_employment),
+)
+REGISTERS = (AGREEMENTS, EMPLOYMENTS)
+
+router = APIRouter()
+for _register in REGISTERS:
+    router.include_router(register_routes(_register))
 Limit = Annotated[int, Query(ge=1, le=500, description="items a page")]
 After = Annotated[str | None, Query(max_length=500, description="cursor of the page before")]
-Reference = Annotated[str | None, Query(max_length=64, pattern=r"^[A-Za-z0-9._:-]+$")]
-
-
-@router.post("/agreements", tags=["agreements"], status_code=201, response_model=AgreementState)
-async def draft_agreement(edge: Edge, body: agreement_domain.DraftAgreement) -> Response:
-    """Draw up an agreement; the parties get their ids p1, p2 … in the order given."""
-    return await edge.command("agreement.draft", lambda uow: agreements.draft_agreement(uow, body), status=201)
-
-
-@router.get("/agreements", tags=["agreements"])
-async def list_agreements(
-    edge: Edge,
-    status: AgreementStatus | None = None,
-    form: Form | None = None,
-    institution_id: Reference = None,
-    enterprise_id: Reference = None,
-    after: After = None,
-    limit: Limit = 50,
-) -> Response:
-    """Agreements of the caller's territory, or those an enterprise is a party of."""
-    async with edge.reading("agreement.read") as session:
-        return page_response(
-            *await queries.agreements(
-                session,
-                edge.principal.scope,
-                status=status,
-                form=form,
-                institution_id=institution_id,
-                enterprise_id=enterprise_id,
-                after=after,
-                limit=limit,
-            )
-        )
-
-
-@router.get("/agreements/{id_}", tags=["agreements"], response_model=AgreementState)
-async def get_agreement(edge: Edge, id_: str) -> Response:
-    """One agreement; its version is the ETag."""
-    async with edge.reading("agreement.read") as session:
-        return state_dict_response(await one_state(session, AgreementRow, id_, edge.principal.scope), "agreement", id_)
 
 
 @router.post("/agreements/{id_}/sign", tags=["agreements"], response_model=AgreementState)
@@ -171,47 +175,6 @@ async def get_activity(edge: Edge, id_: str) -> Response:
 async def cancel_activity(edge: Edge, id_: str) -> Response:
     """It did not take place after all."""
     return await edge.command("activity.record", lambda uow: activities.cancel_activity(uow, id_), versioned=True)
-
-
-@router.post("/employments", tags=["employments"], status_code=201, response_model=EmploymentState)
-async def report_employment(edge: Edge, body: employment_domain.ReportEmployment) -> Response:
-    """Report that a graduate works at an enterprise."""
-    return await edge.command("employment.report", lambda uow: employments.report_employment(uow, body), status=201)
-
-
-@router.get("/employments", tags=["employments"])
-async def list_employments(
-    edge: Edge,
-    status: EmploymentStatus | None = None,
-    institution_id: Reference = None,
-    enterprise_id: Reference = None,
-    graduate_ref: Reference = None,
-    after: After = None,
-    limit: Limit = 50,
-) -> Response:
-    """Employments of the caller's territory, or those at an enterprise."""
-    async with edge.reading("employment.read") as session:
-        return page_response(
-            *await queries.employments(
-                session,
-                edge.principal.scope,
-                status=status,
-                institution_id=institution_id,
-                enterprise_id=enterprise_id,
-                graduate_ref=graduate_ref,
-                after=after,
-                limit=limit,
-            )
-        )
-
-
-@router.get("/employments/{id_}", tags=["employments"], response_model=EmploymentState)
-async def get_employment(edge: Edge, id_: str) -> Response:
-    """One employment; its version is the ETag."""
-    async with edge.reading("employment.read") as session:
-        return state_dict_response(
-            await one_state(session, EmploymentRow, id_, edge.principal.scope), "employment", id_
-        )
 
 
 @router.post("/employments/{id_}/correct", tags=["employments"], response_model=EmploymentState)

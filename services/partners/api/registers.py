@@ -4,18 +4,19 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from services.partners import queries
 from services.partners.commands import enterprises, institutions, partnerships, territory
 from services.partners.domain import enterprises as enterprise_domain
 from services.partners.domain import institutions as institution_domain
 from services.partners.domain import partnerships as partnership_domain
 from services.partners.domain import territory as territory_domain
-from services.partners.tables import EnterpriseRow, InstitutionRow, PartnershipRow
+from services.partners.queries import registers as queries
+from services.partners.tables.registers import EnterpriseRow, InstitutionRow, PartnershipRow
 from shared.contracts.fields import AcademicYear, Stir
 from shared.contracts.partners import (
     EnrolmentState,
     EnterpriseState,
     InstitutionState,
+    PartnershipStage,
     PartnershipState,
     TerritoryState,
 )
@@ -24,6 +25,7 @@ from shared.errors import FieldError, InvalidInput, NotFound
 from shared.persistence.pages import one_state
 from shared.scope import EDUCATION, SOATO_LENGTHS, TERRITORIAL, Role
 from shared.web.edge import Edge, page_response, state_dict_response
+from shared.web.registers import Creation, Filter, Reference, Register, register_routes
 
 EVERYBODY = EDUCATION | {Role.ENTERPRISE, Role.SERVICE}
 PERMISSIONS: dict[str, frozenset[Role]] = {
@@ -44,11 +46,32 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "partnership.record": EDUCATION,
 }
 
-router = APIRouter(prefix="/v1")
+
+class PartnershipFilter(Filter):
+    """What the list of partnerships is narrowed by."""
+
+    institution_id: Reference = None
+    enterprise_id: Reference = None
+    stage: PartnershipStage | None = None
+
+
+PARTNERSHIPS = Register(
+    name="partnerships",
+    what="partnership",
+    row=PartnershipRow,
+    state=PartnershipState,
+    read="partnership.read",
+    filters=PartnershipFilter,
+    create=Creation("partnership.record", partnership_domain.RecordPartnership, partnerships.record_partnership),
+)
+REGISTERS = (PARTNERSHIPS,)
+
+router = APIRouter()
+for _register in REGISTERS:
+    router.include_router(register_routes(_register))
 Limit = Annotated[int, Query(ge=1, le=500, description="items a page")]
 After = Annotated[str | None, Query(max_length=500, description="cursor of the page before")]
 Search = Annotated[str | None, Query(max_length=100, pattern=r"^[^\x00-\x1f]*$")]
-Reference = Annotated[str | None, Query(max_length=64, pattern=r"^[A-Za-z0-9._:-]*$")]
 
 
 @router.get("/territory", tags=["territory"])
@@ -78,7 +101,7 @@ async def list_institutions(
     q: Search = None,
     kind: InstitutionKind | None = None,
     district: Annotated[str | None, Query(max_length=7, description="any territory code")] = None,
-    code: Reference = None,
+    code: Annotated[Reference, Query()] = None,
     after: After = None,
     limit: Limit = 50,
 ) -> Response:
@@ -187,43 +210,6 @@ async def merge_enterprise(edge: Edge, id_: str, body: enterprise_domain.MergeEn
 async def close_enterprise(edge: Edge, id_: str) -> Response:
     """The enterprise is gone; old agreements keep it."""
     return await edge.command("enterprise.close", lambda uow: enterprises.close_enterprise(uow, id_))
-
-
-@router.post("/partnerships", tags=["partnerships"], status_code=201, response_model=PartnershipState)
-async def record_partnership(edge: Edge, body: partnership_domain.RecordPartnership) -> Response:
-    """Record a social partner of an institution (R2)."""
-    return await edge.command("partnership.record", lambda uow: partnerships.record_partnership(uow, body), status=201)
-
-
-@router.get("/partnerships", tags=["partnerships"])
-async def list_partnerships(
-    edge: Edge,
-    institution_id: Reference = None,
-    enterprise_id: Reference = None,
-    after: After = None,
-    limit: Limit = 50,
-) -> Response:
-    """Partnerships of the caller's scope."""
-    async with edge.reading("partnership.read") as session:
-        return page_response(
-            *await queries.partnerships(
-                session,
-                edge.principal.scope,
-                institution_id=institution_id,
-                enterprise_id=enterprise_id,
-                after=after,
-                limit=limit,
-            )
-        )
-
-
-@router.get("/partnerships/{id_}", tags=["partnerships"], response_model=PartnershipState)
-async def get_partnership(edge: Edge, id_: str) -> Response:
-    """One partnership."""
-    async with edge.reading("partnership.read") as session:
-        return state_dict_response(
-            await one_state(session, PartnershipRow, id_, edge.principal.scope), "partnership", id_
-        )
 
 
 @router.patch("/partnerships/{id_}", tags=["partnerships"], response_model=PartnershipState)

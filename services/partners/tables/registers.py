@@ -1,11 +1,11 @@
-"""Rows of the partners database."""
+"""Rows of the registers: territory, institutions with their yearly figures, enterprises, partnerships."""
 
 from typing import Any, ClassVar
 
-from sqlalchemy import ColumnElement, false, true
-from sqlalchemy.orm import registry
+from sqlalchemy import ColumnElement
 from sqlmodel import Field, col
 
+from services.partners.tables.base import Base, signed_in
 from shared.contracts.events import State
 from shared.contracts.partners import (
     EnrolmentState,
@@ -14,12 +14,7 @@ from shared.contracts.partners import (
     PartnershipState,
     TerritoryState,
 )
-from shared.persistence.aggregates import AggregateRow
 from shared.scope import Scope
-
-
-class Base(AggregateRow, registry=registry()):
-    """Rows of this service share one metadata of their own."""
 
 
 class TerritoryRow(Base, table=True):
@@ -114,8 +109,3 @@ class PartnershipRow(Base, table=True):
         if scope.kind == "enterprise":
             return col(cls.enterprise_id) == scope.value
         return scope.condition(col(cls.org_path))
-
-
-def signed_in(scope: Scope) -> ColumnElement[bool]:
-    """True for every scope but "none"."""
-    return false() if scope.kind == "none" else true()

@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services.partners.tables import EnrolmentRow, EnterpriseRow, InstitutionRow, PartnershipRow, TerritoryRow
+from services.partners.tables.registers import EnrolmentRow, EnterpriseRow, InstitutionRow, TerritoryRow
 from shared.persistence.pages import page_of_states
 from shared.scope import Scope, path_of
 
@@ -64,21 +64,3 @@ async def enterprises(
     if q:
         query = query.where(func.lower(col(EnterpriseRow.name)).startswith(q.lower(), autoescape=True))
     return await page_of_states(session, query, by=(col(EnterpriseRow.id),), names=("id",), after=after, limit=limit)
-
-
-async def partnerships(
-    session: AsyncSession,
-    scope: Scope,
-    *,
-    institution_id: str | None,
-    enterprise_id: str | None,
-    after: str | None,
-    limit: int,
-) -> Page:
-    """Partnerships of the caller's scope (R2)."""
-    query = select(PartnershipRow).where(PartnershipRow.visible(scope))
-    if institution_id:
-        query = query.where(col(PartnershipRow.institution_id) == institution_id)
-    if enterprise_id:
-        query = query.where(col(PartnershipRow.enterprise_id) == enterprise_id)
-    return await page_of_states(session, query, by=(col(PartnershipRow.id),), names=("id",), after=after, limit=limit)

@@ -1,0 +1,1 @@
+"""Reads of agreements that are more than a register's list (shared.web.registers), a module a room."""

@@ -1,0 +1,1 @@
+"""Rows of the agreements database, a module a room."""

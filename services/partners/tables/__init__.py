@@ -1,0 +1,1 @@
+"""Rows of the partners database, a module a room."""

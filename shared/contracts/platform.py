@@ -1,0 +1,1 @@
+"""What partners tells of schools' own systems: API keys and webhooks, without any secret."""

@@ -1,0 +1,1 @@
+"""What agreements tells of the work under each form: placements, outcomes, specialists, training …."""
