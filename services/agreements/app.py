@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from services.agreements.api import PERMISSIONS, router
+from services.agreements.api import PERMISSIONS, ROUTERS
 from services.agreements.commands.passage import AGREEMENTS
 from services.agreements.subscribers import LISTENS_TO, Register
 from shared.persistence.scheduler import Passage, Scheduler
@@ -22,4 +22,4 @@ def build() -> FastAPI:
     configure_logs(settings.service, settings.log_level, settings.log_format)
     chassis = make_chassis(settings, Path(__file__).parent)
     chassis.jobs["scheduler"] = Scheduler(chassis.database, chassis.progress, PASSAGES).run
-    return create_app(chassis, routers=[router], permissions=PERMISSIONS, projection=Register(), listens_to=LISTENS_TO)
+    return create_app(chassis, routers=ROUTERS, permissions=PERMISSIONS, projection=Register(), listens_to=LISTENS_TO)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from services.partners.api import PERMISSIONS, router
+from services.partners.api import PERMISSIONS, ROUTERS
 from shared.persistence.scheduler import Passage, Scheduler
 from shared.settings import load_settings
 from shared.telemetry.logs import configure_logs
@@ -20,4 +20,4 @@ def build() -> FastAPI:
     configure_logs(settings.service, settings.log_level, settings.log_format)
     chassis = make_chassis(settings, Path(__file__).parent)
     chassis.jobs["scheduler"] = Scheduler(chassis.database, chassis.progress, PASSAGES).run
-    return create_app(chassis, routers=[router], permissions=PERMISSIONS)
+    return create_app(chassis, routers=ROUTERS, permissions=PERMISSIONS)

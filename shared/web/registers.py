@@ -4,7 +4,7 @@
         name="visits", what="visit", row=VisitRow, state=VisitState, read="visit.read", filters=VisitFilter,
         create=Creation("visit.plan", visit_domain.PlanVisit, visits.plan_visit),
     )
-    router.include_router(register_routes(VISITS))
+    add_register(router, VISITS)
 
 gives GET /visits (filters, keyset pages), GET /visits/{id_} with its ETag, and POST /visits. An entry's
 other commands are routes of their own beside it.
@@ -86,9 +86,8 @@ class Register:
         return query
 
 
-def register_routes(register: Register) -> APIRouter:
-    """The routes of a register; a list answers {"items": [...], "next": cursor or null}."""
-    router = APIRouter(tags=[register.name])
+def add_register(router: APIRouter, register: Register) -> None:
+    """Add the routes of a register; a list answers {"items": [...], "next": cursor or null}."""
 
     async def list_entries(edge: Edge, asked: Any) -> Response:
         async with edge.reading(register.read) as session:
@@ -113,6 +112,7 @@ def register_routes(register: Register) -> APIRouter:
         summary=f"List {register.name}",
         description=f"The {register.name} of the caller's scope, a page at a time.",
         response_model=_page_of(register.state),
+        tags=[register.name],
     )
     router.add_api_route(
         f"/{register.name}/{{id_}}",
@@ -121,6 +121,7 @@ def register_routes(register: Register) -> APIRouter:
         summary=f"Get one {register.what}",
         description="One entry; its version is the ETag.",
         response_model=register.state,
+        tags=[register.name],
     )
     if register.create is not None:
         router.add_api_route(
@@ -132,8 +133,8 @@ def register_routes(register: Register) -> APIRouter:
             summary=f"Create one {register.what}",
             description=(register.create.use_case.__doc__ or "").strip(),
             response_model=register.state,
+            tags=[register.name],
         )
-    return router
 
 
 def _creating(create: Creation) -> Callable[..., Awaitable[Response]]:

@@ -1,15 +1,12 @@
 """HTTP routes of agreements, a module a room; what may be done by whom stands in the rooms' PERMISSIONS."""
 
-from fastapi import APIRouter
-
 from services.agreements.api import agreements
 from shared.scope import Role
 
 ROOMS = (agreements,)
 PERMISSIONS: dict[str, frozenset[Role]] = {}
-router = APIRouter(prefix="/v1")
 for _room in ROOMS:
     if _twice := PERMISSIONS.keys() & _room.PERMISSIONS.keys():
         raise ValueError(f"{_room.__name__} declares again: {sorted(_twice)}")
     PERMISSIONS |= _room.PERMISSIONS
-    router.include_router(_room.router)
+ROUTERS = tuple(room.router for room in ROOMS)

@@ -27,7 +27,7 @@ from shared.errors import NotFound
 from shared.persistence.pages import one_state
 from shared.scope import EDUCATION, Role
 from shared.web.edge import Edge, page_response, state_dict_response
-from shared.web.registers import Creation, Filter, Reference, Register, register_routes
+from shared.web.registers import Creation, Filter, Reference, Register, add_register
 
 READERS = EDUCATION | {Role.ENTERPRISE, Role.SERVICE}
 PERMISSIONS: dict[str, frozenset[Role]] = {
@@ -82,9 +82,9 @@ EMPLOYMENTS = Register(
 )
 REGISTERS = (AGREEMENTS, EMPLOYMENTS)
 
-router = APIRouter()
+router = APIRouter(prefix="/v1")
 for _register in REGISTERS:
-    router.include_router(register_routes(_register))
+    add_register(router, _register)
 Limit = Annotated[int, Query(ge=1, le=500, description="items a page")]
 After = Annotated[str | None, Query(max_length=500, description="cursor of the page before")]
 

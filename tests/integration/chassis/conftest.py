@@ -8,7 +8,7 @@ import httpx
 import pytest
 from fastapi import APIRouter, Query, Response
 
-from services.partners.api import PERMISSIONS, router
+from services.partners.api import PERMISSIONS, ROUTERS
 from services.partners.commands.territory import record_territory
 from services.partners.domain.territory import RecordTerritory
 from shared.errors import FieldError, InvalidInput
@@ -96,6 +96,6 @@ async def service(
         Path(__file__).parents[3] / "services" / "partners",
     )
     permissions = {**PERMISSIONS, "territory.record": EDUCATION | {Role.MINISTRY}}
-    app = create_app(chassis, routers=[router, extra], permissions=permissions, max_body_bytes=20_000)
+    app = create_app(chassis, routers=[*ROUTERS, extra], permissions=permissions, max_body_bytes=20_000)
     async with serving(app, port) as base:
         yield Running("partners", base, app, issuer, http)
