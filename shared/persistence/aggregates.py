@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar, Self
 
+from pydantic import BaseModel
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel, col
 
@@ -47,7 +48,26 @@ class AggregateRow(SQLModel):
         for name, value in self.columns(state).items():
             setattr(self, name, value)
 
+    def shown(self) -> dict[str, Any]:
+        """What is shown of the row to whoever sees it."""
+        return self.state
+
     @classmethod
     def visible(cls, scope: Scope) -> Any:
         """The first wall: the SQL condition of the rows that `scope` sees."""
         return scope.condition(col(cls.org_path))
+
+
+class DetailedRow(AggregateRow):
+    """An aggregate with details that no event tells: agendas, notes, names of persons – free text of any kind.
+
+    `DETAILS` is their model; they lie beside the state, are shown with it, and go nowhere else.
+    """
+
+    DETAILS: ClassVar[type[BaseModel]]
+
+    details: dict[str, Any] = Field(default_factory=dict, sa_type=JSONB)
+
+    def shown(self) -> dict[str, Any]:
+        """The state with the details."""
+        return {**self.details, **self.state}

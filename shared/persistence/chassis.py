@@ -97,8 +97,12 @@ def protect(table: str, *, read: str, write: str | None = None) -> None:
     op.execute(f"create policy {table}_delete on {table} for delete using ({read})")
 
 
-def aggregate_table(name: str, columns: Sequence[str] = ()) -> None:
-    """Create the table of an aggregate (shared.persistence.aggregates.AggregateRow) with extra columns in SQL."""
+def aggregate_table(name: str, columns: Sequence[str] = (), *, detailed: bool = False) -> None:
+    """Create the table of an aggregate (shared.persistence.aggregates.AggregateRow) with extra columns in SQL.
+
+    `detailed`: of a DetailedRow.
+    """
+    columns = [*columns, *(["details jsonb not null default '{}'"] if detailed else [])]
     extra = "".join(f", {column}" for column in columns)
     op.execute(
         f'create table {name} (id text collate "C" primary key, version integer not null, org_path text not null, '

@@ -22,7 +22,7 @@ async def page_of_states(
     after: str | None,
     limit: int,
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """One page of aggregate states of `query`, ordered by the text columns `by` (attributes `names`), the last unique.
+    """One page of aggregates, as they are shown, of `query`, ordered by the text columns `by` (attributes `names`), the last unique.
 
     Returns the states and the cursor of the next page, or None at the end. Raises InvalidInput for a bad cursor.
     """
@@ -33,15 +33,15 @@ async def page_of_states(
     if len(rows) > limit:
         rows = rows[:limit]
         cursor = encode_cursor(*(getattr(rows[-1], name) for name in names))
-    return [row.state for row in rows], cursor
+    return [row.shown() for row in rows], cursor
 
 
 async def one_state(
     session: AsyncSession, row_type: type[AggregateRow], id_: str, scope: Scope
 ) -> dict[str, Any] | None:
-    """The state of one aggregate within `scope`, or None – also for what PostgreSQL would not take as text."""
+    """One aggregate, as it is shown, within `scope`, or None – also for what PostgreSQL would not take as text."""
     if not could_be_id(id_):
         return None
     query = select(row_type).where(col(row_type.id) == id_, row_type.visible(scope))
     row: AggregateRow | None = (await session.execute(query)).scalar_one_or_none()
-    return row.state if row is not None else None
+    return row.shown() if row is not None else None

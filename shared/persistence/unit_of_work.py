@@ -4,9 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
+from pydantic import BaseModel
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlmodel import col
@@ -15,7 +16,7 @@ from shared.clock import Clock, now
 from shared.contracts.events import EventType, Recorded, State
 from shared.errors import NotFound, VersionMismatch
 from shared.messaging.stream import Position, append
-from shared.persistence.aggregates import AggregateRow
+from shared.persistence.aggregates import AggregateRow, DetailedRow
 from shared.persistence.engine import make_session
 from shared.scope import SYSTEM, Principal
 
@@ -63,9 +64,19 @@ class UnitOfWork:
         return row
 
     async def record(
-        self, row_type: type[AggregateRow], event_type: EventType, state: S, *, key: str, org_path: str
+        self,
+        row_type: type[AggregateRow],
+        event_type: EventType,
+        state: S,
+        *,
+        key: str,
+        org_path: str,
+        details: BaseModel | None = None,
     ) -> S:
-        """Store `state` and let the stream tell it: the row and the event commit together or not at all."""
+        """Store `state` and let the stream tell it: the row and the event commit together or not at all.
+
+        `details` (of a DetailedRow) are stored and told to nobody; None leaves those that are there.
+        """
         row = self._rows.get((row_type, state.id))
         if row is None:
             row = row_type.of(state, org_path)
@@ -73,9 +84,23 @@ class UnitOfWork:
             self._rows[row_type, state.id] = row
         else:
             row.take(state, org_path)
+        if details is not None:
+            assert isinstance(row, DetailedRow)
+            row.details = details.model_dump(mode="json")
         await self.session.flush()
         self.recorded.append(Recorded(event_type, key, state))
         return state
+
+    def shown(self, state: State) -> dict[str, Any] | None:
+        """A recorded aggregate with its details; None for one that has none."""
+        return next(
+            (
+                row.shown()
+                for (row_type, id_), row in self._rows.items()
+                if id_ == state.id and issubclass(row_type, DetailedRow) and row.STATE is type(state)
+            ),
+            None,
+        )
 
     async def stage(self) -> list[Position]:
         """Give the events their positions. The shards' heads are locked from here on: commit at once afterwards."""

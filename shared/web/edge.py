@@ -90,7 +90,7 @@ class RequestEdge:
                 headers = {**stored.headers, "Idempotency-Replayed": "true"}
                 return Response(bytes(stored.body), stored.status, headers, media_type="application/json")
             result = await use_case(uow)
-            body, headers = _render(result)
+            body, headers = _render(result, uow)
             positions = await uow.stage()
             if positions:
                 headers["Hamkor-Position"] = ", ".join(str(position) for position in positions)
@@ -142,11 +142,14 @@ def page_response(items: Sequence[Mapping[str, Any]], cursor: str | None) -> Res
     return json_response({"items": list(items), "next": cursor})
 
 
-def _render(result: State | Sequence[State] | Mapping[str, Any] | None) -> tuple[bytes, dict[str, str]]:
+def _render(
+    result: State | Sequence[State] | Mapping[str, Any] | None, uow: UnitOfWork
+) -> tuple[bytes, dict[str, str]]:
     if result is None:
         return b"{}", {}
     if isinstance(result, State):
-        return result.model_dump_json().encode(), {"ETag": f'"{result.version}"'}
+        shown = uow.shown(result)
+        return (_dump(shown) if shown else result.model_dump_json().encode()), {"ETag": f'"{result.version}"'}
     if isinstance(result, Mapping):
         return _dump(result), {}
     return _dump({"items": [state.model_dump(mode="json") for state in result], "next": None}), {}

@@ -62,7 +62,8 @@ class Register:
     """One kind of aggregate as people and portals meet it.
 
     `name` is its address and its tag, `what` one of its entries, `read` the action that permits reading; `order` are
-    the text columns that its pages are sorted by, the last one unique.
+    the text columns that its pages are sorted by, the last one unique; `shown` the model of an entry where rows have
+    details beside their state.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Register:
     conditions: Mapping[str, Condition] = field(default_factory=dict)
     order: tuple[str, ...] = ("id",)
     create: Creation | None = None
+    shown: type[BaseModel] | None = None
 
     def query(self, scope: Scope, asked: Filter) -> "Select[Any]":
         """The rows within `scope` that the filters leave."""
@@ -103,6 +105,7 @@ def add_register(router: APIRouter, register: Register) -> None:
             state = await one_state(session, register.row, id_, edge.principal.scope)
             return state_dict_response(state, register.what, id_)
 
+    shown = register.shown or register.state
     stem = register.name.replace("-", "_")
     list_entries.__annotations__["asked"] = Annotated[register.filters, Query()]
     router.add_api_route(
@@ -111,7 +114,7 @@ def add_register(router: APIRouter, register: Register) -> None:
         name=f"list_{stem}",
         summary=f"List {register.name}",
         description=f"The {register.name} of the caller's scope, a page at a time.",
-        response_model=_page_of(register.state),
+        response_model=_page_of(shown),
         tags=[register.name],
     )
     router.add_api_route(
@@ -120,7 +123,7 @@ def add_register(router: APIRouter, register: Register) -> None:
         name=f"get_{register.what}",
         summary=f"Get one {register.what}",
         description="One entry; its version is the ETag.",
-        response_model=register.state,
+        response_model=shown,
         tags=[register.name],
     )
     if register.create is not None:
@@ -132,7 +135,7 @@ def add_register(router: APIRouter, register: Register) -> None:
             name=f"create_{register.what}",
             summary=f"Create one {register.what}",
             description=(register.create.use_case.__doc__ or "").strip(),
-            response_model=register.state,
+            response_model=shown,
             tags=[register.name],
         )
 
@@ -145,7 +148,7 @@ def _creating(create: Creation) -> Callable[..., Awaitable[Response]]:
     return create_entry
 
 
-def _page_of(state: type[State]) -> type[BaseModel]:
+def _page_of(state: type[BaseModel]) -> type[BaseModel]:
     from pydantic import create_model
 
     return create_model(
