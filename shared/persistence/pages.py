@@ -22,7 +22,9 @@ async def page_of_states(
     after: str | None,
     limit: int,
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """One page of aggregates, as they are shown, of `query`, ordered by the text columns `by` (attributes `names`), the last unique.
+    """One page of aggregates, as they are shown, of `query`, ordered by text columns `by` (attributes `names`).
+
+    The last column is unique.
 
     Returns the states and the cursor of the next page, or None at the end. Raises InvalidInput for a bad cursor.
     """
