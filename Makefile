@@ -4,6 +4,7 @@ ENGINES ?= embedded
 NAME    ?=
 FAST    ?=
 ARGS    ?=
+JOBS    ?= 2
 
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -70,8 +71,8 @@ status: setup ## say what runs, where, and how far behind it is
 
 # -- proof
 
-test: setup-dev ## run the tests on embedded engines (FAST=1 leaves out the slow ones)
-	@$(BIN)/pytest -m "not kafka$(if $(FAST), and not slow and not e2e and not chromium)" $(ARGS)
+test: setup-dev ## run the tests on embedded engines (FAST=1 leaves out the slow ones; JOBS=2 at a time)
+	@$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder -m "not kafka$(if $(FAST), and not slow and not e2e and not chromium)" $(ARGS)
 
 kafka-test: setup-dev ## run the messaging tests on a real three-broker Apache Kafka
 	@$(BIN)/pytest -m kafka $(ARGS)
