@@ -5,14 +5,16 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from services.agreements.api import PERMISSIONS, ROUTERS
+from services.agreements.commands.boards import BOARDS
 from services.agreements.commands.passage import AGREEMENTS
+from services.agreements.commands.work_plans import WORK_PLANS
 from services.agreements.subscribers import LISTENS_TO, Register
 from shared.persistence.scheduler import Passage, Scheduler
 from shared.settings import load_settings
 from shared.telemetry.logs import configure_logs
 from shared.web.app import create_app, make_chassis
 
-PASSAGES: tuple[Passage, ...] = (AGREEMENTS,)
+PASSAGES: tuple[Passage, ...] = (AGREEMENTS, BOARDS, WORK_PLANS)
 """What passing time does here."""
 
 

@@ -7,7 +7,7 @@ import msgspec
 from sqlalchemy import select, text
 from sqlmodel import col
 
-from services.agreements.commands import agreements, employments
+from services.agreements.commands import agreements, boards, employments
 from services.agreements.domain import agreements as agreement_domain
 from services.agreements.domain import employments as employment_domain
 from services.agreements.tables.agreements import AgreementRow, EmploymentRow
@@ -55,7 +55,17 @@ _FOLLOW_MOVES = tuple(
         f"update {table} set org_path = known.path from institution_ref known where known.id = any(:ids) "  # noqa: S608 - constants
         f"and {table}.institution_id = known.id and {table}.org_path <> known.path"
     )
-    for table in ("agreement", "activity", "employment")
+    for table in (
+        "agreement",
+        "activity",
+        "employment",
+        "instruction",
+        "work_plan",
+        "sample",
+        "document",
+        "board",
+        "normative_document",
+    )
 )
 
 
@@ -112,6 +122,7 @@ async def follow_merge(uow: UnitOfWork, merged_id: str) -> None:
         return
     await _follow_in_agreements(uow, merged_id, living)
     await _follow_in_employments(uow, merged_id, living)
+    await boards.follow_merge(uow, merged_id, living)
 
 
 async def living_end(uow: UnitOfWork, enterprise_id: str) -> str:
