@@ -57,9 +57,12 @@ class AlreadyExists(DomainError):
 
 
 class WrongState(DomainError):
-    """The transition is not in the table."""
+    """The transition is not in the table; the refusal names the steps that are possible instead."""
 
     code = "wrong-state"
+
+    def __init__(self, *, state: str = "", step: str = "", possible: str = "", **params: str | float) -> None:
+        super().__init__(state=state, step=step, possible=possible or "–", **params)
 
 
 class VersionMismatch(DomainError):

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlmodel import col
 
@@ -18,7 +18,7 @@ from shared.errors import NotFound, VersionMismatch
 from shared.messaging.stream import Position, append
 from shared.persistence.aggregates import AggregateRow, DetailedRow
 from shared.persistence.engine import make_session
-from shared.scope import SYSTEM, Principal
+from shared.scope import ALL, SYSTEM, Principal, Scope
 
 S = TypeVar("S", bound=State)
 MAX_ID_CHARACTERS = 64
@@ -101,6 +101,21 @@ class UnitOfWork:
             ),
             None,
         )
+
+    @asynccontextmanager
+    async def beyond_scope(self) -> AsyncIterator[None]:
+        """Within the block the database shows all rows: for what a rule or an analysis must know of others.
+
+        What is read so never reaches the caller as it is: only sums, yes or no, or what is public anyway.
+        """
+        await self._show(ALL)
+        try:
+            yield
+        finally:
+            await self._show(self.principal.scope)
+
+    async def _show(self, scope: Scope) -> None:
+        await self.session.execute(text("select set_config('app.scope', :scope, true)"), {"scope": scope.setting})
 
     async def stage(self) -> list[Position]:
         """Give the events their positions. The shards' heads are locked from here on: commit at once afterwards."""

@@ -1,10 +1,22 @@
 """Use cases of institutions."""
 
+from typing import Any
+
 from sqlalchemy import select, update
 from sqlmodel import col
 
 from services.partners.commands.territory import require_territory
 from services.partners.domain import institutions as domain
+from services.partners.tables.preparation import (
+    InterestRow,
+    MarketAssessmentRow,
+    MarketReviewRow,
+    NeedRow,
+    OfferRow,
+    OrientationRow,
+    SectorReviewRow,
+    SelfAssessmentRow,
+)
 from services.partners.tables.registers import EnrolmentRow, InstitutionRow, PartnershipRow
 from shared.clock import local_day
 from shared.contracts.events import EventType
@@ -12,6 +24,20 @@ from shared.contracts.partners import EnrolmentState, InstitutionState
 from shared.errors import AlreadyExists, NotFound
 from shared.ids import new_id
 from shared.persistence.unit_of_work import UnitOfWork
+
+FOLLOWING: tuple[Any, ...] = (
+    EnrolmentRow,
+    PartnershipRow,
+    SelfAssessmentRow,
+    OrientationRow,
+    InterestRow,
+    MarketReviewRow,
+    SectorReviewRow,
+    MarketAssessmentRow,
+    NeedRow,
+    OfferRow,
+)
+"""Rows that lie where their institution lies."""
 
 
 async def register_institution(uow: UnitOfWork, command: domain.RegisterInstitution) -> InstitutionState:
@@ -78,7 +104,7 @@ async def _record(uow: UnitOfWork, event_type: EventType, state: InstitutionStat
 
 async def _follow(uow: UnitOfWork, institution: InstitutionState) -> None:
     """Rows of an institution lie at its path, so that they are seen where it is seen."""
-    for table in (EnrolmentRow, PartnershipRow):
+    for table in FOLLOWING:
         await uow.session.execute(
             update(table).where(col(table.institution_id) == institution.id).values(org_path=institution.path)
         )

@@ -101,7 +101,8 @@ class Campaign(State):
         """The campaign after `act`; raises WrongState where the table has no such line."""
         target = TRANSITIONS.get((self.status, act))
         if target is None:
-            raise WrongState(state=self.status.value, action=act.value)
+            possible = ", ".join(each for status, each in TRANSITIONS if status is self.status)
+            raise WrongState(state=self.status.value, step=act.value, possible=possible)
         if target is self.status:
             return self
         return self.model_copy(update={"status": target, "version": self.version + 1})
