@@ -59,7 +59,7 @@ def evidence_until(since: date, until: date | None) -> date:
         return latest
     not_before("valid_until", until, since)
     if until > latest:
-        raise InvalidInput(FieldError("valid_until", "later_than", {"limit": latest.isoformat()}))
+        raise InvalidInput(FieldError("valid_until", "evidence_too_long", {"limit": latest.isoformat()}))
     return until
 
 

@@ -184,7 +184,7 @@ async def test_market_sector_and_labour_market_are_weighed_and_kept_as_evidence(
     market = await ok(school.post("/v1/market-reviews", {"institution_id": id_, "area": "1708"}))
     assert (market["competitors"], market["professions"]) == (1, ["7212", "7223"])
     too_long = {"institution_id": id_, "area": "1708", "reviewed_on": DAY, "valid_until": "2028-01-01"}
-    await refused(school.post("/v1/market-reviews", too_long), 422, "later_than")
+    await refused(school.post("/v1/market-reviews", too_long), 422, "evidence_too_long")
     programmes = await ok(school.get("/v1/analyses/programmes", area="1708"))
     assert {"profession": "7212", "isced_level": 3, "institutions": 1} in programmes["items"]
     # What was looked at lies beyond the scope; what is kept does not.
