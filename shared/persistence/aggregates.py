@@ -49,8 +49,12 @@ class AggregateRow(SQLModel):
             setattr(self, name, value)
 
     def shown(self) -> dict[str, Any]:
-        """What is shown of the row to whoever sees it."""
+        """What is there to be shown of the row."""
         return self.state
+
+    def shown_to(self, scope: Scope) -> dict[str, Any]:  # noqa: ARG002 - for those that show not all to everybody
+        """What is shown of the row to a scope that sees it."""
+        return self.shown()
 
     @classmethod
     def visible(cls, scope: Scope) -> Any:

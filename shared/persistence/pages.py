@@ -9,7 +9,7 @@ from sqlmodel import col
 
 from shared.persistence.aggregates import AggregateRow
 from shared.persistence.unit_of_work import could_be_id
-from shared.scope import Scope
+from shared.scope import ALL, Scope
 from shared.web.cursors import decode_text_cursor, encode_cursor
 
 
@@ -21,6 +21,7 @@ async def page_of_states(
     names: Sequence[str],
     after: str | None,
     limit: int,
+    scope: Scope = ALL,
 ) -> tuple[list[dict[str, Any]], str | None]:
     """One page of aggregates, as they are shown, of `query`, ordered by text columns `by` (attributes `names`).
 
@@ -35,7 +36,7 @@ async def page_of_states(
     if len(rows) > limit:
         rows = rows[:limit]
         cursor = encode_cursor(*(getattr(rows[-1], name) for name in names))
-    return [row.shown() for row in rows], cursor
+    return [row.shown_to(scope) for row in rows], cursor
 
 
 async def one_state(
@@ -46,4 +47,4 @@ async def one_state(
         return None
     query = select(row_type).where(col(row_type.id) == id_, row_type.visible(scope))
     row: AggregateRow | None = (await session.execute(query)).scalar_one_or_none()
-    return row.shown() if row is not None else None
+    return row.shown_to(scope) if row is not None else None

@@ -95,12 +95,26 @@ class UnitOfWork:
         """A recorded aggregate with its details; None for one that has none."""
         return next(
             (
-                row.shown()
+                row.shown_to(self.principal.scope)
                 for (row_type, id_), row in self._rows.items()
                 if id_ == state.id and issubclass(row_type, DetailedRow) and row.STATE is type(state)
             ),
             None,
         )
+
+    @asynccontextmanager
+    async def attempt(self) -> AsyncIterator[None]:
+        """Within the block what fails is undone alone, rows and events; the unit of work goes on behind it."""
+        recorded = len(self.recorded)
+        try:
+            async with self.session.begin_nested():
+                yield
+        except BaseException:
+            # What was read is stale, what was written is gone: whoever comes next reads again.
+            del self.recorded[recorded:]
+            self._rows.clear()
+            self.session.expunge_all()
+            raise
 
     @asynccontextmanager
     async def beyond_scope(self) -> AsyncIterator[None]:

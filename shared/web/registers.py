@@ -6,8 +6,8 @@
     )
     add_register(router, VISITS)
 
-gives GET /visits (filters, keyset pages), GET /visits/{id_} with its ETag, and POST /visits. An entry's
-other commands are routes of their own beside it.
+gives GET /visits (filters, keyset pages), GET /visits/{id_} with its ETag, POST /visits, and what shared.web.exchange
+adds to every register: export, bulk, import. An entry's other commands are routes of their own beside it.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -77,10 +77,10 @@ class Register:
     create: Creation | None = None
     shown: type[BaseModel] | None = None
 
-    def query(self, scope: Scope, asked: Filter) -> "Select[Any]":
+    def query(self, scope: Scope, asked: BaseModel) -> "Select[Any]":
         """The rows within `scope` that the filters leave."""
         query = select(self.row).where(self.row.visible(scope))
-        for name in type(asked).model_fields.keys() - PAGING:
+        for name in self.filters.model_fields.keys() - PAGING:
             value = getattr(asked, name)
             if value is not None:
                 condition = self.conditions.get(name)
@@ -96,7 +96,13 @@ def add_register(router: APIRouter, register: Register) -> None:
             by = [col(getattr(register.row, name)) for name in register.order]
             query = register.query(edge.principal.scope, asked)
             page = await page_of_states(
-                session, query, by=by, names=register.order, after=asked.after, limit=asked.limit
+                session,
+                query,
+                by=by,
+                names=register.order,
+                after=asked.after,
+                limit=asked.limit,
+                scope=edge.principal.scope,
             )
             return page_response(*page)
 
@@ -105,6 +111,9 @@ def add_register(router: APIRouter, register: Register) -> None:
             state = await one_state(session, register.row, id_, edge.principal.scope)
             return state_dict_response(state, register.what, id_)
 
+    from shared.web.exchange import add_exchange  # it is made of registers itself
+
+    add_exchange(router, register)
     shown = register.shown or register.state
     stem = register.name.replace("-", "_")
     list_entries.__annotations__["asked"] = Annotated[register.filters, Query()]
