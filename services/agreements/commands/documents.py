@@ -12,7 +12,7 @@ from services.agreements.domain.documents.content import sha256
 from services.agreements.domain.documents.filling import Filling, Rows, check, fill
 from services.agreements.domain.documents.templates import Subject, Template
 from services.agreements.domain.final_stage import Repeal
-from services.agreements.rendering import render
+from services.agreements.rendering import Unprintable, render
 from services.agreements.tables.agreements import AgreementRow
 from services.agreements.tables.final_stage import BoardRow, DocumentRow, SampleRow
 from services.agreements.templates import templates
@@ -67,7 +67,10 @@ async def issue_document(uow: UnitOfWork, command: issuing.IssueDocument) -> Doc
     key = {"institution_id": command.institution_id, "year": today.year, "series": template.series}
     sequence = int((await uow.session.execute(_NEXT, key)).scalar_one())
     content = fill(template, language, filling, issuing.number_of(today.year, template.series, sequence), today)
-    files = await render(content)
+    try:
+        files = await render(content)
+    except Unprintable as letters:
+        raise InvalidInput(*_where(command, str(letters))) from None
     event_type, state = issuing.issue(
         new_id(),
         command,
@@ -91,6 +94,16 @@ async def annul_document(uow: UnitOfWork, id_: str) -> DocumentState:
     """It is no longer valid; its number is not given again."""
     state = await uow.load(DocumentRow, DocumentState, id_, what="document")
     return await record_change(uow, DocumentRow, issuing.annul(state, local_day(uow.now)))
+
+
+def _where(command: issuing.IssueDocument, letters: str) -> list[FieldError]:
+    """The fields that hold letters which cannot be printed; with none, what the document is filled from does."""
+    places = {f"fields.{name}": value for name, value in command.fields.items()}
+    places |= {f"party_names.{name}": value for name, value in command.party_names.items()}
+    for name, rows in command.tables.items():
+        places |= {f"tables.{name}.{index}": " ".join(row) for index, row in enumerate(rows)}
+    found = [place for place, value in places.items() if letters in value] or ["board_id"]
+    return [FieldError(place, "no_glyph", {"value": letters}) for place in found]
 
 
 async def _filling(uow: UnitOfWork, command: issuing.IssueDocument, template: Template, language: Lang) -> Filling:

@@ -13,8 +13,8 @@ from shared.contracts.fields import Ref
 from shared.contracts.final_stage import AdoptionStatus, Edition, Evidence, EvidenceKind, InstructionState, SampleState
 from shared.errors import FieldError, InvalidInput, WrongState
 
-INVISIBLE = frozenset({"Cc", "Cs", "Cn"})
-TURNS_TEXT_AROUND = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+UNPRINTABLE = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+"""Unicode categories of what has no shape of its own, or changes that of others."""
 
 
 def printable(value: str) -> str:
@@ -28,9 +28,7 @@ def _printable_lines(value: str) -> str:
 
 def _without(value: str, allowed: str) -> str:
     for character in value:
-        if character not in allowed and (
-            unicodedata.category(character) in INVISIBLE or character in TURNS_TEXT_AROUND
-        ):
+        if character not in allowed and unicodedata.category(character) in UNPRINTABLE:
             raise ValueError("control_characters")
     return value
 

@@ -20,6 +20,8 @@ log = structlog.get_logger(__name__)
 
 LIMIT_S = 30.0
 AT_ONCE = 2
+NO_GLYPH = 3
+"""How the process ends where a letter cannot be printed."""
 ROOT = Path(__file__).parents[3]
 _SLOTS = asyncio.Semaphore(AT_ONCE)
 
@@ -32,10 +34,14 @@ class Files:
     pdf: bytes
 
 
+class Unprintable(ValueError):
+    """The text that has letters the document's font lacks."""
+
+
 async def render(content: Content, limit_s: float = LIMIT_S) -> Files:
     """The files of a document: of the same content, the same bytes, as long as the libraries are the same.
 
-    Raises Unavailable where that takes longer than `limit_s`.
+    Raises Unprintable, and Unavailable where it takes longer than `limit_s`.
     """
     job = json.dumps({"content": content.model_dump(mode="json"), "sha256": content.sha256()}).encode()
     async with _SLOTS:
@@ -58,6 +64,8 @@ async def render(content: Content, limit_s: float = LIMIT_S) -> Files:
             if process.returncode is None:
                 process.kill()
                 await process.wait()
+    if process.returncode == NO_GLYPH:
+        raise Unprintable(out.decode())
     if process.returncode != 0:
         raise RuntimeError(f"rendering {content.number} failed: {err.decode(errors='replace')[-2000:]}")
     (size,) = struct.unpack_from(">I", out)

@@ -137,6 +137,9 @@ def _fill(cells: tuple[_Cell, ...], texts: list[str], *, bold: bool = False) -> 
 
 def _print_signatures(document: DocumentObject, block: dict[str, Any]) -> None:
     sides = block["sides"]
+    # Signatures never stand on a page alone: the last clauses come with them.
+    for paragraph in document.paragraphs[-2:]:
+        paragraph.paragraph_format.keep_with_next = True
     table = document.add_table(rows=(len(sides) + 1) // 2, cols=2)
     for index, side in enumerate(sides):
         cell = table.rows[index // 2].cells[index % 2]

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
+from babel.dates import format_date
+
 from services.agreements.domain.documents.content import (
     Blocks,
     Content,
@@ -23,7 +25,8 @@ from shared.i18n import Lang, day, number
 Rows = tuple[tuple[str, ...], ...]
 BLANK = "____________________"
 BLANK_ROWS = 3
-_PLACE = re.compile(r"\{(\w+)\}")
+DAY_PATTERNS = {Lang.UZ: "y-'yil' d-MMMM", Lang.UZ_CYRL: "y-'йил' d-MMMM"}
+_PLACE = re.compile(r"\{(\w+)\}(\.?)")
 _WHOLE = re.compile(r"[0-9]{1,15}")
 
 
@@ -105,14 +108,20 @@ def _is_day(value: str) -> bool:
 def _written(value: str, type_: FieldType, language: Lang) -> str:
     match type_:
         case FieldType.DATE:
-            return day(date.fromisoformat(value), language)
+            return written_day(date.fromisoformat(value), language)
         case FieldType.SUM | FieldType.NUMBER:
             return number(int(value), language, 0)
     return value
 
 
+def written_day(value: date, language: Lang) -> str:
+    """A day as documents have it; in Uzbek the year comes first: "2026-yil 24-noyabr"."""
+    pattern = DAY_PATTERNS.get(language)
+    return format_date(value, pattern, locale=language.locale) if pattern else day(value, language)
+
+
 def _as_written(value: str | date, language: Lang) -> str:
-    return day(value, language) if isinstance(value, date) else value
+    return written_day(value, language) if isinstance(value, date) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +145,7 @@ class _Page:
             number_line=words.number.replace("{number}", document_number),
             issued_on=issued_on,
             place=self._said("{city}"),
-            day=BLANK if self.blank else day(issued_on, self.language),
+            day=BLANK if self.blank else written_day(issued_on, self.language),
             title=wording.title,
             blocks=tuple(self._blocks(wording.preamble, wording.sections)),
             footer=words.footer,
@@ -190,11 +199,17 @@ class _Page:
         return self.blank or name is None or bool(self.values.get(name)) or bool(self.tables.get(name))
 
     def _all_given(self, line: str) -> bool:
-        return self.blank or all(name in self.values for name in _PLACE.findall(line))
+        return self.blank or all(name in self.values for name, _ in _PLACE.findall(line))
 
     def _said(self, text: str) -> str:
         """The text with its values; what a value holds is never read as a place for another."""
-        return _PLACE.sub(lambda place: self.values.get(place[1], BLANK), text)
+
+        def said(place: re.Match[str]) -> str:
+            value = self.values.get(place[1], BLANK)
+            # "2026 г." at the end of a sentence brings the full stop along.
+            return value if value.endswith(".") else value + place[2]
+
+        return _PLACE.sub(said, text)
 
 
 def _side_field(side: str) -> str | None:
