@@ -116,6 +116,12 @@ class UnitOfWork:
             self.session.expunge_all()
             raise
 
+    async def abandon(self) -> None:
+        """Undo everything: what is committed afterwards is nothing."""
+        self.recorded.clear()
+        self._rows.clear()
+        await self.session.rollback()
+
     @asynccontextmanager
     async def beyond_scope(self) -> AsyncIterator[None]:
         """Within the block the database shows all rows: for what a rule or an analysis must know of others.

@@ -35,6 +35,7 @@ from shared.web.problems import Problems
 log = structlog.get_logger(__name__)
 
 MAX_BODY_BYTES = 1_000_000
+MAX_MANY_BYTES = 10_000_000
 Job = Callable[[], Awaitable[None]]
 
 
@@ -135,7 +136,7 @@ def create_app(
     app.include_router(internal_router(settings.service, inbox))
     for router in routers:
         app.include_router(router)
-    app.add_middleware(LimitBody, limit_bytes=max_body_bytes)
+    app.add_middleware(LimitBody, limit_bytes=max_body_bytes, many_bytes=MAX_MANY_BYTES)
     app.add_middleware(Observe, service=settings.service, untraced=untraced)
     return app
 

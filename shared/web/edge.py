@@ -73,11 +73,7 @@ class RequestEdge:
         the same answer, another request with the same key is refused. `versioned` demands If-Match.
         """
         self.allow(action)
-        key = self.request.headers.get("idempotency-key", "").strip()
-        if not key:
-            raise KeyRequired
-        if len(key) > MAX_KEY_CHARACTERS:
-            raise InvalidInput(FieldError("Idempotency-Key", "string_too_long", {"max_length": MAX_KEY_CHARACTERS}))
+        key = self.idempotency_key()
         expected = self._expected_version(versioned)
         fingerprint = await self._fingerprint(expected)
         identity = {"subject": f"{self.principal.role}:{self.principal.subject}", "key": key}
@@ -98,6 +94,15 @@ class RequestEdge:
                 _STORE, {**identity, "status": status, "headers": json.dumps(headers), "body": body}
             )
         return Response(body, status, headers, media_type="application/json")
+
+    def idempotency_key(self) -> str:
+        """The request's Idempotency-Key; raises KeyRequired without, InvalidInput for one that is too long."""
+        key = self.request.headers.get("idempotency-key", "").strip()
+        if not key:
+            raise KeyRequired
+        if len(key) > MAX_KEY_CHARACTERS:
+            raise InvalidInput(FieldError("Idempotency-Key", "string_too_long", {"max_length": MAX_KEY_CHARACTERS}))
+        return key
 
     def _expected_version(self, required: bool) -> int | None:
         given = self.request.headers.get("if-match", "").strip()

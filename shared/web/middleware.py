@@ -11,6 +11,8 @@ from shared.telemetry.trace import enter_trace
 
 log = structlog.get_logger(__name__)
 
+MANY = ("/bulk", "/import")
+"""How addresses end that take many entries at once, and therefore larger bodies."""
 QUIET = ("/live", "/ready", "/metrics")
 
 
@@ -73,26 +75,28 @@ class LimitBody:
     The failure is an HTTPException, so that the answer is a problem in the caller's language like any other.
     """
 
-    def __init__(self, app: ASGIApp, limit_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, limit_bytes: int, many_bytes: int | None = None) -> None:
         self._app = app
         self._limit = limit_bytes
+        self._many = many_bytes or limit_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        limit = self._many if scope["path"].endswith(MANY) else self._limit
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         seen = int(declared) if declared.isdigit() else 0
 
         async def count() -> Message:
             nonlocal seen
-            if seen > self._limit:
-                raise BodyTooLarge(self._limit)
+            if seen > limit:
+                raise BodyTooLarge(limit)
             message = await receive()
             if not declared.isdigit() or declared == b"0":
                 seen += len(message.get("body", b""))
-                if seen > self._limit:
-                    raise BodyTooLarge(self._limit)
+                if seen > limit:
+                    raise BodyTooLarge(limit)
             return message
 
         await self._app(scope, count, send)

@@ -46,6 +46,7 @@ class Problems:
 
     def install(self, app: FastAPI) -> None:
         """Take over all error answers of the app."""
+        app.state.problems = self
         app.add_exception_handler(HamkorError, self._on_error)
         app.add_exception_handler(RequestValidationError, self._on_validation)
         app.add_exception_handler(HTTPException, self._on_http)
@@ -55,16 +56,20 @@ class Problems:
 
     def response(self, request: Request, problem: HamkorError) -> Response:
         """The answer to one expected error."""
-        lang = negotiate(request.headers.get("accept-language"))
-        params = {"service": self._service, **problem.params}
         headers = {"WWW-Authenticate": "Bearer"} if isinstance(problem, Unauthenticated) else {}
         if isinstance(problem, Unavailable):
             headers["Retry-After"] = "1"
+        return _answer(self.told(request, problem), problem.status, headers)
+
+    def told(self, request: Request, problem: HamkorError) -> dict[str, Any]:
+        """The members of a problem in the caller's language: of an answer, or of one row of it."""
+        lang = negotiate(request.headers.get("accept-language"))
+        params = {"service": self._service, **problem.params}
         body = self._body(problem.code, problem.status, lang, request, params)
         body |= {name: value for name, value in problem.params.items() if name not in body}
         if problem.errors:
             body["errors"] = [self._field(error, lang) for error in problem.errors]
-        return _answer(body, problem.status, headers)
+        return body
 
     def _body(
         self, code: str, status: int, lang: Lang, request: Request, params: dict[str, str | int | float]
@@ -109,20 +114,25 @@ class Problems:
 
     async def _on_failure(self, request: Request, problem: Exception) -> Response:
         """What a database or a network said: down, refused as malformed, or somebody else's insert was first."""
-        code = sqlstate_of(problem)
         if is_transient(problem):
             log.warning("request.unavailable", path=request.url.path, error=repr(problem)[:500])
             return self.response(request, Unavailable(service=self._service))
-        if code == UNIQUE_VIOLATION:
-            return self.response(request, AlreadyExists())
-        if code.startswith(DATA_EXCEPTION):
-            log.warning("request.refused_by_database", path=request.url.path, error=repr(problem)[:500])
-            return self.response(request, InvalidInput())
+        if (refused := refused_by_database(problem)) is not None:
+            log.info("request.refused_by_database", path=request.url.path, error=repr(problem)[:500])
+            return self.response(request, refused)
         return await self._on_crash(request, problem)
 
     async def _on_crash(self, request: Request, problem: Exception) -> Response:
         log.error("request.crashed", path=request.url.path, exc_info=problem)
         return self.response(request, HamkorError())
+
+
+def refused_by_database(problem: BaseException) -> HamkorError | None:
+    """What of a database's refusal is the caller's: a key that is taken, a value no column takes; None for the rest."""
+    code = sqlstate_of(problem)
+    if code == UNIQUE_VIOLATION:
+        return AlreadyExists()
+    return InvalidInput() if code.startswith(DATA_EXCEPTION) else None
 
 
 def field_error(error: Any) -> FieldError:

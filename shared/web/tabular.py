@@ -1,0 +1,288 @@
+"""Entries as tables: a model's fields as columns, cells that no spreadsheet takes for a formula, CSV and XLSX.
+
+    columns_of(VisitState)          # id, version, period.start, forms …
+    cell_of(["F1", "F3"], column)   # "F1; F3"
+    entry_of({"forms": "F1; F3"}, columns)
+
+A column's name is the path of its field; a list stands in one cell, its items divided by "; ", anything deeper as JSON.
+"""
+
+import csv
+import io
+import json
+import re
+import types
+import zipfile
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from tempfile import SpooledTemporaryFile
+from typing import Annotated, Any, Union, get_args, get_origin
+
+import anyio
+from openpyxl import Workbook
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+from pydantic import BaseModel
+from python_calamine import CalamineError, CalamineWorkbook
+from starlette.concurrency import run_in_threadpool
+
+BOM = "\ufeff"
+MOST_SHEET_ROWS = 1_048_576
+MOST_CELL_CHARACTERS = 32_767
+SPOOLED_BYTES = 1_000_000
+CHUNK_BYTES = 65_536
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_SEPARATOR = re.compile(r"\s*;\s*")
+
+
+class Kind(StrEnum):
+    """How a field stands in its cell."""
+
+    TEXT = "text"
+    PLAIN = "plain"
+    LIST = "list"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One field of an entry, by its path; `required` where an entry cannot do without."""
+
+    path: tuple[str, ...]
+    kind: Kind
+    required: bool
+
+    @property
+    def name(self) -> str:
+        """The header."""
+        return ".".join(self.path)
+
+
+def columns_of(model: type[BaseModel], *above: str, required: bool = True) -> list[Column]:
+    """The columns of a model, in the order of its fields; models within it are flattened, lists are not."""
+    found: list[Column] = []
+    for name, field in model.model_fields.items():
+        kind = _bare(field.annotation)
+        needed = required and field.is_required()
+        if isinstance(kind, type) and issubclass(kind, BaseModel) and name not in above:
+            found += columns_of(kind, *above, name, required=needed)
+        else:
+            found.append(Column((*above, name), _kind_of(kind), needed))
+    return found
+
+
+def _bare(annotation: Any) -> Any:
+    """The type without Annotated and without `| None`; a union of several stays what it is."""
+    while True:
+        origin = get_origin(annotation)
+        if origin is Annotated:
+            annotation = get_args(annotation)[0]
+        elif origin in (Union, types.UnionType):
+            left = [each for each in get_args(annotation) if each is not type(None)]
+            if len(left) != 1:
+                return annotation
+            annotation = left[0]
+        else:
+            return annotation
+
+
+def _kind_of(bare: Any) -> Kind:
+    origin = get_origin(bare) or bare
+    if origin in (list, tuple, set, frozenset):
+        items = [_bare(each) for each in get_args(bare) if each is not Ellipsis]
+        return Kind.LIST if items and all(_is_scalar(each) for each in items) else Kind.JSON
+    if not _is_scalar(bare):
+        return Kind.JSON
+    return Kind.TEXT if isinstance(bare, type) and issubclass(bare, str) else Kind.PLAIN
+
+
+def _is_scalar(bare: Any) -> bool:
+    return isinstance(bare, type) and get_origin(bare) is None and not issubclass(bare, (BaseModel, dict, list, tuple))
+
+
+# -- out
+
+Cell = str | int | float | bool | None
+
+
+def cell_of(value: Any, column: Column) -> Cell:
+    """What stands in the cell of a value of JSON; text that a spreadsheet would calculate gets an apostrophe before."""
+    if column.kind is Kind.LIST and isinstance(value, list) and not any(_divides(item) for item in value):
+        value = "; ".join(_text(item) for item in value)
+    elif isinstance(value, (list, dict)):
+        value = json.dumps(value, ensure_ascii=False)
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _divides(item: Any) -> bool:
+    return isinstance(item, str) and (";" in item or item != item.strip() or item.startswith("["))
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def row_of(entry: Mapping[str, Any], columns: Sequence[Column]) -> list[Cell]:
+    """An entry's cells."""
+    return [cell_of(_at(entry, column.path), column) for column in columns]
+
+
+def _at(entry: Mapping[str, Any], path: Sequence[str]) -> Any:
+    value: Any = entry
+    for name in path:
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(name)
+    return value
+
+
+def csv_text(rows: Iterable[Sequence[Cell]]) -> str:
+    """Rows as CSV (RFC 4180); true and false as JSON writes them."""
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows([_csv_cell(cell) for cell in row] for row in rows)
+    return out.getvalue()
+
+
+def _csv_cell(cell: Cell) -> str | int | float:
+    if cell is None:
+        return ""
+    return json.dumps(cell) if isinstance(cell, bool) else cell
+
+
+async def csv_file(
+    columns: Sequence[Column], pages: AsyncIterator[Sequence[Mapping[str, Any]]]
+) -> AsyncIterator[bytes]:
+    """A CSV file in UTF-8, a page at a time; the mark at its beginning tells Excel so."""
+    yield (BOM + csv_text([[column.name for column in columns]])).encode()
+    async for page in pages:
+        yield csv_text(row_of(entry, columns) for entry in page).encode()
+
+
+async def xlsx_file(
+    columns: Sequence[Column], pages: AsyncIterator[Sequence[Mapping[str, Any]]]
+) -> AsyncIterator[bytes]:
+    """A spreadsheet of one sheet, written row by row to a temporary file, then read from it."""
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("data")
+    sheet.append([column.name for column in columns])
+
+    def write(page: Sequence[Mapping[str, Any]]) -> None:
+        for entry in page:
+            sheet.append([_sheet_cell(cell) for cell in row_of(entry, columns)])
+
+    with SpooledTemporaryFile(max_size=SPOOLED_BYTES) as file:
+        try:
+            async for page in pages:
+                await run_in_threadpool(write, page)
+        finally:
+            # Saving also removes the sheet's own temporary file: after a download that was broken off too.
+            with anyio.CancelScope(shield=True):
+                await run_in_threadpool(book.save, file)
+        file.seek(0)
+        while chunk := await run_in_threadpool(file.read, CHUNK_BYTES):
+            yield chunk
+
+
+def _sheet_cell(cell: Cell) -> Cell:
+    if not isinstance(cell, str):
+        return cell
+    cell = ILLEGAL_CHARACTERS_RE.sub("", cell)
+    return cell if len(cell) <= MOST_CELL_CHARACTERS else cell[: MOST_CELL_CHARACTERS - 1] + "…"
+
+
+# -- in
+
+
+class NotReadable(ValueError):
+    """A cell does not hold what its column needs; the text is the rule's code."""
+
+
+def entry_of(cells: Mapping[str, str], columns: Mapping[str, Column]) -> dict[str, Any]:
+    """An entry as JSON from the text of its cells; empty cells are left out. Raises NotReadable with (rule, column)."""
+    entry: dict[str, Any] = {}
+    for name, text in cells.items():
+        if not text:
+            continue
+        *above, last = columns[name].path
+        place = entry
+        for part in above:
+            place = place.setdefault(part, {})
+        place[last] = _value_of(text, columns[name])
+    return entry
+
+
+def _value_of(text: str, column: Column) -> Any:
+    if text[:1] == "'" and text[1:].startswith(_FORMULA):
+        text = text[1:]  # as an export wrote it
+    if column.kind is Kind.JSON or (column.kind is Kind.LIST and text.startswith("[")):
+        try:
+            return json.loads(text)
+        except (ValueError, RecursionError):
+            raise NotReadable("cell_json", column.name) from None
+    if column.kind is Kind.LIST:
+        return [part for part in _SEPARATOR.split(text) if part]
+    return text
+
+
+def csv_rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
+    """Numbered rows (from 1) of CSV text that are not empty. Raises NotReadable with (rule, where)."""
+    try:
+        text = content.decode("utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise NotReadable("not_utf8", str(line)) from None
+    if "\0" in text:
+        raise NotReadable("not_a_table", "1")
+    header = next((line for line in text.splitlines() if line.strip()), "")
+    outside = "".join(header.split('"')[::2])
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=outside.count), strict=True)
+    number = 0
+    try:
+        for number, cells in enumerate(reader, start=1):
+            row = [clean(cell) for cell in cells]
+            if any(row):
+                yield number, row
+    except csv.Error:
+        raise NotReadable("not_a_table", str(number + 1)) from None
+
+
+MOST_UNPACKED_BYTES = 60_000_000
+
+
+def xlsx_rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
+    """Numbered rows of a spreadsheet's first sheet that are not empty. Raises NotReadable with (rule, where)."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as packed:
+            if sum(each.file_size for each in packed.infolist()) > MOST_UNPACKED_BYTES:
+                raise NotReadable("not_a_table", "1")
+            # Python's reader stops at the size declared, so a part that holds more than it says is found here.
+            if packed.testzip() is not None:
+                raise NotReadable("not_a_table", "1")
+        sheet = CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_index(0)
+        rows = sheet.to_python(skip_empty_area=False)
+    except (zipfile.BadZipFile, CalamineError, NotImplementedError, RuntimeError, EOFError, OSError):
+        raise NotReadable("not_a_table", "1") from None
+    for number, values in enumerate(rows, start=1):
+        cells = [_cell_text(value) for value in values]
+        if any(cells):
+            yield number, cells
+
+
+def _cell_text(value: Any) -> str:
+    """A spreadsheet's value as a person reads it: whole numbers without a point, days as YYYY-MM-DD."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case float() if value.is_integer() and abs(value) < 1e15:
+            return str(int(value))
+        case datetime():
+            return value.date().isoformat() if value.time() == datetime.min.time() else value.isoformat()
+        case date():
+            return value.isoformat()
+    return clean(str(value))
+
+
+def clean(text: str) -> str:
+    """A cell's text without what only looks empty."""
+    return text.replace("\u00a0", " ").replace("\u200b", "").strip()
