@@ -120,8 +120,15 @@ INSTITUTION_REGISTERED, INSTITUTION_UPDATED, INSTITUTION_MOVED, INSTITUTION_CLOS
     "partners", "institution", InstitutionState, "registered", "updated", "moved", "closed"
 )
 ENROLMENT_REPORTED, ENROLMENT_CORRECTED = declare("partners", "enrolment", EnrolmentState, "reported", "corrected")
-ENTERPRISE_REGISTERED, ENTERPRISE_UPDATED, ENTERPRISE_MERGED, ENTERPRISE_CLOSED = declare(
-    "partners", "enterprise", EnterpriseState, "registered", "updated", "merged", "closed"
+(
+    ENTERPRISE_REGISTERED,
+    ENTERPRISE_UPDATED,
+    ENTERPRISE_MERGED,
+    ENTERPRISE_UNMERGED,
+    ENTERPRISE_CLOSED,
+    ENTERPRISE_REOPENED,
+) = declare(
+    "partners", "enterprise", EnterpriseState, "registered", "updated", "merged", "unmerged", "closed", "reopened"
 )
 PARTNERSHIP_RECORDED, PARTNERSHIP_UPDATED, PARTNERSHIP_ENDED, PARTNERSHIP_REASSIGNED = declare(
     "partners", "partnership", PartnershipState, "recorded", "updated", "ended", "reassigned"

@@ -1,4 +1,7 @@
-"""What partners tells of institutions and enterprises, kept here; rows and references follow moves and merges."""
+"""What partners tells of institutions and enterprises, kept here; rows and references follow moves and merges.
+
+A merge that was a mistake is undone here as there: what it moved comes back, what was made since stays where it is.
+"""
 
 from collections.abc import Iterable
 from typing import TypeVar
@@ -11,8 +14,10 @@ from services.agreements.commands import agreements, boards, employments
 from services.agreements.domain import agreements as agreement_domain
 from services.agreements.domain import employments as employment_domain
 from services.agreements.tables.agreements import AgreementRow, EmploymentRow
+from services.agreements.tables.base import Base
 from shared.contracts.agreements import EmploymentState, EmploymentStatus
 from shared.contracts.partners import EnterpriseStatus, InstitutionStatus
+from shared.persistence.following import Follow, Following, rows_of
 from shared.persistence.unit_of_work import UnitOfWork
 
 
@@ -76,6 +81,7 @@ async def take(uow: UnitOfWork, institutions: Iterable[Institution], enterprises
     """
     told = _newest(enterprises)
     merged = [row for row in told.values() if row.merged_into is not None]
+    before = await _merged_before(uow, told)
     # The one that lives on may be told later than the merge into it, from another shard: known from now on as well.
     for row in merged:
         told.setdefault(str(row.merged_into), Enterprise(str(row.merged_into), 0, EnterpriseStatus.ACTIVE))
@@ -84,8 +90,17 @@ async def take(uow: UnitOfWork, institutions: Iterable[Institution], enterprises
     if ids:
         for statement in _FOLLOW_MOVES:
             await uow.session.execute(statement, {"ids": ids})
+    references = following()
+    for id_ in sorted(id_ for id_, into in before.items() if told[id_].merged_into != into):
+        await references.unmerge(uow, id_)
     for row in merged:
-        await follow_merge(uow, row.id)
+        # Merges are told from different shards, in any order: the end of the chain counts, not the next link.
+        await references.merge(uow, row.id)
+
+
+def following() -> Following:
+    """How references of agreements follow merged enterprises."""
+    return Following(FOLLOWERS, rows_of(Base), living_end)
 
 
 async def _keep_institutions(uow: UnitOfWork, newest: dict[str, Institution]) -> list[str]:
@@ -114,15 +129,18 @@ async def _keep_enterprises(uow: UnitOfWork, newest: dict[str, Enterprise]) -> N
         await uow.session.execute(_KEEP_ENTERPRISES, parameters)
 
 
-async def follow_merge(uow: UnitOfWork, merged_id: str) -> None:
-    """Every agreement and employment that names the merged enterprise names the living one from now on."""
-    # Merges are told from different shards, in any order: the end of the chain counts, not the next link.
-    living = await living_end(uow, merged_id)
-    if living == merged_id:
-        return
-    await _follow_in_agreements(uow, merged_id, living)
-    await _follow_in_employments(uow, merged_id, living)
-    await boards.follow_merge(uow, merged_id, living)
+async def _merged_before(uow: UnitOfWork, told: dict[str, Enterprise]) -> dict[str, str]:
+    """Which of those of whom something newer is told are merged as far as is known here, and into whom."""
+    rows = await uow.session.execute(
+        text(
+            "select known.id, known.merged_into from enterprise_ref known, "
+            "unnest(cast(:ids as text[]), cast(:versions as integer[])) as told(id, version) "
+            "where known.id = told.id and known.version < told.version and known.merged_into is not null "
+            "order by known.id for update of known"
+        ),
+        {"ids": list(told), "versions": [row.version for row in told.values()]},
+    )
+    return {row.id: row.merged_into for row in rows}
 
 
 async def living_end(uow: UnitOfWork, enterprise_id: str) -> str:
@@ -164,6 +182,12 @@ async def _follow_in_employments(uow: UnitOfWork, merged_id: str, living: str) -
             await employments.record_outcome(uow, employment_domain.cancel_duplicate(twin, living))
             outcome = employment_domain.reassign(state, living)
         await employments.record_outcome(uow, outcome)
+
+
+FOLLOWERS: list[Follow] = [_follow_in_agreements, _follow_in_employments, boards.follow_merge]
+"""How references follow a merged enterprise, a function a kind of aggregate: `follow(uow, old, new)` records every
+aggregate that names `old` as `<aggregate>.reassigned`, naming `new`. Unmerging needs nothing of them: what they changed
+is noted, and given back."""
 
 
 def _person(state: EmploymentState) -> tuple[str, str]:

@@ -41,7 +41,9 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "enterprise.register": EDUCATION,
     "enterprise.update": TERRITORIAL | {Role.ENTERPRISE},
     "enterprise.merge": frozenset({Role.MINISTRY}),
+    "enterprise.unmerge": frozenset({Role.MINISTRY}),
     "enterprise.close": TERRITORIAL | {Role.ENTERPRISE},
+    "enterprise.reopen": TERRITORIAL,
     "partnership.read": EDUCATION | {Role.ENTERPRISE, Role.SERVICE},
     "partnership.record": EDUCATION,
 }
@@ -206,10 +208,22 @@ async def merge_enterprise(edge: Edge, id_: str, body: enterprise_domain.MergeEn
     return await edge.command("enterprise.merge", lambda uow: enterprises.merge_enterprise(uow, id_, body))
 
 
+@router.post("/enterprises/{id_}/unmerge", tags=["enterprises"], response_model=EnterpriseState)
+async def unmerge_enterprise(edge: Edge, id_: str) -> Response:
+    """It was no duplicate: what the merge moved comes back, what was made since stays where it is."""
+    return await edge.command("enterprise.unmerge", lambda uow: enterprises.unmerge_enterprise(uow, id_))
+
+
 @router.post("/enterprises/{id_}/close", tags=["enterprises"], response_model=EnterpriseState)
 async def close_enterprise(edge: Edge, id_: str) -> Response:
     """The enterprise is gone; old agreements keep it."""
     return await edge.command("enterprise.close", lambda uow: enterprises.close_enterprise(uow, id_))
+
+
+@router.post("/enterprises/{id_}/reopen", tags=["enterprises"], response_model=EnterpriseState)
+async def reopen_enterprise(edge: Edge, id_: str) -> Response:
+    """It was closed by mistake."""
+    return await edge.command("enterprise.reopen", lambda uow: enterprises.reopen_enterprise(uow, id_))
 
 
 @router.patch("/partnerships/{id_}", tags=["partnerships"], response_model=PartnershipState)

@@ -5,7 +5,7 @@ import uuid
 from sqlalchemy import select
 from sqlmodel import col
 
-from services.partners.commands.enterprises import living_enterprise
+from services.partners.commands.enterprises import FOLLOWERS, living_enterprise
 from services.partners.commands.territory import require_territory
 from services.partners.domain import labour_market as domain
 from services.partners.domain.preparation import Notes
@@ -113,6 +113,12 @@ async def reassign_figures(uow: UnitOfWork, old: str, new: str) -> None:
         plan = await uow.load(PlanPriorityRow, PlanPriorityState, id_, what="plan_priority")
         told, changed = domain.reassign_priority(plan, old, new)
         await uow.record(PlanPriorityRow, told, changed, key=plan.region, org_path=path_of(plan.region))
+
+
+FOLLOWERS.append(reassign_figures)
+
+
+FOLLOWERS.append(reassign_figures)
 
 
 def _within(uow: UnitOfWork, region: str) -> None:

@@ -16,7 +16,7 @@ async def record_partnership(uow: UnitOfWork, command: domain.RecordPartnership)
     """Record a partner of an institution within the caller's scope; once per partner."""
     institution = await uow.load(InstitutionRow, InstitutionState, command.institution_id, what="institution")
     if command.enterprise_id is not None:
-        living = await living_enterprise(uow, command.enterprise_id, "enterprise_id")
+        living = await living_enterprise(uow, command.enterprise_id, "enterprise_id", at_work=True)
         command = command.model_copy(update={"enterprise_id": living})
     existing = await uow.session.execute(
         select(col(PartnershipRow.id)).where(

@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from sqlmodel import col
 
 from services.partners import analyses
-from services.partners.commands.enterprises import living_enterprise
+from services.partners.commands.enterprises import FOLLOWERS, living_enterprise
 from services.partners.domain import preparation as domain
 from services.partners.tables.preparation import (
     InterestRow,
@@ -192,6 +192,12 @@ async def reassign_listings(uow: UnitOfWork, old: str, new: str) -> None:
             event_type, moved = kind.reassign(state, new)
             row = await uow.session.get_one(row_type, id_)
             await uow.record(row_type, event_type, moved, key=new, org_path=row.org_path)
+
+
+FOLLOWERS.append(reassign_listings)
+
+
+FOLLOWERS.append(reassign_listings)
 
 
 async def _list(

@@ -63,7 +63,7 @@ def record(id_: str, command: RecordPartnership) -> Outcome:
 def update(state: PartnershipState, command: UpdatePartnership) -> Outcome:
     """The changed fields; an ended partnership takes no change."""
     if state.stage is PartnershipStage.ENDED:
-        raise WrongState(state=state.stage.value)
+        raise WrongState(state=state.stage.value, step="update", possible="")
     changed = state.model_copy(update={**command.model_dump(exclude_none=True), "version": state.version + 1})
     return PARTNERSHIP_ENDED if changed.stage is PartnershipStage.ENDED else PARTNERSHIP_UPDATED, changed
 

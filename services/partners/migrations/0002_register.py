@@ -1,4 +1,6 @@
-"""TODO register."""
+"""The enterprise register: what merges changed, search across scripts, and imports one can watch."""
+
+from shared.persistence.following import create_journal
 
 revision = "0002"
 down_revision = "0001"
@@ -7,4 +9,5 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Nothing yet."""
+    """Create the tables, their indexes and policies."""
+    create_journal()

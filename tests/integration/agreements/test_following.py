@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from services.agreements.commands.register import Enterprise, take
 from services.agreements.subscribers import Register
 from shared.contracts.events import Event
 from shared.messaging.inbox import Inbox
@@ -45,6 +46,35 @@ async def test_agreements_and_employments_follow_a_merged_enterprise(country: Co
     followed = ok(await country.firm(lives).get(f"/v1/employments/{employment['id']}"))
     assert (followed["enterprise_id"], followed["status"]) == (lives, "reported")
     assert await told_of(country, employment["id"]) == ["reported", "reassigned"]
+
+
+async def test_unmerge_gives_back_what_the_merge_moved_and_nothing_made_since(country: Country) -> None:
+    institution = await country.institution()
+    lives, ends = await country.enterprise(), await country.enterprise()
+    school = country.school(institution)
+    alone, both = await country.active(institution, ends), await country.active(institution, lives, ends)
+    twins = [
+        ok(await school.post("/v1/employments", an_employment(institution, each)), 201)["id"] for each in (lives, ends)
+    ]
+    await country.merge(ends, lives)
+    since = await country.draft(institution, ends)
+    later = ok(await school.post("/v1/employments", an_employment(institution, ends, graduate_ref="g-2")), 201)["id"]
+    await country.told(await country.ministry.post(f"/v1/enterprises/{ends}/unmerge"))
+
+    async def parties(agreement: dict[str, Any]) -> list[str]:
+        state = ok(await school.get(f"/v1/agreements/{agreement['id']}"))
+        return [party["ref"] for party in state["parties"][1:]]
+
+    assert [await parties(each) for each in (alone, both, since)] == [[ends], [lives, ends], [lives]]
+    followed = ok(await country.firm(ends).get(f"/v1/agreements/{both['id']}"))
+    assert (followed["parties"], followed["version"]) == (both["parties"], both["version"] + 2)
+    employments = [ok(await school.get(f"/v1/employments/{id_}")) for id_ in (*twins, later)]
+    assert [(each["enterprise_id"], each["status"]) for each in employments] == [
+        (lives, "reported"),
+        (ends, "reported"),
+        (lives, "reported"),
+    ]
+    assert await told_of(country, alone["id"]) == [*(await told_of(country, alone["id"]))[:-2], *["reassigned"] * 2]
 
 
 async def test_command_that_names_a_merged_enterprise_is_stored_with_the_living_one(country: Country) -> None:
@@ -205,3 +235,38 @@ async def test_draft_and_merge_at_the_same_time_end_with_the_living_enterprise(c
         for agreement in drafts:
             state = ok(await country.school(institution).get(f"/v1/agreements/{agreement['id']}"))
             assert state["parties"][1]["ref"] == lives
+
+
+async def test_unmerge_finds_its_own_in_whatever_order_the_chain_was_told(country: Country) -> None:
+    """Partners merged a into b, then b into c, and took the second back; here the links were told the other way."""
+    institution = await country.institution()
+    a, b, c = [await country.enterprise() for _ in range(3)]
+    agreements = {id_: await country.draft(institution, id_) for id_ in (a, b, c)}
+    engine = make_engine(country.database_url, application="test")
+    try:
+        database = Database("agreements", engine)
+
+        async def tell(*states: dict[str, Any]) -> dict[str, str]:
+            async with database.unit_of_work() as uow:
+                await take(uow, [], [msgspec.convert(state, Enterprise) for state in states])
+            named = {}
+            for id_, agreement in agreements.items():
+                state = ok(await country.school(institution).get(f"/v1/agreements/{agreement['id']}"))
+                named[id_] = state["parties"][1]["ref"]
+            return named
+
+        def merged(id_: str, version: int, into: str) -> dict[str, Any]:
+            return {"id": id_, "version": version, "status": "merged", "merged_into": into}
+
+        def alone(id_: str, version: int) -> dict[str, Any]:
+            return {"id": id_, "version": version, "status": "active"}
+
+        assert await tell(merged(b, 2, c)) == {a: a, b: c, c: c}
+        assert await tell(merged(a, 2, b)) == {a: c, b: c, c: c}
+        assert await tell(alone(b, 3)) == {a: b, b: b, c: c}
+        assert await tell(merged(a, 2, b), alone(b, 3)) == {a: b, b: b, c: c}
+        # Undone and merged anew between two looks: only the last word counts.
+        assert await tell(merged(a, 4, c)) == {a: c, b: b, c: c}
+        assert await tell(alone(a, 5)) == {a: a, b: b, c: c}
+    finally:
+        await engine.dispose()
