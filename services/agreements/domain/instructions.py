@@ -3,6 +3,7 @@
 from datetime import date
 
 from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict
 
 from services.agreements.domain.final_stage import (
     Details,
@@ -27,7 +28,7 @@ from shared.contracts.final_stage import (
 )
 
 Outcome = tuple[EventType, InstructionState]
-EDITION = {
+EDITION: JsonDict = {
     "adopted_on": "2026-08-28",
     "in_force_from": "2026-09-01",
     "order_ref": "B-41",

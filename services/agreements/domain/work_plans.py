@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 from services.agreements.domain.final_stage import Details, EvidenceInput, Line, Text, refuse
 from services.agreements.domain.inputs import Command, Day, Opportunities, check_day
@@ -102,7 +103,7 @@ class MeasureChange(Command):
     title: Line | None = Field(default=None, description="new text")
 
 
-EXAMPLE = {
+EXAMPLE: JsonDict = {
     "title": "Korxona mutaxassislari bilan ochiq dars",
     "due_on": "2026-11-20",
     "responsible_ref": "T-117",

@@ -4,12 +4,12 @@ import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import typst
 
 PAGE = Path(__file__).parent / "document.typ"
-STANDARD = "a-2b"
+STANDARD: Final = "a-2b"
 _MISSING = re.compile(r'the text `"(.+?)"` could not be displayed', re.DOTALL)
 _ESCAPED = re.compile(r"\\u\{([0-9a-f]+)\}")
 

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from pydantic import ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 
 from services.agreements.domain.final_stage import Details, EvidenceInput, Line, Text
 from services.agreements.domain.inputs import Command, Day
@@ -50,7 +51,7 @@ class BoardShown(BoardState, BoardDetails):
     """A board with its texts."""
 
 
-MEMBER = {
+MEMBER: JsonDict = {
     "category": "enterprise",
     "ref": "P-2201",
     "name": "A. Karimov",
