@@ -5,12 +5,13 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from services.partners.api import PERMISSIONS, ROUTERS
+from services.partners.commands.visits import ACTIONS
 from shared.persistence.scheduler import Passage, Scheduler
 from shared.settings import load_settings
 from shared.telemetry.logs import configure_logs
 from shared.web.app import create_app, make_chassis
 
-PASSAGES: tuple[Passage, ...] = ()
+PASSAGES: tuple[Passage, ...] = (ACTIONS,)
 """What passing time does here."""
 
 

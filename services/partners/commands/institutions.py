@@ -18,6 +18,7 @@ from services.partners.tables.preparation import (
     SelfAssessmentRow,
 )
 from services.partners.tables.registers import EnrolmentRow, InstitutionRow, PartnershipRow
+from services.partners.tables.visits import DossierRow, NextActionRow, VisitRow
 from shared.clock import local_day
 from shared.contracts.events import EventType
 from shared.contracts.partners import EnrolmentState, InstitutionState
@@ -36,6 +37,9 @@ FOLLOWING: tuple[Any, ...] = (
     MarketAssessmentRow,
     NeedRow,
     OfferRow,
+    VisitRow,
+    DossierRow,
+    NextActionRow,
 )
 """Rows that lie where their institution lies."""
 

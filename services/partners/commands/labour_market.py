@@ -118,9 +118,6 @@ async def reassign_figures(uow: UnitOfWork, old: str, new: str) -> None:
 FOLLOWERS.append(reassign_figures)
 
 
-FOLLOWERS.append(reassign_figures)
-
-
 def _within(uow: UnitOfWork, region: str) -> None:
     """The caller's territory holds the whole region."""
     if not uow.principal.scope.sees(path_of(region)):

@@ -197,9 +197,6 @@ async def reassign_listings(uow: UnitOfWork, old: str, new: str) -> None:
 FOLLOWERS.append(reassign_listings)
 
 
-FOLLOWERS.append(reassign_listings)
-
-
 async def _list(
     uow: UnitOfWork, row: type[Listing], kind: domain.ListingKind, command: domain.RecordListing
 ) -> ListingState:

@@ -39,8 +39,8 @@ class VisitRow(Base, DetailedRow, table=True):
     partner: str
     envoy_ref: str
     status: str
-    planned_start: datetime = Field(sa_type=DateTime(timezone=True))  # type: ignore[call-overload]  # an instance is fine
-    planned_end: datetime = Field(sa_type=DateTime(timezone=True))  # type: ignore[call-overload]  # an instance is fine
+    planned_start: datetime = Field(sa_type=DateTime(timezone=True))
+    planned_end: datetime = Field(sa_type=DateTime(timezone=True))
 
     @classmethod
     def columns(cls, state: Any) -> dict[str, Any]:
@@ -105,8 +105,8 @@ class KnownEventRow(Base, DetailedRow, table=True):
     owner: str
     owner_ref: str
     status: str
-    starts_at: datetime = Field(sa_type=DateTime(timezone=True))  # type: ignore[call-overload]  # an instance is fine
-    ends_at: datetime = Field(sa_type=DateTime(timezone=True))  # type: ignore[call-overload]  # an instance is fine
+    starts_at: datetime = Field(sa_type=DateTime(timezone=True))
+    ends_at: datetime = Field(sa_type=DateTime(timezone=True))
 
     @classmethod
     def columns(cls, state: Any) -> dict[str, Any]:

@@ -1,0 +1,232 @@
+"""Stage 2 over HTTP on a real database: dossier, visit, clashes, protocol, next actions, calendars, reminders."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from icalendar import Calendar
+
+from services.partners.commands.visits import ACTIONS
+from shared.clock import TASHKENT
+from shared.persistence.engine import make_engine
+from shared.persistence.scheduler import Scheduler
+from shared.persistence.unit_of_work import Database
+from shared.scope import Role
+from shared.telemetry.progress import Progress
+from tests.integration.partners.test_preparation import ok, refused
+from tests.integration.partners.test_registers import ENTERPRISE, a_territory, an_institution
+from tests.support.services import Client, Running
+
+
+def at(hours: float, days: int = 3) -> str:
+    """A moment so many days from today, at that hour in Tashkent."""
+    day = datetime.now(TASHKENT).date() + timedelta(days=days)
+    return (datetime(day.year, day.month, day.day, tzinfo=TASHKENT) + timedelta(hours=hours)).isoformat()
+
+
+def a_plan(institution: str, enterprise: str, **changes: Any) -> dict[str, Any]:
+    body = {
+        "institution_id": institution,
+        "category": "enterprise",
+        "enterprise_id": enterprise,
+        "opportunities": ["O4"],
+        "place": "at_partner",
+        "envoy_ref": "T-3",
+        "envoy_rank": "head",
+        "host_rank": "head",
+        "planned_start": at(10),
+        "planned_end": at(11),
+        "agenda": "Amaliyot joylari",
+        "notes": "ehtiyot boʻlish kerak",
+    }
+    return body | changes
+
+
+async def sides(partners: Running) -> tuple[str, Client, str, Client]:
+    await a_territory(partners)
+    id_ = (await an_institution(partners))["id"]
+    school = partners.as_(Role.INSTITUTION, id_)
+    enterprise = (await ok(school.post("/v1/enterprises", ENTERPRISE)))["id"]
+    return id_, school, enterprise, partners.as_(Role.ENTERPRISE, enterprise)
+
+
+async def test_from_dossier_to_protocol(partners: Running) -> None:
+    id_, school, enterprise, zavod = await sides(partners)
+    who = {"institution_id": id_, "category": "enterprise", "enterprise_id": enterprise}
+    sketch = await ok(school.post("/v1/dossiers", who | {"directions": ["C"], "contacts": [{"name": "B. Aliyev"}]}))
+    assert (sketch["complete"], sketch["size"], sketch["contacts"][0]["name"]) == (False, "large", "B. Aliyev")
+    visit = await ok(school.post("/v1/visits", a_plan(id_, enterprise)))
+    path = f"/v1/visits/{visit['id']}"
+
+    async def step(client: Client, name: str, body: Any = None, method: str = "POST") -> dict[str, Any]:
+        nonlocal visit
+        visit = await ok(client.send(method, f"{path}/{name}", body, version=visit["version"]))
+        return visit
+
+    early = await refused(school.post(f"{path}/prepare", version=1), 409)
+    assert early["type"].endswith("not-prepared")
+    assert "V1, V2, V3, V5" in early["detail"]
+    await refused(zavod.put(f"{path}/checklist/V1", {}, version=1), 403)
+    await step(zavod, "agree", {})
+    for check in ("V1", "V5"):
+        await step(school, f"checklist/{check}", {}, "PUT")
+    await refused(school.put(f"{path}/checklist/V2", {}, version=visit["version"]), 422, "answers_itself")
+    full = who | {"directions": ["C"], "union_member": True, "interests": ["O6"]}
+    assert (await ok(school.post("/v1/dossiers", full)))["complete"]
+    await step(school, "prepare")
+    seen = await ok(zavod.get(path))
+    assert seen["agenda"] == "Amaliyot joylari"
+    assert not {"notes", "checklist", "protocol", "envoy_ref"} & seen.keys()
+    await refused(zavod.get("/v1/dossiers"), 403)
+
+    held = {"actual_start": at(10, -1), "actual_end": at(11, -1)}
+    await step(school, "hold", held)
+    assert (visit["status"], visit["punctual"]) == ("held", False)
+    today = datetime.now(TASHKENT).date().isoformat()
+    action = {"side": "partner", "owner_ref": "P-1", "due_on": today, "what": "Joylar roʻyxati"}
+    protocol = {
+        "steps": [f"N{number}" for number in range(1, 7)],
+        "outcome": "agreement_in_principle",
+        "causes": ["A1", "B2"],
+        "actions": [action],
+        "step_notes": {"N4": "eʼtirozlar tinglandi"},
+    }
+    await step(school, "protocol", protocol)
+    assert visit["protocol"]["causes"] == ["A1", "B2"]
+    assert visit["step_notes"] == protocol["step_notes"]
+    agreed = (await ok(zavod.get("/v1/next-actions")))["items"]
+    assert [(each["visit_id"], each["what"], each["status"]) for each in agreed] == [
+        (visit["id"], "Joylar roʻyxati", "agreed")
+    ]
+    done = await ok(zavod.post(f"/v1/next-actions/{agreed[0]['id']}/done", {}, version=1))
+    assert done["status"] == "done"
+    refusal = await refused(school.post(f"{path}/cancel", {"causes": ["B2"]}, version=visit["version"]), 409)
+    assert "protocol" in refusal["remedy"]
+    stranger = partners.as_(Role.DISTRICT, "1708204")
+    await refused(stranger.get(path), 404)
+    assert (await ok(stranger.get("/v1/next-actions")))["items"] == []
+
+
+async def test_clashes_are_refused_with_their_name_and_no_more(partners: Running) -> None:
+    id_, school, enterprise, zavod = await sides(partners)
+    other = (await an_institution(partners, code="P-2"))["id"]
+    neighbour = partners.as_(Role.INSTITUTION, other)
+    first = await ok(school.post("/v1/visits", a_plan(id_, enterprise)))
+    overlapping = {"planned_start": at(10.5), "planned_end": at(11.5)}
+
+    own = await refused(school.post("/v1/visits", a_plan(id_, enterprise, **overlapping)), 409)
+    assert own["type"].endswith("clash")
+    assert first["id"] in own["remedy"]
+    foreign = await refused(neighbour.post("/v1/visits", a_plan(other, enterprise, **overlapping)), 409)
+    assert first["id"] not in foreign["remedy"]
+    assert "partner" in foreign["detail"]
+    await ok(neighbour.post("/v1/visits", a_plan(other, enterprise, planned_start=at(11), planned_end=at(12))))
+
+    exams = {"owner": "institution", "owner_ref": id_, "kind": "exams", "starts_at": at(0, 5), "ends_at": at(24, 5)}
+    event = await ok(school.post("/v1/known-events", exams | {"title": "Davlat imtihoni"}))
+    refusal = await refused(
+        school.post("/v1/visits", a_plan(id_, enterprise, planned_start=at(9, 5), planned_end=at(10, 5))), 409
+    )
+    assert "B1" in refusal["detail"]
+    await ok(school.post(f"/v1/known-events/{event['id']}/cancel", version=1))
+    await ok(school.post("/v1/visits", a_plan(id_, enterprise, planned_start=at(9, 5), planned_end=at(10, 5))))
+
+    stocktaking = {"owner": "enterprise", "owner_ref": enterprise, "kind": "meeting"}
+    await ok(zavod.post("/v1/known-events", stocktaking | {"starts_at": at(8, 7), "ends_at": at(18, 7)}))
+    await refused(school.post("/v1/known-events", stocktaking | {"starts_at": at(8, 8), "ends_at": at(18, 8)}), 403)
+    refusal = await refused(
+        school.post("/v1/visits", a_plan(id_, enterprise, planned_start=at(9, 7), planned_end=at(10, 7))), 409
+    )
+    assert "B3" in refusal["detail"]
+    holiday = {
+        "owner": "territory",
+        "owner_ref": "1708",
+        "kind": "holiday",
+        "starts_at": at(0, 9),
+        "ends_at": at(24, 9),
+    }
+    await refused(school.post("/v1/known-events", holiday), 403)
+    await ok(partners.as_(Role.REGION, "1708").post("/v1/known-events", holiday))
+    await refused(
+        school.post("/v1/visits", a_plan(id_, enterprise, planned_start=at(9, 9), planned_end=at(10, 9))), 409
+    )
+
+
+async def test_of_plans_at_once_one_gets_the_time(partners: Running) -> None:
+    _, _, enterprise, _ = await sides(partners)
+    ids = [(await an_institution(partners, code=f"C-{number}"))["id"] for number in range(6)]
+    answers = await asyncio.gather(
+        *(partners.as_(Role.INSTITUTION, id_).post("/v1/visits", a_plan(id_, enterprise)) for id_ in ids)
+    )
+    assert sorted(answer.status_code for answer in answers) == [201] + [409] * 5
+
+
+async def test_calendar_is_one_that_calendars_read(partners: Running) -> None:
+    id_, school, enterprise, zavod = await sides(partners)
+    visit = await ok(
+        school.post("/v1/visits", a_plan(id_, enterprise, agenda="birinchi; ikkinchi,\nuchinchi " + "uzun " * 40))
+    )
+    for client, path in (
+        (school, f"/v1/visits/{visit['id']}/calendar.ics"),
+        (school, f"/v1/institutions/{id_}/calendar.ics"),
+    ):
+        answer = await client.get(path)
+        assert answer.headers["content-type"].startswith("text/calendar")
+        calendar = Calendar.from_ical(answer.content)
+        (event,) = calendar.walk("VEVENT")
+        assert calendar["method"] == "PUBLISH"
+        assert (event["uid"], event["sequence"], event["status"]) == (f"{visit['id']}@visits.hamkor", 1, "TENTATIVE")
+        assert event["dtstart"].dt == datetime.fromisoformat(visit["planned_start"])
+        assert event["summary"] == "Visit: Zavod"
+        assert event["description"] == visit["agenda"]
+        assert calendar.walk("VTIMEZONE")
+    await ok(school.post(f"/v1/visits/{visit['id']}/cancel", {"causes": ["B2"]}, version=1))
+    taken_back = Calendar.from_ical((await zavod.get(f"/v1/visits/{visit['id']}/calendar.ics")).content)
+    assert taken_back["method"] == "CANCEL"
+    assert taken_back.walk("VEVENT")[0]["status"] == "CANCELLED"
+    assert (await zavod.get(f"/v1/institutions/{id_}/calendar.ics")).status_code == 404
+
+
+async def test_overdue_action_is_reminded_of_once_however_many_look(partners: Running) -> None:
+    id_, school, enterprise, _ = await sides(partners)
+    visit = await ok(school.post("/v1/visits", a_plan(id_, enterprise)))
+    path = f"/v1/visits/{visit['id']}"
+    waived = {"waived": "urgent", "reason": "buyruq"}
+    for check in ("V1", "V2", "V3", "V5"):
+        visit = await ok(school.put(f"{path}/checklist/{check}", waived, version=visit["version"]))
+    visit = await ok(school.post(f"{path}/prepare", version=visit["version"]))
+    times = {"actual_start": at(10, -2), "actual_end": at(11, -2)}
+    visit = await ok(school.post(f"{path}/hold", times, version=visit["version"]))
+    today = datetime.now(TASHKENT).date()
+    action = {"side": "institution", "owner_ref": "T-3", "due_on": today.isoformat(), "what": "Loyiha"}
+    protocol = {"steps": ["N1"], "outcome": "to_be_continued", "causes": ["none"], "actions": [action]}
+    await ok(school.post(f"{path}/protocol", protocol, version=visit["version"]))
+
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    engines = [
+        make_engine(partners.app.state.chassis.settings.database_url, application="s", pool_size=2) for _ in "ab"
+    ]
+    databases = [Database("partners", engine, lambda: tomorrow) for engine in engines]
+    try:
+        told = await asyncio.gather(*(Scheduler(each, Progress(), [ACTIONS]).catch_up() for each in databases))
+        assert sum(told) == 1
+        assert await Scheduler(databases[0], Progress(), [ACTIONS]).catch_up() == 0
+    finally:
+        for engine in engines:
+            await engine.dispose()
+    (reminded,) = (await ok(school.get("/v1/next-actions", status="overdue")))["items"]
+    assert reminded["what"] == "Loyiha"
+
+
+async def test_contacts_follow_a_merged_enterprise(partners: Running) -> None:
+    id_, school, enterprise, _ = await sides(partners)
+    double = (await ok(school.post("/v1/enterprises", ENTERPRISE | {"stir": "301234568"})))["id"]
+    visit = await ok(school.post("/v1/visits", a_plan(id_, double)))
+    offer = {"enterprise_id": double, "opportunity": "O4", "since": "2026-03-02"}
+    offered = await ok(partners.as_(Role.ENTERPRISE, double).post("/v1/offers", offer))
+    ministry = partners.as_(Role.MINISTRY, "17")
+    await ok(ministry.post(f"/v1/enterprises/{double}/merge", {"into": enterprise}))
+    assert (await ok(school.get(f"/v1/visits/{visit['id']}")))["enterprise_id"] == enterprise
+    assert (await ok(school.get(f"/v1/offers/{offered['id']}")))["enterprise_id"] == enterprise
+    clash = a_plan(id_, enterprise, envoy_ref="T-9")
+    await refused(school.post("/v1/visits", clash), 409)
