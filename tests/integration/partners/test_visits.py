@@ -172,7 +172,8 @@ async def test_calendar_is_one_that_calendars_read(partners: Running) -> None:
     ):
         answer = await client.get(path)
         assert answer.headers["content-type"].startswith("text/calendar")
-        calendar = Calendar.from_ical(answer.content)
+        calendar: Any = Calendar.from_ical(answer.content)
+        event: Any
         (event,) = calendar.walk("VEVENT")
         assert calendar["method"] == "PUBLISH"
         assert (event["uid"], event["sequence"], event["status"]) == (f"{visit['id']}@visits.hamkor", 1, "TENTATIVE")
@@ -181,7 +182,7 @@ async def test_calendar_is_one_that_calendars_read(partners: Running) -> None:
         assert event["description"] == visit["agenda"]
         assert calendar.walk("VTIMEZONE")
     await ok(school.post(f"/v1/visits/{visit['id']}/cancel", {"causes": ["B2"]}, version=1))
-    taken_back = Calendar.from_ical((await zavod.get(f"/v1/visits/{visit['id']}/calendar.ics")).content)
+    taken_back: Any = Calendar.from_ical((await zavod.get(f"/v1/visits/{visit['id']}/calendar.ics")).content)
     assert taken_back["method"] == "CANCEL"
     assert taken_back.walk("VEVENT")[0]["status"] == "CANCELLED"
     assert (await zavod.get(f"/v1/institutions/{id_}/calendar.ics")).status_code == 404

@@ -174,9 +174,7 @@ def take(state: VisitState, step: Step) -> Any:
     )
     later = visits.RescheduleVisit(planned_start=start, planned_end=end)
     deeds: dict[Step, Any] = {
-        Step.RESCHEDULE: lambda: visits.reschedule(
-            state, visits.RescheduleVisit(planned_start=start, planned_end=end), NOW
-        ),
+        Step.RESCHEDULE: lambda: visits.reschedule(state, later, NOW),
         Step.AGREE: lambda: visits.agree(state, visits.AgreeVisit(), TODAY),
         Step.CHECK: lambda: visits.answer(state, Check.V1, visits.AnswerCheck(), TODAY),
         Step.PREPARE: lambda: visits.prepare(state, EnterpriseSize.LARGE, dossier_complete=True),
