@@ -22,14 +22,21 @@ CHUNK_ROWS = 100
 ATTEMPTS = 3
 DEADLOCKS = ("40P01", "40001")
 
+# In the order of keys, so that two requests with the same rows never wait for each other in a ring.
 _CLAIM = text(
-    "insert into idempotency (subject, key, request_hash) values (:subject, :key, :hash) "
+    "insert into idempotency (subject, key, request_hash) select :subject, claim.key, claim.hash "
+    "from unnest(cast(:keys as text[]), cast(:hashes as bytea[])) as claim(key, hash) order by claim.key "
     "on conflict (subject, key) do nothing returning key"
 )
-_STORED = text("select request_hash, body from idempotency where subject = :subject and key = :key")
-_STORE = text(
-    "update idempotency set status = 201, headers = '{}', body = :body where subject = :subject and key = :key"
+_STORED = text(
+    "select key, request_hash, body from idempotency where subject = :subject and key = any(cast(:keys as text[]))"
 )
+_STORE = text(
+    "update idempotency set status = 201, headers = '{}', body = done.body "
+    "from unnest(cast(:keys as text[]), cast(:bodies as bytea[])) as done(key, body) "
+    "where idempotency.subject = :subject and idempotency.key = done.key"
+)
+_GIVE_BACK = text("delete from idempotency where subject = :subject and key = any(cast(:keys as text[]))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,15 @@ class Outcome:
     version: int = 0
     replayed: bool = False
     problem: HamkorError | None = None
+
+
+@dataclass(slots=True)
+class _Known:
+    """A key: what was asked under it, and what was answered; `before` if that was in another request."""
+
+    request_hash: bytes
+    answer: dict[str, Any] | None = None
+    before: bool = False
 
 
 class NotDone(HamkorError):
@@ -101,40 +117,59 @@ class Work:
 
     async def _transaction(self, rows: Sequence[Row], *, atomic: bool, dry: bool) -> list[Outcome]:
         async with self.edge.database.unit_of_work(self.edge.principal) as uow:
-            outcomes = [await self._row(uow, row) for row in rows]
+            known = await self._claim(uow, rows)
+            outcomes = [await self._row(uow, row, known) for row in rows]
             if dry or (atomic and any(outcome.problem for outcome in outcomes)):
                 await uow.abandon()
+            else:
+                await self._store(uow, known)
         self.positions += [str(position) for position in uow.appended]
         return outcomes
 
-    async def _row(self, uow: UnitOfWork, row: Row) -> Outcome:
+    async def _claim(self, uow: UnitOfWork, rows: Sequence[Row]) -> dict[str, _Known]:
+        """What is known under the rows' keys: claimed just now, or an answer given before."""
+        hashes = {row.key: self._fingerprint(row) for row in reversed(rows)}  # the first row of a key counts
+        given = {"subject": self._subject, "keys": list(hashes), "hashes": list(hashes.values())}
+        claimed = set((await uow.session.execute(_CLAIM, given)).scalars())
+        known = {key: _Known(hashes[key]) for key in claimed}
+        if before := hashes.keys() - claimed:
+            stored = await uow.session.execute(_STORED, {"subject": self._subject, "keys": list(before)})
+            for key, request_hash, body in stored:
+                known[key] = _Known(bytes(request_hash), json.loads(bytes(body)), before=True)
+        return known
+
+    async def _store(self, uow: UnitOfWork, known: dict[str, _Known]) -> None:
+        """Keep the answers; give back the keys of refused rows, so that they may be mended under them."""
+        done = {key: json.dumps(each.answer).encode() for key, each in known.items() if each.answer and not each.before}
+        kept = {"subject": self._subject, "keys": list(done), "bodies": list(done.values())}
+        await uow.session.execute(_STORE, kept)
+        if refused := [key for key, each in known.items() if each.answer is None and not each.before]:
+            await uow.session.execute(_GIVE_BACK, {"subject": self._subject, "keys": refused})
+
+    @property
+    def _subject(self) -> str:
+        return f"{self.edge.principal.role}:{self.edge.principal.subject}"
+
+    async def _row(self, uow: UnitOfWork, row: Row, known: dict[str, _Known]) -> Outcome:
         try:
             command = self.command.model_validate(row.entry)
         except ValidationError as problem:
             return Outcome(row, problem=InvalidInput(*(field_error(error) for error in problem.errors()[:20])))
+        claim = known[row.key]
+        if claim.request_hash != self._fingerprint(row):
+            return Outcome(row, problem=KeyReused())
+        if claim.answer is not None:
+            return Outcome(row, claim.answer["id"], claim.answer["version"], replayed=True)
         try:
             async with uow.attempt():
-                return await self._carry_out(uow, row, command)
+                state = await self.use_case(uow, command)
         except HamkorError as problem:
             return Outcome(row, problem=problem)
         except DBAPIError as problem:
             if is_transient(problem) or (refused := refused_by_database(problem)) is None:
                 raise
             return Outcome(row, problem=refused)
-
-    async def _carry_out(self, uow: UnitOfWork, row: Row, command: BaseModel) -> Outcome:
-        identity = {"subject": f"{self.edge.principal.role}:{self.edge.principal.subject}", "key": row.key}
-        fingerprint = self._fingerprint(row)
-        claimed = (await uow.session.execute(_CLAIM, {**identity, "hash": fingerprint})).one_or_none()
-        if claimed is None:
-            stored = (await uow.session.execute(_STORED, identity)).one()
-            if bytes(stored.request_hash) != fingerprint:
-                raise KeyReused
-            answer = json.loads(bytes(stored.body))
-            return Outcome(row, answer["id"], answer["version"], replayed=True)
-        state = await self.use_case(uow, command)
-        answer = {"id": state.id, "version": state.version}
-        await uow.session.execute(_STORE, {**identity, "body": json.dumps(answer).encode()})
+        claim.answer = {"id": state.id, "version": state.version}
         return Outcome(row, state.id, state.version)
 
     def _fingerprint(self, row: Row) -> bytes:
