@@ -1,7 +1,7 @@
 """HTTP routes of documents (R11): templates, samples in force, issued documents, their files and their hashes."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
@@ -11,7 +11,7 @@ from services.agreements.domain.documents.content import Content
 from services.agreements.domain.documents.filling import blank
 from services.agreements.domain.final_stage import Repeal
 from services.agreements.queries import documents as queries
-from services.agreements.rendering import render
+from services.agreements.rendering import printed
 from services.agreements.tables.final_stage import DocumentRow, SampleRow
 from services.agreements.templates import templates
 from shared.clock import local_day
@@ -44,7 +44,9 @@ MEDIA_TYPES = {
     Format.DOCX: "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
     Format.PDF: "application/pdf",
 }
-FILE = {200: {"content": {media_type: {} for media_type in MEDIA_TYPES.values()}, "description": "the file"}}
+FILE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {media_type: {} for media_type in MEDIA_TYPES.values()}, "description": "the file"}
+}
 
 
 class SampleFilter(Filter):
@@ -159,7 +161,7 @@ async def _issued(edge: RequestEdge, action: str, id_: str) -> tuple[DocumentSta
 
 
 async def _file(content: Content, format_: Format, name: str) -> Response:
-    files = await render(content)
+    files = await printed(content)
     return Response(
         files.pdf if format_ is Format.PDF else files.docx,
         media_type=MEDIA_TYPES[format_],

@@ -12,7 +12,7 @@ from services.agreements.domain.documents.content import sha256
 from services.agreements.domain.documents.filling import Filling, Rows, check, fill
 from services.agreements.domain.documents.templates import Subject, Template
 from services.agreements.domain.final_stage import Repeal
-from services.agreements.rendering import Unprintable, render
+from services.agreements.rendering import PRESS, Unprintable, render
 from services.agreements.tables.agreements import AgreementRow
 from services.agreements.tables.final_stage import BoardRow, DocumentRow, SampleRow
 from services.agreements.templates import templates
@@ -63,14 +63,15 @@ async def issue_document(uow: UnitOfWork, command: issuing.IssueDocument) -> Doc
     template, language, today = templates()[command.kind], Lang(command.language), local_day(uow.now)
     filling = await _filling(uow, command, template, language)
     check(template, filling)
-    # From here on other documents of this series wait: a number is only taken where the document comes to be.
-    key = {"institution_id": command.institution_id, "year": today.year, "series": template.series}
-    sequence = int((await uow.session.execute(_NEXT, key)).scalar_one())
-    content = fill(template, language, filling, issuing.number_of(today.year, template.series, sequence), today)
-    try:
-        files = await render(content)
-    except Unprintable as letters:
-        raise InvalidInput(*_where(command, str(letters))) from None
+    async with PRESS.place():
+        # From here on other documents of this series wait: a number is only taken where the document comes to be.
+        key = {"institution_id": command.institution_id, "year": today.year, "series": template.series}
+        sequence = int((await uow.session.execute(_NEXT, key)).scalar_one())
+        content = fill(template, language, filling, issuing.number_of(today.year, template.series, sequence), today)
+        try:
+            files = await render(content)
+        except Unprintable as letters:
+            raise InvalidInput(*_where(command, str(letters))) from None
     event_type, state = issuing.issue(
         new_id(),
         command,

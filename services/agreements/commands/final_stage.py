@@ -1,10 +1,10 @@
 """What the use cases of the final stage share: recording a change where the row lies, keys that are taken, evidence."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel
-from sqlalchemy import literal, select
+from sqlalchemy import ColumnElement, literal, select
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import col
 
@@ -19,12 +19,14 @@ from shared.persistence.unit_of_work import UnitOfWork
 
 S = TypeVar("S", bound=State)
 D = TypeVar("D", bound=BaseModel)
-_ENTRIES: dict[EvidenceKind, Callable[[str], Any]] = {
-    EvidenceKind.AGREEMENT: lambda ref: select(col(AgreementRow.institution_id)).where(col(AgreementRow.id) == ref),
-    EvidenceKind.ACTIVITY: lambda ref: select(col(ActivityRow.institution_id)).where(col(ActivityRow.id) == ref),
-    EvidenceKind.DOCUMENT: lambda ref: select(col(DocumentRow.institution_id)).where(col(DocumentRow.id) == ref),
-    EvidenceKind.MEETING: lambda ref: select(col(BoardRow.institution_id)).where(
-        col(BoardRow.state).op("@>")(literal({"meetings": [{"meeting_id": ref}]}, JSONB))
+Entry = type[AgreementRow] | type[ActivityRow] | type[DocumentRow] | type[BoardRow]
+_ENTRIES: dict[EvidenceKind, tuple[Entry, Callable[[str], ColumnElement[bool]]]] = {
+    EvidenceKind.AGREEMENT: (AgreementRow, lambda ref: col(AgreementRow.id) == ref),
+    EvidenceKind.ACTIVITY: (ActivityRow, lambda ref: col(ActivityRow.id) == ref),
+    EvidenceKind.DOCUMENT: (DocumentRow, lambda ref: col(DocumentRow.id) == ref),
+    EvidenceKind.MEETING: (
+        BoardRow,
+        lambda ref: col(BoardRow.state).op("@>")(literal({"meetings": [{"meeting_id": ref}]}, JSONB)),
     ),
 }
 """Where an entry named as evidence lies; a file kept elsewhere lies nowhere here."""
@@ -57,10 +59,11 @@ async def check_evidence(uow: UnitOfWork, institution_id: str, evidence: Sequenc
     """Raise InvalidInput naming each piece of evidence that is no entry of this institution."""
     faults = []
     for index, each in enumerate(evidence):
-        find = _ENTRIES.get(each.kind)
-        if find is None:
+        if each.kind not in _ENTRIES:
             continue
-        if institution_id not in set((await uow.session.execute(find(each.ref))).scalars()):
+        row_type, named = _ENTRIES[each.kind]
+        query = select(col(row_type.id)).where(col(row_type.institution_id) == institution_id, named(each.ref))
+        if (await uow.session.execute(query)).first() is None:
             faults.append(FieldError(f"evidence.{index}.ref", "unknown_evidence", {"value": each.ref}))
     if faults:
         raise InvalidInput(*faults)

@@ -23,7 +23,7 @@ async def adopt_work_plan(uow: UnitOfWork, command: domain.AdoptWorkPlan) -> Wor
     key = {"institution_id": command.institution_id, "academic_year": command.academic_year}
     await require_free(uow, WorkPlanRow, "work_plan", **key)
     event_type, state = domain.adopt(new_id(), command, local_day(uow.now))
-    return await uow.record(
+    state = await uow.record(
         WorkPlanRow,
         event_type,
         state,
@@ -31,6 +31,7 @@ async def adopt_work_plan(uow: UnitOfWork, command: domain.AdoptWorkPlan) -> Wor
         org_path=institution.path,
         details=domain.texts(state, command.measures),
     )
+    return await _let_time_pass(uow, state)
 
 
 async def amend_work_plan(uow: UnitOfWork, id_: str, command: domain.AmendWorkPlan) -> WorkPlanState:
@@ -67,7 +68,10 @@ async def _load(uow: UnitOfWork, id_: str) -> WorkPlanState:
 
 async def _present(uow: UnitOfWork, id_: str) -> WorkPlanState:
     """A plan as it is today: commands don't depend on when the scheduler last came by."""
-    state = await _load(uow, id_)
+    return await _let_time_pass(uow, await _load(uow, id_))
+
+
+async def _let_time_pass(uow: UnitOfWork, state: WorkPlanState) -> WorkPlanState:
     for outcome in domain.passed(state, local_day(uow.now)):
         state = await record_change(uow, WorkPlanRow, outcome)
     return state

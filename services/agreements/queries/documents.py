@@ -8,7 +8,7 @@ from sqlmodel import col
 
 from services.agreements.domain.documents.content import Content, sha256
 from services.agreements.domain.documents.templates import Template
-from services.agreements.rendering import render
+from services.agreements.rendering import printed
 from services.agreements.tables.final_stage import DocumentRow
 from services.agreements.templates import templates
 from shared.contracts.final_stage import DocumentState
@@ -70,7 +70,7 @@ async def verified(state: DocumentState, content: Content, asked: str) -> dict[s
     known = {state.content_sha256: "content", state.docx_sha256: "docx", state.pdf_sha256: "pdf"}
     matches = known.get(asked)
     if matches is None:
-        files = await render(content)
+        files = await printed(content)
         matches = {sha256(files.docx): "docx", sha256(files.pdf): "pdf"}.get(asked)
     return {
         "id": state.id,

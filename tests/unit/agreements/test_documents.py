@@ -1,5 +1,6 @@
 """R11: templates as data, filling, and printing in four languages – with whatever people type."""
 
+import asyncio
 import io
 import re
 import zipfile
@@ -317,3 +318,16 @@ def test_annulled_once_and_the_number_stays() -> None:
     assert (state.status, state.number) == (DocumentStatus.ANNULLED, "2026/AF1-0007")
     with pytest.raises(WrongState):
         issuing.annul(state, TODAY)
+
+
+async def test_too_many_at_the_press_are_sent_away_and_the_rest_is_printed() -> None:
+    async def one() -> str:
+        try:
+            return "printed" if (await rendering.printed(a_document(KIND))).pdf else "nothing"
+        except Unavailable:
+            return "sent away"
+
+    room = rendering.AT_ONCE + rendering.WAITING_AT_MOST
+    results = await asyncio.gather(*(one() for _ in range(room + 3)))
+    assert (results.count("printed"), results.count("sent away")) == (room, 3)
+    assert await one() == "printed"

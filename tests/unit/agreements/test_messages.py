@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import services.agreements
+from services.agreements.commands.normative import NotYourNorm
 from services.agreements.commands.references import UnknownInstitution
 from services.agreements.domain.agreements import AlreadySigned, NotYourParty
 from shared.errors import HamkorError
@@ -42,7 +43,7 @@ def test_every_rule_has_message_and_remedy(lang: Lang) -> None:
         assert {"message", "remedy"} <= texts.section(f"rule.{rule}", lang).keys(), rule
 
 
-@pytest.mark.parametrize("problem", [AlreadySigned, NotYourParty, UnknownInstitution])
+@pytest.mark.parametrize("problem", [AlreadySigned, NotYourNorm, NotYourParty, UnknownInstitution])
 def test_every_problem_has_its_texts(problem: type[HamkorError]) -> None:
     texts = Catalogue.load(SHARED_MESSAGES, PACKAGE / "messages")
     for lang in Lang:
