@@ -19,7 +19,7 @@ from shared.contracts.final_stage import AdoptionStatus, DocumentKind, DocumentS
 from shared.errors import NotFound
 from shared.i18n import Lang
 from shared.scope import EDUCATION, Role
-from shared.web.edge import Edge, RequestEdge, json_response
+from shared.web.edge import Edge, RequestEdge
 from shared.web.registers import Creation, Filter, Reference, Register, add_register
 
 PERMISSIONS: dict[str, frozenset[Role]] = {
@@ -106,28 +106,28 @@ async def print_blank(edge: Edge, kind: DocumentKind, format_: Format, language:
     return await _file(blank(templates()[kind], language or edge.lang, today), format_, kind.value)
 
 
-@router.get("/document-templates", tags=["documents"])
+@router.get("/document-templates", tags=["documents"], response_model=queries.TemplatesShown)
 async def list_templates(edge: Edge, language: Language = None) -> Response:
     """The templates with their fields and tables, labelled in the caller's language."""
     edge.allow("template.read")
-    return json_response({"items": queries.shown_templates(language or edge.lang), "next": None})
+    return _shown(queries.shown_templates(language or edge.lang))
 
 
-@router.get("/document-templates/{kind}", tags=["documents"])
+@router.get("/document-templates/{kind}", tags=["documents"], response_model=queries.TemplateShown)
 async def get_template(edge: Edge, kind: DocumentKind, language: Language = None) -> Response:
     """One template with its fields and tables."""
     edge.allow("template.read")
-    return json_response(queries.shown_template(templates()[kind], language or edge.lang))
+    return _shown(queries.shown_template(templates()[kind], language or edge.lang))
 
 
-@router.get("/documents/{id_}/verify", tags=["documents"])
+@router.get("/documents/{id_}/verify", tags=["documents"], response_model=queries.Verification)
 async def verify_document(
     edge: Edge,
     id_: str,
     sha256: Annotated[str, Query(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the file or content held")],
 ) -> Response:
     """Whether a file held is this document: `matches` says which of its hashes it is, `valid` also that it stands."""
-    return json_response(await queries.verified(*await _issued(edge, "document.read", id_), sha256))
+    return _shown(await queries.verified(*await _issued(edge, "document.read", id_), sha256))
 
 
 for _register in REGISTERS:
@@ -150,6 +150,10 @@ async def revise_sample(edge: Edge, id_: str, body: samples.ReviseSample) -> Res
 async def repeal_sample(edge: Edge, id_: str, body: Repeal) -> Response:
     """End the last edition; none follows."""
     return await edge.command("sample.adopt", lambda uow: documents.repeal_sample(uow, id_, body), versioned=True)
+
+
+def _shown(shown: queries.Shown) -> Response:
+    return Response(shown.model_dump_json(), media_type="application/json")
 
 
 async def _issued(edge: RequestEdge, action: str, id_: str) -> tuple[DocumentState, Content]:

@@ -1,5 +1,7 @@
 """Use cases of sample documents and issued documents (R11)."""
 
+from datetime import timedelta
+
 from sqlalchemy import select, text
 from sqlmodel import col
 
@@ -21,7 +23,7 @@ from shared.contracts.agreements import AgreementState, AgreementStatus
 from shared.contracts.final_stage import BoardState, DocumentState, SampleState
 from shared.contracts.vocabulary import PartyCategory
 from shared.errors import FieldError, InvalidInput
-from shared.i18n import Lang, day
+from shared.i18n import Lang
 from shared.ids import new_id
 from shared.persistence.unit_of_work import UnitOfWork
 
@@ -29,6 +31,7 @@ _NEXT = text(
     "insert into document_series (institution_id, year, series, last) values (:institution_id, :year, :series, 1) "
     "on conflict (institution_id, year, series) do update set last = document_series.last + 1 returning last"
 )
+ONE_DAY = timedelta(days=1)
 ON_THE_TEMPLATE = (PartyCategory.INSTITUTION, PartyCategory.ENTERPRISE)
 """The first party of each of these has a side of its own in the templates; all others sign below."""
 
@@ -203,8 +206,8 @@ async def _from_board(
                     texts[member.member_id].name,
                     words.categories[member.category],
                     texts[member.member_id].position,
-                    f"{day(member.since, language, 'medium')} – "
-                    + (day(member.until, language, "medium") if member.until else words.unlimited),
+                    f"{member.since:%d.%m.%Y} – "
+                    + (f"{member.until - ONE_DAY:%d.%m.%Y}" if member.until else words.unlimited),
                 )
                 for member in board.members
                 if member.member_id in members

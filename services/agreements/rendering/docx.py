@@ -69,7 +69,7 @@ def _footer(document: DocumentObject, content: dict[str, Any], short_hash: str) 
     line = document.sections[0].footer.paragraphs[0]
     _run(line, content["footer"].replace("{number}", content["number"]).replace("{hash}", short_hash), size=8)
     _run(line, "\t", size=8)
-    line.paragraph_format.tab_stops.clear_all()
+    document.styles["Footer"].paragraph_format.tab_stops.clear_all()
     line.paragraph_format.tab_stops.add_tab_stop(Mm(TEXT_WIDTH_MM), 2)
     for part in _PAGE_NUMBER.split(content["page"]):
         if _PAGE_NUMBER.fullmatch(part):
@@ -79,14 +79,16 @@ def _footer(document: DocumentObject, content: dict[str, Any], short_hash: str) 
 
 
 def _field(paragraph: Paragraph, instruction: str) -> None:
-    run = paragraph.add_run()
-    run.font.size = Pt(8)
-    for kind, text in (("begin", ""), ("", instruction), ("end", "")):
+    for kind in ("begin", "", "separate", "shown", "end"):
+        run = paragraph.add_run("1" if kind == "shown" else "")
+        run.font.size = Pt(8)
+        if kind == "shown":
+            continue
         element = OxmlElement("w:fldChar" if kind else "w:instrText")
         if kind:
             element.set(qn("w:fldCharType"), kind)
         else:
-            element.text = text
+            element.text = instruction
         run._r.append(element)  # noqa: SLF001 - python-docx has no fields of its own
 
 
@@ -123,9 +125,10 @@ def _print_table(document: DocumentObject, block: dict[str, Any]) -> None:
     for row in block["rows"]:
         _fill(table.add_row().cells, row)
     whole = sum(block["widths"])
-    for row in table.rows:
-        for cell, width in zip(row.cells, block["widths"], strict=True):
-            cell.width = Mm(TEXT_WIDTH_MM * width / whole)
+    for column, share in zip(table.columns, block["widths"], strict=True):
+        column.width = Mm(TEXT_WIDTH_MM * share / whole)
+        for cell in column.cells:
+            cell.width = column.width
     document.add_paragraph().paragraph_format.space_after = Pt(2)
 
 
