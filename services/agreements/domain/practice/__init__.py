@@ -1,0 +1,1 @@
+"""The work under each form of agreement, pure: placements, outcomes, specialists, courses, sessions, income."""
