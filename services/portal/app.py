@@ -35,6 +35,8 @@ from services.portal.sign_in import (
     SignIn,
     sign_in_routes,
 )
+from services.portal.work.confirmations import confirmation_routes
+from services.portal.work.pages import work_routes
 from shared import clock
 from shared.errors import HamkorError
 from shared.i18n import SHARED_MESSAGES, Catalogue
@@ -90,6 +92,8 @@ def build(
         sign_in_routes(settings, sign_in, problems, lambda request: pages.page(request, "signed_out.html"))
     )
     app.include_router(proxy_routes(Proxy(upstreams, sign_in, problems), problems, PROXIED))
+    app.include_router(work_routes(pages, upstreams, sign_in, catalogue))
+    app.include_router(confirmation_routes(pages, upstreams, catalogue))
     app.include_router(page_routes(pages, upstreams, sign_in, settings.secure))
     service_token = ServiceToken(settings, provider, provider_client)
     app.include_router(operations_routes(pages, Operations(upstreams, service_token)))
@@ -105,7 +109,7 @@ def build(
     app.add_middleware(
         SecurityHeadersMiddleware, headers=security_headers(secure=settings.secure, form_targets=targets)
     )
-    app.add_middleware(Observe, service="portal", untraced=("/s/",))
+    app.add_middleware(Observe, service="portal", untraced=("/s/", "/c/"))
     return app
 
 

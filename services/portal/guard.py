@@ -10,7 +10,7 @@ from services.portal.problems import Problems
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CSRF_HEADER = "x-hamkor-csrf"
-WITHOUT_COOKIE = ("/oidc/token", "/s/")
+WITHOUT_COOKIE = ("/oidc/token", "/s/", "/c/")
 """Paths that never look at a cookie: nothing to forge there."""
 
 

@@ -121,6 +121,8 @@ def page_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, secure: boo
         who = await reader(request)
         if who.session.role is Role.OPERATOR:
             return RedirectResponse("/operations", 303)
+        if who.session.role is Role.ENTERPRISE:
+            return RedirectResponse("/work", 303)
         root = await who.monitoring.root()
         if root is None or not root.code:
             return pages.page(request, "no_place.html")

@@ -1,0 +1,1 @@
+"""The working pages: registers, forms and the desk, drawn from `registers.toml` and the services' own descriptions."""

@@ -1,0 +1,118 @@
+"""What stands on the working pages, read from `registers.toml`."""
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.scope import Role
+
+FILE = Path(__file__).parent / "registers.toml"
+
+
+class _Declared(BaseModel):
+    """A table of the file: a word that is not known stops the start."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class StepRule(_Declared):
+    """When a step is offered: to whom (None: the writers), in which states (None: in all), for which entries."""
+
+    roles: frozenset[Role] | None = None
+    states: frozenset[str] | None = None
+    when: Mapping[str, str] = Field(default_factory=dict)
+    careful: bool = False
+    fill: Mapping[str, str] = Field(default_factory=dict)
+    reveals: tuple[str, ...] = ()
+
+
+class Declared(_Declared):
+    """A register: where it stands, who works with it, what its list shows."""
+
+    name: str
+    service: str
+    stage: str
+    results: tuple[str, ...] = ()
+    readers: frozenset[Role]
+    writers: frozenset[Role]
+    creators: frozenset[Role] | None = None
+    columns: tuple[str, ...]
+    title: tuple[str, ...]
+    state: str = "status"
+    parts: tuple[str, ...] = ()
+    under: Mapping[str, str] = Field(default_factory=dict)
+    start: Mapping[str, Any] = Field(default_factory=dict)
+    own: Mapping[Role, Mapping[str, str]] = Field(default_factory=dict)
+    steps: Mapping[str, StepRule] = Field(default_factory=dict)
+    files: tuple[str, ...] = ()
+    list_files: tuple[str, ...] = ()
+    reveals: tuple[str, ...] = ()
+
+    def belongs(self, role: Role, org: str) -> dict[str, str]:
+        """Fields that are known because the reader fills the form in for themselves."""
+        if role in self.own:
+            return {name: org if value == "@org" else value for name, value in self.own[role].items()}
+        name = {Role.INSTITUTION: "institution_id", Role.ENTERPRISE: "enterprise_id"}.get(role)
+        return {name: org} if name else {}
+
+    def creates(self, role: Role) -> bool:
+        """True if a new entry is offered to this role."""
+        return role in (self.writers if self.creators is None else self.creators)
+
+    def offers(self, step: str, role: Role, entry: Mapping[str, Any]) -> bool:
+        """True if `step` is offered to this role on an entry in its present state."""
+        rule = self.rule(step)
+        roles = self.writers if rule.roles is None else rule.roles
+        fits = all(str(entry.get(name)) == value for name, value in rule.when.items())
+        return role in roles and fits and (rule.states is None or str(entry.get(self.state)) in rule.states)
+
+    def rule(self, step: str) -> StepRule:
+        """What is declared of a step; everything is allowed where nothing is."""
+        return self.steps.get(step, StepRule())
+
+
+class Due(_Declared):
+    """Entries whose day comes within so many days."""
+
+    field: str
+    days: int
+
+
+class Waiting(_Declared):
+    """A list on the desk: entries of a register that wait for the reader."""
+
+    name: str
+    register_: str = Field(alias="register")
+    roles: frozenset[Role]
+    filters: Mapping[str, str] = Field(default_factory=dict)
+    due: Due | None = None
+    missing: str = ""
+    urgent: bool = False
+
+
+class Declaration(_Declared):
+    """The whole file."""
+
+    stages: tuple[str, ...]
+    codes: Mapping[str, str]
+    references: Mapping[str, str]
+    parties: Mapping[str, str]
+    inside: Mapping[str, str]
+    registers: tuple[Declared, ...]
+    desk: tuple[Waiting, ...]
+    gates: Mapping[str, str]
+    gate_stages: Mapping[str, tuple[str, ...]]
+
+    def register_of(self, name: str) -> Declared | None:
+        """The register of that name."""
+        return next((register for register in self.registers if register.name == name), None)
+
+
+@cache
+def declaration() -> Declaration:
+    """The declaration; raises pydantic's ValidationError where the file is wrong."""
+    return Declaration.model_validate(tomllib.loads(FILE.read_text(encoding="utf-8")))

@@ -1,0 +1,259 @@
+"""The desk: where the institution stands in the method, what waits, what to do next."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from services.portal.work import registers
+from services.portal.work.api import segment
+from services.portal.work.declaration import Waiting
+from services.portal.work.reader import Worker
+from services.portal.work.registers import Row
+from shared import i18n
+from shared.errors import Forbidden, NotFound, Unavailable
+from shared.scope import Role
+
+ROWS = 5
+DUE_ROWS = 200
+MOVES = ("missing", "in_progress", "lapsed")
+"""States of a gate in which there is something to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heap:
+    """A list of what waits; `away` where its service did not answer."""
+
+    waiting: Waiting
+    title: str
+    rows: tuple[Row, ...] = ()
+    more: bool = False
+    href: str = ""
+    away: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A result of the method (R1–R13) as monitoring computes it; `state` "" where it is not known."""
+
+    code: str
+    name: str
+    state: str = ""
+    since: str = ""
+    lapses: str = ""
+    evidence: tuple[tuple[str, str], ...] = ()
+    next: str = ""
+    next_label: str = ""
+    register: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StageShown:
+    """A stage with its gates and the registers that belong to it."""
+
+    name: str
+    title: str
+    lead: str
+    gates: tuple[Gate, ...]
+    registers: tuple[tuple[str, str], ...]
+    reached: bool = False
+
+    @property
+    def met(self) -> int:
+        """How many of its results are met."""
+        return sum(gate.state == "met" for gate in self.gates)
+
+
+async def heaps(worker: Worker) -> list[Heap]:
+    """What waits for this reader, in the declared order; registers that no service has yet are left out."""
+    wanted = [each for each in worker.declared.desk if worker.role in each.roles]
+    found = await asyncio.gather(*(_heap(worker, each) for each in wanted))
+    return [each for each in found if each is not None]
+
+
+async def _heap(worker: Worker, waiting: Waiting) -> Heap | None:
+    title = worker.words.text(f"desk.{waiting.name}")
+    href = f"/work/{waiting.register_}?{urlencode(waiting.filters)}"
+    try:
+        limit = DUE_ROWS if waiting.due or waiting.missing else ROWS
+        rows, more, entries = await registers.brief(worker, waiting.register_, waiting.filters, limit)
+    except (NotFound, Forbidden):
+        return None
+    except Unavailable:
+        return Heap(waiting, title, away=True, href=href)
+    if waiting.due:
+        last = (worker.today + timedelta(days=waiting.due.days)).isoformat()
+        kept = [row for row, entry in zip(rows, entries, strict=True) if str(entry.get(waiting.due.field)) <= last]
+    elif waiting.missing:
+        kept = [row for row, entry in zip(rows, entries, strict=True) if not entry.get(waiting.missing)]
+    else:
+        return Heap(waiting, title, rows, more, href)
+    return Heap(waiting, title, tuple(kept[:ROWS]), len(kept) > ROWS, href)
+
+
+async def stages(worker: Worker) -> tuple[list[StageShown], bool]:
+    """The stages with gates and registers, and whether monitoring could say where the institution stands."""
+    told: Mapping[str, Mapping[str, Any]] = {}
+    reached: frozenset[str] = frozenset()
+    known = False
+    if worker.role is Role.INSTITUTION:
+        try:
+            body = await worker.services.get("monitoring", f"/v1/institutions/{segment(worker.org)}/stage")
+        except (NotFound, Forbidden, Unavailable):
+            pass
+        else:
+            told, reached, known = _gates_of(body), _reached(body), True
+    return [_stage(worker, name, told, name in reached) for name in worker.declared.stages], known
+
+
+def _stage(worker: Worker, name: str, told: Mapping[str, Mapping[str, Any]], reached: bool) -> StageShown:
+    words = worker.words
+    codes = worker.declared.gate_stages.get(name, ()) if worker.role is Role.INSTITUTION else ()
+    return StageShown(
+        name=name,
+        title=words.text(f"stage.{name}.title"),
+        lead=words.text(f"stage.{name}.lead"),
+        gates=tuple(_gate(worker, code, told.get(code, {})) for code in codes),
+        registers=tuple(
+            (each.name, words.register(each.name))
+            for each in worker.registers()
+            if each.stage == name and worker.described[each.name].listed
+        ),
+        reached=reached,
+    )
+
+
+def _gate(worker: Worker, code: str, told: Mapping[str, Any]) -> Gate:
+    register = worker.declared.gates.get(code, "")
+    state = str(told.get("state", ""))
+    described = worker.described.get(register)
+    offered = described is not None and (described.listed or described.read)
+    href = ""
+    declared = worker.declared.register_of(register)
+    if offered and declared is not None and described is not None:
+        if register == "institutions":
+            href = f"/work/institutions/{worker.org}/programmes"
+        elif described.create is not None and declared.creates(worker.role):
+            href = f"/work/{register}/new"
+    return Gate(
+        code=code,
+        name=worker.words.text(f"gate.{code}"),
+        state=state,
+        since=_day(worker, told.get("since")),
+        lapses=_day(worker, told.get("lapses_on") or told.get("valid_until")),
+        evidence=tuple(_evidence(worker, told.get("evidence", ()))),
+        next=href if state != "met" else "",
+        next_label=worker.words.new(register)
+        if register != "institutions"
+        else worker.words.step(register, "programmes"),
+        register=register if offered else "",
+    )
+
+
+def _evidence(worker: Worker, told: Any) -> list[tuple[str, str]]:
+    """What shows that a result is met: words and, where it is an entry one may open, its address."""
+    found: list[tuple[str, str]] = []
+    if not isinstance(told, Sequence) or isinstance(told, str):
+        return found
+    for each in told[:3]:
+        if not isinstance(each, Mapping):
+            continue
+        kind = str(each.get("aggregate") or each.get("kind") or "")
+        id_ = str(each.get("id") or each.get("ref") or "")
+        register = kind.replace("_", "-") + "s"
+        if worker.declared.register_of(register) is not None and id_:
+            found.append((worker.words.register(register), f"/work/{register}/{id_}"))
+    return found
+
+
+def _gates_of(body: Any) -> dict[str, Mapping[str, Any]]:
+    """Gates by code, however the answer groups them."""
+    found: dict[str, Mapping[str, Any]] = {}
+
+    def walk(value: Any) -> None:
+        if isinstance(value, Mapping):
+            code = value.get("code") or value.get("gate") or value.get("result")
+            if isinstance(code, str) and "state" in value:
+                found[code] = value
+            for inner in value.values():
+                walk(inner)
+        elif isinstance(value, list):
+            for inner in value:
+                walk(inner)
+
+    walk(body)
+    return found
+
+
+def _reached(body: Any) -> frozenset[str]:
+    """The stages all of whose results are met."""
+    names = ("preparation", "organisation", "final")
+    stage = body.get("stage") if isinstance(body, Mapping) else None
+    if isinstance(stage, int):
+        return frozenset(names[:stage])
+    return frozenset(names[: names.index(stage) + 1]) if stage in names else frozenset()
+
+
+def _day(worker: Worker, value: Any) -> str:
+    try:
+        return i18n.day(date.fromisoformat(str(value)[:10]), worker.words.lang) if value else ""
+    except ValueError:
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """A partner that would fit, and why."""
+
+    name: str
+    href: str
+    score: str
+    reasons: tuple[str, ...]
+    enterprise_id: str
+
+
+async def matches(worker: Worker, id_: str) -> list[Match] | None:
+    """Ranked partners for an institution (or an enterprise) with the reasons of each; None where nobody ranks yet."""
+    kind = "enterprises" if worker.role is Role.ENTERPRISE else "institutions"
+    try:
+        items, _ = await worker.services.page("partners", f"/v1/{kind}/{segment(id_)}/matches", {"limit": "20"})
+    except (NotFound, Forbidden):
+        return None
+    other = "institution_id" if worker.role is Role.ENTERPRISE else "enterprise_id"
+    register = "institutions" if worker.role is Role.ENTERPRISE else "enterprises"
+    ids = {str(item.get(other) or item.get("id") or "") for item in items}
+    await worker.shower.learn_ids({register: ids - {""}})
+    found = []
+    for item in items:
+        partner = str(item.get(other) or item.get("id") or "")
+        name = item.get("name") or worker.shower.name_of(register, partner)
+        score = item.get("score")
+        found.append(
+            Match(
+                name=str(name),
+                href=f"/work/{register}/{partner}" if register == "enterprises" else "",
+                score=i18n.number(float(score), worker.words.lang, 2) if isinstance(score, (int, float)) else "",
+                reasons=tuple(_reasons(worker, item.get("reasons") or item.get("why") or ())),
+                enterprise_id=partner if register == "enterprises" else "",
+            )
+        )
+    return found
+
+
+def _reasons(worker: Worker, told: Any) -> list[str]:
+    """The reasons of a rank as sentences; what the service says in words is taken as it is."""
+    if isinstance(told, Mapping):
+        told = [{"reason": name, "points": points} for name, points in told.items()]
+    found = []
+    for each in told:
+        if isinstance(each, str):
+            found.append(worker.words.code("Reason", each))
+        elif isinstance(each, Mapping):
+            text = each.get("text") or each.get("message")
+            code = str(each.get("reason") or each.get("code") or "")
+            points = each.get("points", each.get("score"))
+            amount = f" ({i18n.number(points, worker.words.lang, 2)})" if isinstance(points, (int, float)) else ""
+            found.append(str(text) if text else worker.words.code("Reason", code) + amount)
+    return found

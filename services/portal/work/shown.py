@@ -1,0 +1,229 @@
+"""Entries as people read them: fields with labels, codes as words, ids as names that lead further."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from services.portal.work.api import Services
+from services.portal.work.declaration import Declaration, Declared
+from services.portal.work.schema import Field, Kind
+from services.portal.work.words import Words, named
+from shared import i18n
+from shared.errors import Unavailable
+from shared.i18n import Lang
+
+HIDDEN = frozenset({"id", "version", "path", "membership"})
+"""Fields that say nothing to people, or that are said in other words."""
+LIVE = frozenset(
+    {"active", "adopted", "established", "existing", "confirmed", "held", "done", "met", "issued", "completed"}
+)
+WARN = frozenset({"overdue", "lapsed", "missing", "refused", "broken_off", "disabled"})
+PAST = frozenset({"cancelled", "ended", "expired", "closed", "repealed", "annulled", "revoked", "merged", "dissolved"})
+
+Entry = Mapping[str, Any]
+Found = Mapping[tuple[str, str], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value to show: a `text` (with an address, or a tone), `items`, or a table of `columns` and `rows`."""
+
+    text: str = ""
+    href: str = ""
+    tone: str = ""
+    items: tuple["Value", ...] = ()
+    columns: tuple[str, ...] = ()
+    rows: tuple[tuple["Value", ...], ...] = ()
+    pairs: tuple[tuple[str, "Value"], ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """True if there is nothing to show; that is not zero."""
+        return not (self.text or self.items or self.rows or self.pairs)
+
+
+def references(fields: Sequence[Field], entry: Entry, parties: Mapping[str, str]) -> dict[str, set[str]]:
+    """The ids of other entries that stand in an entry, by register."""
+    wanted: dict[str, set[str]] = {}
+
+    def want(register: str, id_: Any) -> None:
+        if register and id_:
+            wanted.setdefault(register, set()).add(str(id_))
+
+    def walk(among: Sequence[Field], value: Entry) -> None:
+        for each in among:
+            inside = value.get(each.name)
+            if each.kind is Kind.REFERENCE:
+                want(each.source, inside)
+            elif each.kind is Kind.PARTY:
+                want(parties.get(str(value.get("category")), ""), inside)
+            elif each.kind is Kind.GROUP and isinstance(inside, Mapping):
+                walk(each.fields, inside)
+            elif each.kind is Kind.ROWS:
+                for row in inside or ():
+                    walk(each.fields, row)
+
+    walk(fields, entry)
+    return wanted
+
+
+class Shower:
+    """Shows entries of all registers in one language, with the names of what they refer to."""
+
+    def __init__(
+        self,
+        declared: Declaration,
+        words: Words,
+        services: Services,
+        fields_of: Callable[[Declared], Any],
+        readable: frozenset[str],
+    ) -> None:
+        self._declared = declared
+        self._words = words
+        self._services = services
+        self._fields_of = fields_of
+        self._readable = readable
+        self._found: dict[tuple[str, str], Any] = {}
+        self._fields: dict[str, tuple[Field, ...]] = {}
+
+    async def learn(self, fields: Sequence[Field], entries: Sequence[Entry]) -> None:
+        """Look up what these entries refer to, and what that is called after."""
+        wanted: dict[str, set[str]] = {}
+        for entry in entries:
+            _join(wanted, references(fields, entry, self._declared.parties))
+        await self.learn_ids(wanted)
+
+    async def learn_ids(self, wanted: Mapping[str, set[str]], *, deep: bool = True) -> None:
+        """Look up entries by id."""
+        services = {each.name: each.service for each in self._declared.registers if each.name in self._readable}
+        missing = {
+            register: {id_ for id_ in ids if (register, id_) not in self._found} for register, ids in wanted.items()
+        }
+        found = await self._services.named(missing, services)
+        self._found.update(found)
+        after: dict[str, set[str]] = {}
+        for (name, _), entry in found.items():
+            register = self._declared.register_of(name)
+            if register is None:
+                continue
+            if name not in self._fields:
+                try:
+                    self._fields[name] = (await self._fields_of(register)).shown
+                except Unavailable:
+                    self._fields[name] = ()
+            if entry is not None:
+                heading = [each for each in self._fields[name] if each.name in register.title]
+                _join(after, references(heading, entry, self._declared.parties))
+        if deep and after:
+            await self.learn_ids(after, deep=False)
+
+    def title(self, register: Declared, fields: Sequence[Field], entry: Entry) -> str:
+        """What an entry is called."""
+        by_name = {each.name: each for each in fields}
+        parts = [self.value(register.name, by_name[name], entry.get(name), entry).text for name in register.title
+                 if name in by_name and entry.get(name) not in (None, "")]  # fmt: skip
+        return " · ".join(part for part in parts if part) or short(str(entry.get("id", "")))
+
+    def name_of(self, register: str, id_: str) -> str:
+        """What the entry with this id is called; the beginning of its id where the reader may not see it."""
+        entry = self._found.get((register, id_))
+        declared = self._declared.register_of(register)
+        if entry is None or declared is None:
+            return short(id_)
+        return self.title(declared, self._fields.get(register, ()), entry)
+
+    def entry(self, register: str, fields: Sequence[Field], entry: Entry) -> list[tuple[str, Value]]:
+        """All fields that have something to show."""
+        pairs = [
+            (self._words.label(register, each.name), self.value(register, each, entry.get(each.name), entry))
+            for each in fields
+            if each.name not in HIDDEN
+        ]
+        return [(label, value) for label, value in pairs if not value.empty]
+
+    def value(self, register: str, field: Field, value: Any, around: Entry) -> Value:
+        """One field's value; `around` is what it stands in."""
+        if value is None or value in ("", []):
+            return Value()
+        match field.kind:
+            case Kind.ROWS:
+                return self._table(register, field, value)
+            case Kind.GROUP:
+                return Value(pairs=tuple(self.entry(register, field.fields, value)))
+            case Kind.CHOICES:
+                return Value(items=tuple(Value(self._words.code(field.enum, str(each))) for each in value))
+            case Kind.CODES:
+                return Value(items=tuple(Value(named(field.source, str(each), self._lang)) for each in value))
+            case Kind.LINES | Kind.INSIDES:
+                return Value(items=tuple(Value(str(each)) for each in value))
+            case Kind.REFERENCE:
+                return self._link(field.source, str(value))
+            case Kind.PARTY:
+                return self._link(self._declared.parties.get(str(around.get("category")), ""), str(value))
+            case Kind.CHOICE:
+                return Value(self._words.code(field.enum, str(value)), tone=tone(str(value)))
+        return Value(self._plain(field, value))
+
+    @property
+    def _lang(self) -> Lang:
+        return self._words.lang
+
+    def _plain(self, field: Field, value: Any) -> str:
+        match field.kind:
+            case Kind.FLAG:
+                return self._words.text("work.yes" if value else "work.no")
+            case Kind.MONEY:
+                return self._words.text("work.soum", amount=i18n.number(value / 100, self._lang, 2))
+            case Kind.NUMBER:
+                # years and editions are numbers without thousands
+                return str(value) if "year" in field.name else i18n.number(value, self._lang, 2)
+            case Kind.CODE:
+                return named(field.source, str(value), self._lang)
+            case Kind.DAY:
+                return _dated(str(value), self._lang)
+            case Kind.MOMENT:
+                return _at(str(value), self._lang)
+        return value if isinstance(value, str) else str(value)
+
+    def _table(self, register: str, field: Field, rows: Sequence[Entry]) -> Value:
+        used = [each for each in field.fields if any(row.get(each.name) not in (None, "", []) for row in rows)]
+        return Value(
+            columns=tuple(self._words.label(register, each.name) for each in used),
+            rows=tuple(tuple(self.value(register, each, row.get(each.name), row) for each in used) for row in rows),
+        )
+
+    def _link(self, register: str, id_: str) -> Value:
+        if not register:
+            return Value(id_)
+        href = f"/work/{register}/{id_}" if register in self._readable and self._found.get((register, id_)) else ""
+        return Value(self.name_of(register, id_), href=href)
+
+
+def tone(value: str) -> str:
+    """How a state looks: "live", "warn", "past", or as any other word."""
+    return next((name for name, values in (("live", LIVE), ("warn", WARN), ("past", PAST)) if value in values), "")
+
+
+def short(id_: str) -> str:
+    """The end of an id: enough to tell two apart on a page."""
+    return id_ if len(id_) <= 12 else "…" + id_[-8:]
+
+
+def _dated(text: str, lang: Lang) -> str:
+    try:
+        return i18n.day(date.fromisoformat(text), lang)
+    except ValueError:
+        return text
+
+
+def _at(text: str, lang: Lang) -> str:
+    try:
+        return i18n.moment(datetime.fromisoformat(text), lang)
+    except ValueError:
+        return text
+
+
+def _join(into: dict[str, set[str]], more: Mapping[str, set[str]]) -> None:
+    for register, ids in more.items():
+        into.setdefault(register, set()).update(ids)
