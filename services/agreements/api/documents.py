@@ -11,7 +11,7 @@ from services.agreements.domain.documents.content import Content
 from services.agreements.domain.documents.filling import blank
 from services.agreements.domain.final_stage import Repeal
 from services.agreements.queries import documents as queries
-from services.agreements.rendering import printed
+from services.agreements.rendering.press import printed
 from services.agreements.tables.final_stage import DocumentRow, SampleRow
 from services.agreements.templates import templates
 from shared.clock import local_day

@@ -1,14 +1,19 @@
 """Use cases of agreements."""
 
+from sqlalchemy import select
+from sqlmodel import col
+
 from services.agreements.commands.references import living_enterprise, require_institution
 from services.agreements.domain import agreements as domain
 from services.agreements.domain import schedules
 from services.agreements.domain.lifecycle import Outcome
 from services.agreements.tables.agreements import AgreementRow
+from services.agreements.tables.practice import PlacementRow
 from shared.clock import local_day
 from shared.contracts.agreements import AgreementState
+from shared.contracts.practice import PlacementStatus
 from shared.contracts.vocabulary import PartyCategory
-from shared.errors import Forbidden
+from shared.errors import FieldError, Forbidden, InvalidInput
 from shared.ids import new_id
 from shared.persistence.unit_of_work import UnitOfWork
 from shared.scope import Principal, Role
@@ -61,13 +66,32 @@ async def cancel_agreement(uow: UnitOfWork, agreement_id: str) -> AgreementState
 
 
 async def set_schedule(uow: UnitOfWork, agreement_id: str, command: schedules.SetSchedule) -> AgreementState:
-    """Set the whole internship schedule."""
-    return await record_outcome(uow, schedules.set_schedule(await present_agreement(uow, agreement_id), command))
+    """Set the whole internship schedule; terms with placements stay, with the numbers that follow from these."""
+    state = await present_agreement(uow, agreement_id)
+    counted = schedules.counted(command, await placed_terms(uow, agreement_id))
+    return await record_outcome(uow, schedules.set_schedule(state, counted))
 
 
 async def report_term(uow: UnitOfWork, agreement_id: str, term: str, command: schedules.ReportTerm) -> AgreementState:
-    """Report seats filled and completed in a term."""
+    """Report seats filled and completed in a term that has no placements."""
+    if term in await placed_terms(uow, agreement_id):
+        raise InvalidInput(FieldError("term", "counted_from_placements", {"value": term}))
     return await record_outcome(uow, schedules.report_term(await present_agreement(uow, agreement_id), term, command))
+
+
+async def placed_terms(uow: UnitOfWork, agreement_id: str) -> dict[str, schedules.ReportTerm]:
+    """What placements say of the terms that have any: numbers reported by hand don't stand beside them."""
+    rows = await uow.session.execute(
+        select(col(PlacementRow.state)).where(
+            col(PlacementRow.agreement_id) == agreement_id, col(PlacementRow.status) != PlacementStatus.CANCELLED
+        )
+    )
+    found: dict[str, list[bool]] = {}
+    for state in rows.scalars():
+        found.setdefault(state["term"], []).append(state["status"] == PlacementStatus.COMPLETED)
+    return {
+        term: schedules.ReportTerm(filled=len(completed), completed=sum(completed)) for term, completed in found.items()
+    }
 
 
 async def present_agreement(uow: UnitOfWork, agreement_id: str) -> AgreementState:

@@ -7,7 +7,12 @@ from pydantic import BaseModel
 from sqlalchemy import select
 from sqlmodel import col
 
-from services.agreements.commands.agreements import path_of_agreement, present_agreement, record_outcome
+from services.agreements.commands.agreements import (
+    path_of_agreement,
+    placed_terms,
+    present_agreement,
+    record_outcome,
+)
 from services.agreements.commands.references import living_enterprise, require_institution
 from services.agreements.domain import schedules
 from services.agreements.domain.practice import courses, outcomes, placements, projects, sessions, specialists
@@ -114,7 +119,7 @@ async def _placed(uow: UnitOfWork, outcome: placements.Outcome) -> PlacementStat
 async def _in_term(uow: UnitOfWork, agreement_id: str, term: str) -> list[PlacementState]:
     """The placements of a term that were not cancelled; its agreement is locked, so that none slips in."""
     rows = await uow.session.execute(
-        select(PlacementRow.state).where(  # type: ignore[call-overload]  # a column
+        select(col(PlacementRow.state)).where(
             col(PlacementRow.agreement_id) == agreement_id, col(PlacementRow.status) != PlacementStatus.CANCELLED
         )
     )
@@ -124,32 +129,10 @@ async def _in_term(uow: UnitOfWork, agreement_id: str, term: str) -> list[Placem
 
 async def _count_term(uow: UnitOfWork, agreement: AgreementState, term: str) -> None:
     """Seats filled and completed of a term follow from its placements."""
-    in_term = await _in_term(uow, agreement.id, term)
-    completed = sum(each.status is PlacementStatus.COMPLETED for each in in_term)
+    counted = (await placed_terms(uow, agreement.id)).get(term, schedules.ReportTerm(filled=0))
     planned = next((each for each in agreement.schedule if each.term == term), None)
-    if planned is None or (planned.filled, planned.completed) == (len(in_term), completed):
-        return
-    counted = schedules.ReportTerm(filled=len(in_term), completed=completed)
-    await record_outcome(uow, schedules.report_term(agreement, term, counted))
-
-
-async def placed_terms(uow: UnitOfWork, agreement_id: str) -> dict[str, schedules.ReportTerm]:
-    """What placements say of the terms that have any: numbers reported by hand don't stand beside them."""
-    rows = await uow.session.execute(
-        select(PlacementRow.state).where(  # type: ignore[call-overload]  # a column
-            col(PlacementRow.agreement_id) == agreement_id, col(PlacementRow.status) != PlacementStatus.CANCELLED
-        )
-    )
-    found: dict[str, list[PlacementState]] = {}
-    for each in rows.scalars():
-        state = PlacementState.model_validate(each)
-        found.setdefault(state.term, []).append(state)
-    return {
-        term: schedules.ReportTerm(
-            filled=len(states), completed=sum(state.status is PlacementStatus.COMPLETED for state in states)
-        )
-        for term, states in found.items()
-    }
+    if planned is not None and (planned.filled, planned.completed) != (counted.filled, counted.completed):
+        await record_outcome(uow, schedules.report_term(agreement, term, counted))
 
 
 # -- I1: outcomes

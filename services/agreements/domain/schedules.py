@@ -1,6 +1,6 @@
 """Internship schedules (AF1): terms with profession and seats; complete when there is one and every term is whole."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Annotated
 
@@ -53,6 +53,18 @@ def set_schedule(state: AgreementState, command: SetSchedule) -> Outcome:
     schedule = planned(command.terms, state.form, state.valid_from, state.valid_until, "terms")
     only_results = state.status is not AgreementStatus.DRAFT and _plan(schedule) == _plan(state.schedule)
     return take(state, Step.REPORT if only_results else Step.SCHEDULE, **schedule_fields(schedule, state))
+
+
+def counted(command: SetSchedule, placed: Mapping[str, ReportTerm]) -> SetSchedule:
+    """The command with the numbers that follow from placements; raises InvalidInput where a term with any is gone."""
+    gone = sorted(placed.keys() - {each.term for each in command.terms})
+    if gone:
+        raise InvalidInput(*(FieldError("terms", "term_has_placements", {"value": term}) for term in gone))
+    terms = tuple(
+        each.model_copy(update=placed[each.term].model_dump()) if each.term in placed else each
+        for each in command.terms
+    )
+    return command.model_copy(update={"terms": terms})
 
 
 def report_term(state: AgreementState, term: str, command: ReportTerm) -> Outcome:

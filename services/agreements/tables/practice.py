@@ -177,3 +177,7 @@ class ExpertReviewRow(PracticeRow, table=True):
     STATE: ClassVar[type[State]] = ExpertReviewState
     REF = "document_ref"
     DAY = "requested_on"
+
+
+PRACTICE = tuple(str(row.__tablename__) for row in PracticeRow.__subclasses__())
+"""The tables of practice."""
