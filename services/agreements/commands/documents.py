@@ -14,7 +14,7 @@ from services.agreements.domain.documents.content import sha256
 from services.agreements.domain.documents.filling import Filling, Rows, check, fill
 from services.agreements.domain.documents.templates import Subject, Template
 from services.agreements.domain.final_stage import Repeal
-from services.agreements.rendering import PRESS, Unprintable, render
+from services.agreements.rendering.press import PRESS, Unprintable, render
 from services.agreements.tables.agreements import AgreementRow
 from services.agreements.tables.final_stage import BoardRow, DocumentRow, SampleRow
 from services.agreements.templates import templates
@@ -66,7 +66,7 @@ async def issue_document(uow: UnitOfWork, command: issuing.IssueDocument) -> Doc
     template, language, today = templates()[command.kind], Lang(command.language), local_day(uow.now)
     filling = await _filling(uow, command, template, language)
     check(template, filling)
-    async with PRESS.place():
+    with PRESS.admitted():
         # From here on other documents of this series wait: a number is only taken where the document comes to be.
         key = {"institution_id": command.institution_id, "year": today.year, "series": template.series}
         sequence = int((await uow.session.execute(_NEXT, key)).scalar_one())

@@ -7,7 +7,7 @@ from sqlmodel import col
 
 from services.agreements.domain.documents.content import Content, sha256
 from services.agreements.domain.documents.templates import FieldType, Subject, Template
-from services.agreements.rendering import printed
+from services.agreements.rendering.press import printed
 from services.agreements.tables.final_stage import DocumentRow
 from services.agreements.templates import templates
 from shared.contracts.final_stage import DocumentKind, DocumentState, DocumentStatus

@@ -16,11 +16,11 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from services.agreements import rendering
 from services.agreements.domain.documents import issuing
 from services.agreements.domain.documents.content import Content, sha256
 from services.agreements.domain.documents.filling import Filling, blank, fill
 from services.agreements.domain.documents.templates import Subject
+from services.agreements.rendering import press
 from services.agreements.rendering.docx import to_docx
 from services.agreements.rendering.pdf import PAGE, MissingGlyph, to_pdf
 from services.agreements.templates import templates
@@ -196,8 +196,8 @@ def test_any_text_is_refused_by_its_rule_or_printed(text: str) -> None:
 
 
 async def test_letters_without_a_glyph_are_named_instead_of_printed_as_boxes() -> None:
-    with pytest.raises(rendering.Unprintable) as refused:
-        await rendering.render(a_document(KIND, student_name="Ван 王"))
+    with pytest.raises(press.Unprintable) as refused:
+        await press.render(a_document(KIND, student_name="Ван 王"))
     assert str(refused.value) == "王"
 
 
@@ -298,11 +298,11 @@ def test_blank_sample_has_lines_to_fill_in(kind: DocumentKind, language: Lang) -
 
 async def test_printing_happens_in_a_process_of_its_own_and_in_time() -> None:
     content = a_document(KIND, Lang.RU)
-    files = await rendering.render(content)
+    files = await press.render(content)
     assert sha256(files.docx) == sha256(to_docx(dumped(content), content.sha256()))
     assert sha256(files.pdf) == sha256(to_pdf(dumped(content), content.sha256()))
     with pytest.raises(Unavailable):
-        await rendering.render(content, limit_s=0.001)
+        await press.render(content, limit_s=0.001)
 
 
 def test_annulled_once_and_the_number_stays() -> None:
@@ -323,11 +323,11 @@ def test_annulled_once_and_the_number_stays() -> None:
 async def test_too_many_at_the_press_are_sent_away_and_the_rest_is_printed() -> None:
     async def one() -> str:
         try:
-            return "printed" if (await rendering.printed(a_document(KIND))).pdf else "nothing"
+            return "printed" if (await press.printed(a_document(KIND))).pdf else "nothing"
         except Unavailable:
             return "sent away"
 
-    room = rendering.AT_ONCE + rendering.WAITING_AT_MOST
+    room = press.INSIDE_AT_MOST
     results = await asyncio.gather(*(one() for _ in range(room + 3)))
     assert (results.count("printed"), results.count("sent away")) == (room, 3)
     assert await one() == "printed"
