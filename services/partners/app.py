@@ -5,7 +5,9 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from services.partners.api import PERMISSIONS, ROUTERS
+from services.partners.api.imports import LARGE_BODIES, TARGETS
 from services.partners.commands.visits import ACTIONS
+from shared.importing.worker import ImportWorker
 from shared.persistence.scheduler import Passage, Scheduler
 from shared.settings import load_settings
 from shared.telemetry.logs import configure_logs
@@ -21,4 +23,5 @@ def build() -> FastAPI:
     configure_logs(settings.service, settings.log_level, settings.log_format)
     chassis = make_chassis(settings, Path(__file__).parent)
     chassis.jobs["scheduler"] = Scheduler(chassis.database, chassis.progress, PASSAGES).run
-    return create_app(chassis, routers=ROUTERS, permissions=PERMISSIONS)
+    chassis.jobs["imports"] = ImportWorker(chassis.database, chassis.progress, TARGETS).run
+    return create_app(chassis, routers=ROUTERS, permissions=PERMISSIONS, spooled_bodies=LARGE_BODIES)

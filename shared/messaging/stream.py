@@ -26,6 +26,21 @@ _APPEND = text(
     "told as (select pg_notify(:channel, '')) "
     "select head.position from head, told"
 )
+# Many shards at once, as imports have them: two round trips, the heads locked in the order of shards.
+_LOCK_HEADS = text("select shard, position from stream_head where shard = any(:shards) order by shard for update")
+_APPEND_MANY = text(
+    "with added as (insert into event (shard, position, id, type, key, subject, time, data, traceparent) "
+    "select e.shard, e.position, e.id, e.type, e.key, e.subject, :time, e.data, :traceparent "
+    "from unnest(cast(:shards as smallint[]), cast(:positions as bigint[]), cast(:ids as uuid[]), "
+    "cast(:types as text[]), cast(:keys as text[]), cast(:subjects as text[]), cast(:data as bytea[])) "
+    "as e(shard, position, id, type, key, subject, data)), "
+    "moved as (update stream_head set position = new.position "
+    "from unnest(cast(:moved as smallint[]), cast(:heads as bigint[])) as new(shard, position) "
+    "where stream_head.shard = new.shard) "
+    "select pg_notify(:channel, '')"
+)
+FEW = 3
+"""Shards up to which each is appended to by itself."""
 PAGE_BYTES = 4_000_000
 # A page ends by size too: a thousand events of the largest kind would be 900 MB. The first one always fits.
 _READ = text(
@@ -57,28 +72,57 @@ async def append(session: AsyncSession, service: str, recorded: Sequence[Recorde
     by_shard: dict[int, list[Recorded]] = defaultdict(list)
     for each in recorded:
         by_shard[each.shard].append(each)
+    if len(by_shard) > FEW:
+        return await _append_to_many(session, service, by_shard, at)
     positions: list[Position] = []
     for shard in sorted(by_shard):
         events = by_shard[shard]
-        payloads = [each.state.model_dump_json().encode() for each in events]
-        for payload in payloads:
-            if len(payload) >= MAX_DATA_BYTES:
-                raise TooLarge(limit=MAX_DATA_BYTES)
-        values = {
-            "count": len(events),
-            "shard": shard,
-            "time": at,
-            "traceparent": current_traceparent(),
-            "channel": CHANNEL,
-            "ids": [new_id() for _ in events],
-            "types": [each.type.name for each in events],
-            "keys": [each.key for each in events],
-            "subjects": [each.subject for each in events],
-            "data": payloads,
-        }
-        head: int = (await session.execute(_APPEND, values)).scalar_one()
+        head: int = (
+            await session.execute(_APPEND, {**_columns(events, at), "count": len(events), "shard": shard})
+        ).scalar_one()
         positions += [Position(service, shard, position) for position in range(head - len(events) + 1, head + 1)]
     return positions
+
+
+async def _append_to_many(
+    session: AsyncSession, service: str, by_shard: dict[int, list[Recorded]], at: datetime
+) -> list[Position]:
+    shards = sorted(by_shard)
+    events = [each for shard in shards for each in by_shard[shard]]
+    columns = _columns(events, at)  # before the heads are locked
+    locked = await session.execute(_LOCK_HEADS, {"shards": shards})
+    heads = {row.shard: row.position for row in locked}
+    positions = [
+        Position(service, shard, position)
+        for shard in shards
+        for position in range(heads[shard] + 1, heads[shard] + len(by_shard[shard]) + 1)
+    ]
+    values = {
+        **columns,
+        "shards": [each.shard for each in positions],
+        "positions": [each.position for each in positions],
+        "moved": shards,
+        "heads": [heads[shard] + len(by_shard[shard]) for shard in shards],
+    }
+    await session.execute(_APPEND_MANY, values)
+    return positions
+
+
+def _columns(events: Sequence[Recorded], at: datetime) -> dict[str, Any]:
+    payloads = [each.state.model_dump_json().encode() for each in events]
+    for payload in payloads:
+        if len(payload) >= MAX_DATA_BYTES:
+            raise TooLarge(limit=MAX_DATA_BYTES)
+    return {
+        "time": at,
+        "traceparent": current_traceparent(),
+        "channel": CHANNEL,
+        "ids": [new_id() for _ in events],
+        "types": [each.type.name for each in events],
+        "keys": [each.key for each in events],
+        "subjects": [each.subject for each in events],
+        "data": payloads,
+    }
 
 
 async def read_events(session: AsyncSession, service: str, shard: int, after: int, limit: int) -> list[Event]:

@@ -3,10 +3,11 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 import structlog
@@ -82,11 +83,13 @@ def create_app(
     consumer_settings: ConsumerSettings | None = None,
     untraced: tuple[str, ...] = (),
     max_body_bytes: int = MAX_BODY_BYTES,
+    spooled_bodies: Mapping[str, int] = MappingProxyType({}),
 ) -> FastAPI:
     """The application of a service.
 
     `projection` takes the events of the services in `listens_to`. Jobs in `chassis.jobs` run beside the relay and the
-    consumer; one that ends or raises ends the process, so that its supervisor starts a sound one.
+    consumer; one that ends or raises ends the process, so that its supervisor starts a sound one. `spooled_bodies`:
+    addresses whose bodies go to a file as they come, with a limit of their own.
     """
     settings = chassis.settings
     kafka = KafkaAddress(settings.kafka_bootstrap_servers, settings.kafka_embedded)
@@ -136,7 +139,7 @@ def create_app(
     app.include_router(internal_router(settings.service, inbox))
     for router in routers:
         app.include_router(router)
-    app.add_middleware(LimitBody, limit_bytes=max_body_bytes, many_bytes=MAX_MANY_BYTES)
+    app.add_middleware(LimitBody, limit_bytes=max_body_bytes, many_bytes=MAX_MANY_BYTES, spooled=spooled_bodies)
     app.add_middleware(Observe, service=settings.service, untraced=untraced)
     return app
 

@@ -1,6 +1,8 @@
 """Pure ASGI middleware: trace and log context, request durations, and a limit on bodies."""
 
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import structlog
 from starlette.exceptions import HTTPException
@@ -75,16 +77,24 @@ class LimitBody:
     The failure is an HTTPException, so that the answer is a problem in the caller's language like any other.
     """
 
-    def __init__(self, app: ASGIApp, limit_bytes: int, many_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        limit_bytes: int,
+        many_bytes: int | None = None,
+        spooled: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         self._app = app
         self._limit = limit_bytes
         self._many = many_bytes or limit_bytes
+        self._spooled = spooled
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        limit = self._many if scope["path"].endswith(MANY) else self._limit
+        usual = self._many if scope["path"].endswith(MANY) else self._limit
+        limit = self._spooled.get(scope["path"], usual)
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         seen = int(declared) if declared.isdigit() else 0
 

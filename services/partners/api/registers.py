@@ -9,18 +9,20 @@ from services.partners.domain import enterprises as enterprise_domain
 from services.partners.domain import institutions as institution_domain
 from services.partners.domain import partnerships as partnership_domain
 from services.partners.domain import territory as territory_domain
+from services.partners.queries import enterprises as enterprise_queries
 from services.partners.queries import registers as queries
 from services.partners.tables.registers import EnterpriseRow, InstitutionRow, PartnershipRow
-from shared.contracts.fields import AcademicYear, Stir
+from shared.contracts.fields import AcademicYear, IsicSection, Stir
 from shared.contracts.partners import (
     EnrolmentState,
     EnterpriseState,
+    EnterpriseStatus,
     InstitutionState,
     PartnershipStage,
     PartnershipState,
     TerritoryState,
 )
-from shared.contracts.vocabulary import InstitutionKind
+from shared.contracts.vocabulary import EnterpriseSize, InstitutionKind
 from shared.errors import FieldError, InvalidInput, NotFound
 from shared.persistence.pages import one_state
 from shared.scope import EDUCATION, SOATO_LENGTHS, TERRITORIAL, Role
@@ -178,13 +180,33 @@ async def register_enterprise(edge: Edge, body: enterprise_domain.RegisterEnterp
 
 @router.get("/enterprises", tags=["enterprises"])
 async def list_enterprises(
-    edge: Edge, q: Search = None, stir: Stir | None = None, after: After = None, limit: Limit = 50
+    edge: Edge,
+    q: Annotated[
+        str | None,
+        Query(max_length=100, pattern=r"^[^\x00-\x1f]*$", description="words of the name, or a STIR's first digits"),
+    ] = None,
+    stir: Stir | None = None,
+    district: Annotated[str | None, Query(max_length=7, description="code of a region or district")] = None,
+    isic_section: IsicSection | None = None,
+    size: EnterpriseSize | None = None,
+    status: EnterpriseStatus | None = None,
+    after: After = None,
+    limit: Limit = 50,
 ) -> Response:
-    """Enterprises of the national register, by STIR or the beginning of the name."""
+    """Enterprises of the national register, page by page – or, with `q`, the best answers, best first.
+
+    Words are found in Latin and Cyrillic, in any order, without the legal form, by their beginning or with a wrong
+    letter; there is no page after the best answers: narrow the question instead.
+    """
+    if district is not None and (not (district.isascii() and district.isdigit()) or len(district) not in (4, 7)):
+        raise InvalidInput(FieldError("district", "soato", {"value": district}))
+    asked = enterprise_queries.Asked(district=district, isic_section=isic_section, size=size, status=status)
     async with edge.reading("enterprise.read") as session:
-        return page_response(
-            *await queries.enterprises(session, edge.principal.scope, q=q, stir=stir, after=after, limit=limit)
-        )
+        scope = edge.principal.scope
+        if q and q.strip():
+            return page_response(await enterprise_queries.search(session, scope, q, asked, limit), None)
+        page = await enterprise_queries.enterprises(session, scope, asked, stir=stir, after=after, limit=limit)
+        return page_response(*page)
 
 
 @router.get("/enterprises/{id_}", tags=["enterprises"], response_model=EnterpriseState)

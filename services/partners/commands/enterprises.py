@@ -1,15 +1,25 @@
 """Use cases of the national enterprise register."""
 
+from collections.abc import Collection
+
 from sqlalchemy import select, text
 from sqlmodel import col
 
 from services.partners.commands.territory import require_territory
 from services.partners.domain import enterprises as domain
 from services.partners.domain import partnerships
+from services.partners.domain.names import words_of
 from services.partners.tables.base import Base
 from services.partners.tables.registers import EnterpriseRow, PartnershipRow
 from shared.contracts.events import EventType
-from shared.contracts.partners import EnterpriseState, EnterpriseStatus, PartnershipStage, PartnershipState
+from shared.contracts.partners import (
+    ENTERPRISE_REGISTERED,
+    ENTERPRISE_UPDATED,
+    EnterpriseState,
+    EnterpriseStatus,
+    PartnershipStage,
+    PartnershipState,
+)
 from shared.errors import AlreadyExists, FieldError, Forbidden, InvalidInput, NotFound
 from shared.ids import new_id
 from shared.persistence.following import Follow, Following, rows_of
@@ -22,6 +32,11 @@ aggregate that names `old` as `<aggregate>.reassigned`, naming `new`. Other room
 Unmerging needs nothing of them: what they changed is noted, and given back."""
 
 _ONE_AT_A_TIME = text("select pg_advisory_xact_lock(hashtextextended('enterprise merges', 0))")
+# Without a unique index: two that enter the same new word don't wait for each other; standing twice is harmless.
+_KEEP_WORDS = text(
+    "insert into enterprise_word select word from unnest(cast(:words as text[])) word "
+    "where not exists (select from enterprise_word known where known.word = word.word)"
+)
 _LIVING_END = text(
     "with recursive chain(id, merged_into) as ("
     "select id, state ->> 'merged_into' from enterprise where id = :id union "
@@ -150,5 +165,13 @@ async def _load(uow: UnitOfWork, enterprise_id: str) -> EnterpriseState:
     return await uow.load(EnterpriseRow, EnterpriseState, enterprise_id, what="enterprise")
 
 
+async def keep_words(uow: UnitOfWork, words: Collection[str]) -> None:
+    """Words of names, so that they are found by others that are like them."""
+    if words:
+        await uow.session.execute(_KEEP_WORDS, {"words": sorted(words)})
+
+
 async def _record(uow: UnitOfWork, event_type: EventType, state: EnterpriseState) -> EnterpriseState:
+    if event_type in (ENTERPRISE_REGISTERED, ENTERPRISE_UPDATED):
+        await keep_words(uow, words_of(state.name))
     return await uow.record(EnterpriseRow, event_type, state, key=state.id, org_path=path_of(state.district))

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services.partners.tables.registers import EnrolmentRow, EnterpriseRow, InstitutionRow, TerritoryRow
+from services.partners.tables.registers import EnrolmentRow, InstitutionRow, TerritoryRow
 from shared.persistence.pages import page_of_states
 from shared.scope import Scope, path_of
 
@@ -52,15 +52,3 @@ async def enrolments(session: AsyncSession, scope: Scope, institution_id: str) -
         .order_by(col(EnrolmentRow.academic_year).desc())
     )
     return [row.state for row in rows.scalars()]
-
-
-async def enterprises(
-    session: AsyncSession, scope: Scope, *, q: str | None, stir: str | None, after: str | None, limit: int
-) -> Page:
-    """Enterprises by id; `stir` names one, `q` is the beginning of a name."""
-    query = select(EnterpriseRow).where(EnterpriseRow.visible(scope))
-    if stir:
-        query = query.where(col(EnterpriseRow.stir) == stir)
-    if q:
-        query = query.where(func.lower(col(EnterpriseRow.name)).startswith(q.lower(), autoescape=True))
-    return await page_of_states(session, query, by=(col(EnterpriseRow.id),), names=("id",), after=after, limit=limit)

@@ -2,9 +2,11 @@
 
 from typing import Any, ClassVar
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, Text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, col
 
+from services.partners.domain.names import words_of
 from services.partners.tables.base import Base, signed_in
 from shared.contracts.events import State
 from shared.contracts.partners import (
@@ -70,16 +72,33 @@ class EnterpriseRow(Base, table=True):
     stir: str = Field(unique=True)
     name: str
     status: str
+    terms: list[str] = Field(sa_type=ARRAY(Text))
 
     @classmethod
     def columns(cls, state: Any) -> dict[str, Any]:
-        """STIR, name and status, to search by."""
-        return {"stir": state.stir, "name": state.name, "status": state.status.value}
+        """STIR, name and status; what it is found by."""
+        return {
+            "stir": state.stir,
+            "name": state.name,
+            "status": state.status.value,
+            "terms": [*words_of(state.name), *terms_of(state)],
+        }
 
     @classmethod
     def visible(cls, scope: Scope) -> ColumnElement[bool]:
         """Public within the platform."""
         return signed_in(scope)
+
+
+def terms_of(state: EnterpriseState) -> list[str]:
+    """What an enterprise is narrowed by, as terms beside the words of its name: one index then answers all at once."""
+    return [
+        f"place:{state.district}",
+        f"place:{state.district[:4]}",
+        f"isic:{state.isic_section}",
+        f"size:{state.size.value}",
+        f"status:{state.status.value}",
+    ]
 
 
 class PartnershipRow(Base, table=True):
