@@ -100,6 +100,12 @@ class Forbidden(HamkorError):
     code = "forbidden"
 
 
+class ScopeLacking(Forbidden):
+    """The API key's scopes do not include the action."""
+
+    code = "scope-lacking"
+
+
 class TooLarge(HamkorError):
     """The body exceeds the limit."""
 

@@ -76,13 +76,29 @@ ALL = Scope("all")
 NONE = Scope("none")
 
 
+PERSONS_ONLY = frozenset({"api_key"})
+"""What no key may do: a key that makes keys would outlive its own revocation."""
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An authenticated caller: `subject` from the token, `org` a SOATO code, an institution's or enterprise's id."""
+    """An authenticated caller: `subject` from the token, `org` a SOATO code, an institution's or enterprise's id.
+
+    `scopes` limits what an API key may do; None does not limit anything.
+    """
 
     subject: str
     role: Role
     org: str = ""
+    scopes: frozenset[str] | None = None
+
+    def may(self, action: str) -> bool:
+        """Whether the scopes of the caller's key include `action`: by name, as `visit.*`, or as `read` or `write`."""
+        if self.scopes is None:
+            return True
+        what, _, verb = action.rpartition(".")
+        kind = "read" if verb == "read" else "write"
+        return what not in PERSONS_ONLY and not self.scopes.isdisjoint({action, f"{what}.*", kind})
 
     @property
     def scope(self) -> Scope:

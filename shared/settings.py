@@ -62,6 +62,7 @@ class Settings(BaseModel):
     service_client_id: str = "hamkor-services"  # SERVICE_CLIENT_ID
     service_client_secret: str = Field(min_length=16)  # SERVICE_CLIENT_SECRET
     urls: dict[str, HttpUrl]  # PARTNERS_URL, AGREEMENTS_URL, SURVEYS_URL, MONITORING_URL, PORTAL_URL
+    webhooks_loopback: bool = False  # <SERVICE>_WEBHOOKS_LOOPBACK: http and this machine, for development and tests
     privacy_k: int = Field(10, ge=2, le=1000)  # PRIVACY_K
     log_level: Literal["debug", "info", "warning", "error"] = "info"  # LOG_LEVEL
     log_format: Literal["json", "console"] = "json"  # LOG_FORMAT
@@ -80,7 +81,7 @@ COMMON = (
     "log_level",
     "log_format",
 )
-OWN = ("host", "port", "database_url", "database_pool")
+OWN = ("host", "port", "database_url", "database_pool", "webhooks_loopback")
 
 
 def variable_of(service: str, setting: str) -> str:

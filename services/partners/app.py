@@ -4,9 +4,13 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from services.partners.api import PERMISSIONS, ROUTERS
+from services.partners.api import PERMISSIONS, ROUTERS, api_keys
 from services.partners.api.imports import LARGE_BODIES, TARGETS
+from services.partners.commands.api_keys import OwnApiKeys
 from services.partners.commands.visits import ACTIONS
+from services.partners.webhooks.addresses import Reachable
+from services.partners.webhooks.collecting import LISTENS_TO, Collecting
+from services.partners.webhooks.delivering import Deliverer, Sender
 from shared.importing.worker import ImportWorker
 from shared.persistence.scheduler import Passage, Scheduler
 from shared.settings import load_settings
@@ -24,4 +28,14 @@ def build() -> FastAPI:
     chassis = make_chassis(settings, Path(__file__).parent)
     chassis.jobs["scheduler"] = Scheduler(chassis.database, chassis.progress, PASSAGES).run
     chassis.jobs["imports"] = ImportWorker(chassis.database, chassis.progress, TARGETS).run
-    return create_app(chassis, routers=ROUTERS, permissions=PERMISSIONS, spooled_bodies=LARGE_BODIES)
+    sender = Sender(Reachable(loopback=settings.webhooks_loopback))
+    chassis.jobs["webhooks"] = Deliverer(chassis.database, chassis.progress, sender).run
+    return create_app(
+        chassis,
+        routers=[*ROUTERS, api_keys.internal],
+        permissions=PERMISSIONS,
+        projection=Collecting(),
+        listens_to=LISTENS_TO,
+        api_keys=OwnApiKeys(chassis.database),
+        spooled_bodies=LARGE_BODIES,
+    )

@@ -44,3 +44,12 @@ TIME_PASSED = Counter(
     "Facts that the calendar made, without anybody's command",
     ["fact"],
 )
+WEBHOOK_DELIVERIES = Counter(
+    "hamkor_webhook_deliveries_total", "Attempts to deliver to webhooks: delivered, retried, failed", ["outcome"]
+)
+WEBHOOK_SECONDS = Histogram(
+    "hamkor_webhook_seconds",
+    "Duration of an attempt to deliver to a webhook",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15),
+)
+WEBHOOKS_WAITING = Gauge("hamkor_webhook_waiting_deliveries", "Deliveries not yet taken by their webhooks")

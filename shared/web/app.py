@@ -26,7 +26,7 @@ from shared.scope import SYSTEM
 from shared.settings import Settings
 from shared.telemetry.metrics import DEAD_LETTERS_OPEN
 from shared.telemetry.progress import Progress
-from shared.web.auth import ServiceToken, Verifier
+from shared.web.auth import ApiKeys, RemoteApiKeys, ServiceToken, Verifier
 from shared.web.edge import Permissions
 from shared.web.health import health_router
 from shared.web.internal import internal_router
@@ -81,6 +81,7 @@ def create_app(
     projection: Projection | None = None,
     listens_to: Sequence[str] = (),
     consumer_settings: ConsumerSettings | None = None,
+    api_keys: ApiKeys | None = None,
     untraced: tuple[str, ...] = (),
     max_body_bytes: int = MAX_BODY_BYTES,
     spooled_bodies: Mapping[str, int] = MappingProxyType({}),
@@ -88,8 +89,9 @@ def create_app(
     """The application of a service.
 
     `projection` takes the events of the services in `listens_to`. Jobs in `chassis.jobs` run beside the relay and the
-    consumer; one that ends or raises ends the process, so that its supervisor starts a sound one. `spooled_bodies`:
-    addresses whose bodies go to a file as they come, with a limit of their own.
+    consumer; one that ends or raises ends the process, so that its supervisor starts a sound one. `api_keys` knows API
+    keys; without it partners is asked. `spooled_bodies`: addresses whose bodies go to a file as they come, with a limit
+    of their own.
     """
     settings = chassis.settings
     kafka = KafkaAddress(settings.kafka_bootstrap_servers, settings.kafka_embedded)
@@ -129,7 +131,7 @@ def create_app(
         openapi_url="/v1/openapi.json",
     )
     app.state.database = chassis.database
-    app.state.verifier = Verifier(settings, chassis.client)
+    app.state.verifier = Verifier(settings, chassis.client, api_keys or _asking_partners(chassis))
     app.state.permissions = permissions
     app.state.catalogue = chassis.catalogue
     app.state.chassis = chassis
@@ -142,6 +144,10 @@ def create_app(
     app.add_middleware(LimitBody, limit_bytes=max_body_bytes, many_bytes=MAX_MANY_BYTES, spooled=spooled_bodies)
     app.add_middleware(Observe, service=settings.service, untraced=untraced)
     return app
+
+
+def _asking_partners(chassis: Chassis) -> ApiKeys:
+    return RemoteApiKeys(chassis.client, chassis.settings.urls.get("partners", ""), chassis.service_token)
 
 
 async def _guard(name: str, job: Job) -> None:

@@ -1,8 +1,10 @@
 """Who is calling: JWT verification against the issuer's keys, and tokens for calls between services."""
 
 import asyncio
+import hashlib
+import re
 import time
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import jwt
@@ -23,15 +25,71 @@ VERIFIED_FRESH_S = 30.0
 VERIFIED_KEPT = 20_000
 
 
+KEY_PREFIX = "hk_"
+KEY_SHAPE = re.compile(r"hk_([0-9a-f]{32})_([0-9a-f]{64})")
+"""An API key: its id without hyphens, and its secret."""
+KEYS_KNOWN_S = 30.0
+KEYS_KNOWN = 10_000
+
+
+class ApiKeys(Protocol):
+    """Who knows API keys: partners by its database, the other services by asking partners."""
+
+    async def principal(self, token: str) -> Principal | None:
+        """Whom a well-formed key speaks for; None for one that is unknown, revoked or expired."""
+
+
+class RemoteApiKeys:
+    """Asks partners, and believes the answer for half a minute: by then a revoked key has ended everywhere."""
+
+    def __init__(self, client: httpx.AsyncClient, partners_url: str, service_token: "ServiceToken") -> None:
+        self._client = client
+        self._url = f"{partners_url}/internal/api-keys/check"
+        self._service_token = service_token
+        # By digest: the memory of a process is no place for secrets either.
+        self._known: dict[bytes, tuple[Principal, float]] = {}
+
+    async def principal(self, token: str) -> Principal | None:
+        """Whom the key speaks for; raises Unavailable while partners cannot be asked."""
+        digest = hashlib.sha256(token.encode()).digest()
+        known = self._known.get(digest)
+        asked_at = time.monotonic()
+        if known is not None and known[1] > asked_at:
+            return known[0]
+        self._known.pop(digest, None)
+        try:
+            response = await self._client.post(
+                self._url,
+                json={"key": token},
+                headers={"Authorization": f"Bearer {await self._service_token()}"},
+                timeout=httpx.Timeout(5, connect=2),
+            )
+            if response.status_code == 404:
+                return None
+            response.raise_for_status()
+            answer = response.json()
+            principal = Principal(
+                str(answer["subject"]), Role.INSTITUTION, str(answer["institution_id"]), frozenset(answer["scopes"])
+            )
+        except (httpx.HTTPError, OSError, KeyError, ValueError) as problem:
+            log.warning("auth.api_keys_unreachable", error=type(problem).__name__)
+            raise Unavailable(service="partners") from None
+        if len(self._known) >= KEYS_KNOWN:
+            self._known.clear()
+        self._known[digest] = principal, asked_at + KEYS_KNOWN_S
+        return principal
+
+
 class Verifier:
     """Verifies bearer tokens with the issuer's public keys (JWKS), fetched when first needed and kept for five minutes.
 
     With the issuer down, known keys go on working; an unknown key id fetches once more, so that rotation is noticed.
     """
 
-    def __init__(self, settings: Settings, client: httpx.AsyncClient) -> None:
+    def __init__(self, settings: Settings, client: httpx.AsyncClient, api_keys: ApiKeys | None = None) -> None:
         self._settings = settings
         self._client = client
+        self._api_keys = api_keys
         self._keys: dict[str, jwt.PyJWK] = {}
         self._verified: dict[str, tuple[Principal, float]] = {}
         self._fetched_at = -KEYS_FRESH_S
@@ -43,6 +101,8 @@ class Verifier:
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise Unauthenticated
+        if token.startswith(KEY_PREFIX):
+            return await self._of_key(token)
         known = self._verified.get(token)
         if known is not None and known[1] > time.time():
             return known[0]
@@ -66,6 +126,15 @@ class Verifier:
         except (jwt.PyJWTError, ValueError, TypeError) as problem:  # TypeError: the algorithm of another kind of key
             log.info("auth.refused", reason=type(problem).__name__)
             raise Unauthenticated from None
+
+    async def _of_key(self, token: str) -> Principal:
+        principal = None
+        if self._api_keys is not None and KEY_SHAPE.fullmatch(token):
+            principal = await self._api_keys.principal(token)
+        if principal is None:
+            log.info("auth.refused", reason="api key")
+            raise Unauthenticated
+        return principal
 
     async def _key(self, key_id: str) -> jwt.PyJWK:
         now = time.monotonic()

@@ -12,13 +12,33 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.contracts.events import State
-from shared.errors import FieldError, Forbidden, HamkorError, InvalidInput, KeyReused, NotFound, VersionRequired
+from shared.errors import (
+    FieldError,
+    Forbidden,
+    HamkorError,
+    InvalidInput,
+    KeyReused,
+    NotFound,
+    ScopeLacking,
+    VersionRequired,
+)
 from shared.i18n import Lang, negotiate
 from shared.persistence.unit_of_work import Database, UnitOfWork
 from shared.scope import Principal, Role
 
 Permissions = Mapping[str, frozenset[Role]]
-UseCase = Callable[[UnitOfWork], Awaitable[State | Sequence[State] | Mapping[str, Any] | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Revealed:
+    """An answer with a secret that is shown this once: the stored answer, which a repeated request gets, has none."""
+
+    state: State
+    secret: Mapping[str, str]
+
+
+Result = State | Sequence[State] | Mapping[str, Any] | Revealed | None
+UseCase = Callable[[UnitOfWork], Awaitable[Result]]
 
 MAX_KEY_CHARACTERS = 200
 
@@ -55,9 +75,11 @@ class RequestEdge:
         return negotiate(self.request.headers.get("accept-language"))
 
     def allow(self, action: str) -> None:
-        """Raise Forbidden unless the caller's role is in the permission table's row of `action`."""
+        """Raise Forbidden unless the caller's role, and the scopes of their key, permit `action`."""
         if self.principal.role not in self.permissions[action]:
             raise Forbidden(action=action, role=self.principal.role.value)
+        if not self.principal.may(action):
+            raise ScopeLacking(scope=action)
 
     @asynccontextmanager
     async def reading(self, action: str) -> AsyncIterator[AsyncSession]:
@@ -86,6 +108,9 @@ class RequestEdge:
                 headers = {**stored.headers, "Idempotency-Replayed": "true"}
                 return Response(bytes(stored.body), stored.status, headers, media_type="application/json")
             result = await use_case(uow)
+            secret: Mapping[str, str] = {}
+            if isinstance(result, Revealed):
+                result, secret = result.state, result.secret
             body, headers = _render(result, uow)
             positions = await uow.stage()
             if positions:
@@ -93,6 +118,8 @@ class RequestEdge:
             await uow.session.execute(
                 _STORE, {**identity, "status": status, "headers": json.dumps(headers), "body": body}
             )
+        if secret:
+            body = _dump({**json.loads(body), **secret})
         return Response(body, status, headers, media_type="application/json")
 
     def idempotency_key(self) -> str:

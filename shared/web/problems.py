@@ -115,16 +115,21 @@ class Problems:
     async def _on_failure(self, request: Request, problem: Exception) -> Response:
         """What a database or a network said: down, refused as malformed, or somebody else's insert was first."""
         if is_transient(problem):
-            log.warning("request.unavailable", path=request.url.path, error=repr(problem)[:500])
+            log.warning("request.unavailable", route=_route(request), error=repr(problem)[:500])
             return self.response(request, Unavailable(service=self._service))
         if (refused := refused_by_database(problem)) is not None:
-            log.info("request.refused_by_database", path=request.url.path, error=repr(problem)[:500])
+            log.info("request.refused_by_database", route=_route(request), error=repr(problem)[:500])
             return self.response(request, refused)
         return await self._on_crash(request, problem)
 
     async def _on_crash(self, request: Request, problem: Exception) -> Response:
-        log.error("request.crashed", path=request.url.path, exc_info=problem)
+        log.error("request.crashed", route=_route(request), exc_info=problem)
         return self.response(request, HamkorError())
+
+
+def _route(request: Request) -> str:
+    """What logs name a request by: the route's template, for an address may hold a secret."""
+    return getattr(request.scope.get("route"), "path", "unmatched")
 
 
 def refused_by_database(problem: BaseException) -> HamkorError | None:

@@ -7,6 +7,7 @@ from sqlmodel import col
 
 from services.partners.commands.territory import require_territory
 from services.partners.domain import institutions as domain
+from services.partners.tables.api_keys import ApiKeyRow
 from services.partners.tables.preparation import (
     InterestRow,
     MarketAssessmentRow,
@@ -19,6 +20,7 @@ from services.partners.tables.preparation import (
 )
 from services.partners.tables.registers import EnrolmentRow, InstitutionRow, PartnershipRow
 from services.partners.tables.visits import DossierRow, NextActionRow, VisitRow
+from services.partners.tables.webhooks import WebhookRow
 from shared.clock import local_day
 from shared.contracts.events import EventType
 from shared.contracts.partners import EnrolmentState, InstitutionState
@@ -27,6 +29,7 @@ from shared.ids import new_id
 from shared.persistence.unit_of_work import UnitOfWork
 
 FOLLOWING: tuple[Any, ...] = (
+    ApiKeyRow,
     EnrolmentRow,
     PartnershipRow,
     SelfAssessmentRow,
@@ -112,3 +115,6 @@ async def _follow(uow: UnitOfWork, institution: InstitutionState) -> None:
         await uow.session.execute(
             update(table).where(col(table.institution_id) == institution.id).values(org_path=institution.path)
         )
+    await uow.session.execute(
+        update(WebhookRow).where(col(WebhookRow.owner) == institution.id).values(org_path=institution.path)
+    )

@@ -128,7 +128,7 @@ def test_what_is_no_table_says_where(content: bytes, rule: str) -> None:
 def test_delimiters_and_encodings_of_spreadsheet_programs_are_understood() -> None:
     wanted = [(1, ["code", "count"]), (3, ["oʻ,x", "5"])]
     assert list(csv_rows("\ufeffcode;count\r\n\r\noʻ,x;5\r\n".encode())) == wanted
-    assert list(csv_rows("code\tcount\r\n;\r\noʻ,x\t5\r\n".encode("utf-16")))[0] == wanted[0]
+    assert next(csv_rows("code\tcount\r\n;\r\noʻ,x\t5\r\n".encode("utf-16"))) == wanted[0]
 
 
 def test_numbers_and_days_of_a_spreadsheet_are_read_as_they_look() -> None:

@@ -1,0 +1,27 @@
+"""Rows of webhooks; secrets and deliveries lie in tables that no caller's scope shows."""
+
+from typing import Any, ClassVar
+
+from pydantic import BaseModel
+
+from services.partners.domain.webhooks import Endpoint
+from services.partners.tables.base import Base
+from shared.contracts.events import State
+from shared.contracts.platform import WebhookState
+from shared.persistence.aggregates import DetailedRow
+
+
+class WebhookRow(Base, DetailedRow, table=True):
+    """An endpoint of an institution or a territorial office, at its owner's path."""
+
+    __tablename__ = "webhook"
+    STATE: ClassVar[type[State]] = WebhookState
+    DETAILS: ClassVar[type[BaseModel]] = Endpoint
+
+    owner: str
+    status: str
+
+    @classmethod
+    def columns(cls, state: Any) -> dict[str, Any]:
+        """The owner and the status."""
+        return {"owner": state.owner, "status": state.status.value}

@@ -1,0 +1,1 @@
+"""Webhooks at work: events become deliveries as they are taken in, deliveries become signed requests."""

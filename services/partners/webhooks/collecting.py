@@ -1,0 +1,91 @@
+"""Events in, deliveries out: each becomes a row for every webhook that wants and may see it, exactly once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import text
+
+from services.partners.commands.webhooks import body_of
+from services.partners.domain.webhooks import NEVER_SENT, wants
+from shared.contracts.events import Event
+from shared.ids import new_id
+from shared.persistence.unit_of_work import UnitOfWork
+from shared.scope import path_of
+
+LISTENS_TO = ("partners", "agreements", "monitoring")
+"""Not surveys: their events come answer by answer."""
+_WEBHOOKS = text("select id, org_path, state->'types' as types from webhook where status <> 'removed'")
+_PATHS = text("select id, org_path from institution where id = any(cast(:ids as text[]))")
+_ADD = text(
+    "insert into webhook_delivery (id, webhook_id, event_id, type, time, body, status, next_at) "
+    "select *, 'pending', :now from unnest(cast(:ids as text[]), cast(:webhooks as text[]), cast(:events as text[]), "
+    "cast(:types as text[]), cast(:times as timestamptz[]), cast(:bodies as text[])) on conflict do nothing"
+)
+
+
+class Placed(msgspec.Struct):
+    """Where an event belongs that is no institution's."""
+
+    district: str | None = None
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """An event for one webhook."""
+
+    webhook: str
+    event: Event
+
+
+class Collecting:
+    """The projection: what webhooks are to be sent. Disabled ones too, so that nothing is missing afterwards."""
+
+    def decode(self, event: Event) -> Placed | None:
+        """Where the event belongs; None for what is never sent. Raises msgspec.ValidationError for what is no state."""
+        return None if event.type.startswith(NEVER_SENT) else msgspec.json.decode(event.data, type=Placed)
+
+    async def apply(self, uow: UnitOfWork, batch: Sequence[tuple[Event, Any]]) -> None:
+        """Write the deliveries, inside the transaction that advances the positions."""
+        webhooks = (await uow.session.execute(_WEBHOOKS)).all()
+        if not webhooks:
+            return
+        keys = sorted({event.key for event, _ in batch})
+        found = await uow.session.execute(_PATHS, {"ids": keys})
+        paths = {row.id: row.org_path for row in found}
+        due = [
+            Delivery(webhook.id, event)
+            for event, placed in batch
+            if (path := paths.get(event.key) or _path_of(placed)) is not None
+            for webhook in webhooks
+            if path.startswith(webhook.org_path) and wants(tuple(webhook.types), event.type)
+        ]
+        if due:
+            await self._add(uow, due)
+
+    async def _add(self, uow: UnitOfWork, due: Sequence[Delivery]) -> None:
+        bodies = {
+            each.event.id: body_of(each.event.type, each.event.time, msgspec.json.decode(each.event.data))
+            for each in due
+        }
+        values = {
+            "now": uow.now,
+            "ids": [new_id() for _ in due],
+            "webhooks": [each.webhook for each in due],
+            "events": [each.event.id for each in due],
+            "types": [each.event.type for each in due],
+            "times": [each.event.time for each in due],
+            "bodies": [bodies[each.event.id] for each in due],
+        }
+        await uow.session.execute(_ADD, values)
+
+
+def _path_of(placed: Placed) -> str | None:
+    for code in (placed.district, placed.region):
+        try:
+            return path_of(code) if code else None
+        except ValueError:
+            continue
+    return None
