@@ -1,14 +1,16 @@
 """The document templates as data: `<kind>.toml` says fields and tables, `<kind>.<language>.toml` the text.
 
 Uzbek is written in Latin letters; its Cyrillic is transliterated on loading. A change of a published text is a new
-`version`: documents issued before keep their own content.
+`version`, with its fingerprint in `published.toml`; documents issued before keep their own content.
 """
 
+import json
 import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from services.agreements.domain.documents.content import sha256
 from services.agreements.domain.documents.templates import Template, Wording, Words
 from shared.contracts.final_stage import DocumentKind
 from shared.i18n import Lang
@@ -23,6 +25,12 @@ def templates() -> dict[DocumentKind, Template]:
     """The newest template of every kind."""
     words = {lang: Words.model_validate(_in(lang, "common")) for lang in Lang}
     return {kind: _template(kind, words) for kind in DocumentKind}
+
+
+def fingerprint(template: Template) -> str:
+    """The first 16 digits of the SHA-256 of all that a template says, in every language."""
+    said = template.model_dump(mode="json", exclude={"words", "version"})
+    return sha256(json.dumps(said, ensure_ascii=False, sort_keys=True).encode())[:16]
 
 
 def _template(kind: DocumentKind, words: dict[Lang, Words]) -> Template:

@@ -476,6 +476,10 @@ async def test_every_command_on_a_foreign_entry_answers_404_or_403_as_the_permis
         (Role.ENTERPRISE, await country.enterprise()),
         (Role.OPERATOR, ""),
     ]
+    for kind, id_ in ids.items():
+        exported = await country.agreements.as_(Role.MINISTRY, "17").get(f"/v1/{kind}/export", format="csv")
+        assert exported.status_code == 200
+        assert id_ in exported.text
     for role, org in strangers:
         stranger = country.agreements.as_(role, org)
         for action, kind, step, body in FAR_STEPS:

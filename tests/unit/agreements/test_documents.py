@@ -3,6 +3,7 @@
 import asyncio
 import io
 import re
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from datetime import date
@@ -23,7 +24,7 @@ from services.agreements.domain.documents.templates import Subject
 from services.agreements.rendering import press
 from services.agreements.rendering.docx import to_docx
 from services.agreements.rendering.pdf import PAGE, MissingGlyph, to_pdf
-from services.agreements.templates import templates
+from services.agreements.templates import FOLDER, fingerprint, templates
 from shared.contracts.final_stage import (
     REQUIRED_SAMPLES,
     DocumentKind,
@@ -110,6 +111,13 @@ def test_template_says_the_same_in_every_language(kind: DocumentKind) -> None:
         )
     assert len(shapes) == 1
     assert all(len(table.columns) == len(table.widths) for table in template.tables)
+
+
+@pytest.mark.parametrize("kind", DocumentKind)
+def test_published_template_changes_only_with_its_version(kind: DocumentKind) -> None:
+    published = tomllib.loads((FOLDER / "published.toml").read_text(encoding="utf-8"))
+    template = templates()[kind]
+    assert published[kind][str(template.version)] == fingerprint(template), "raise `version` and add its fingerprint"
 
 
 def test_every_sample_of_the_method_has_a_template() -> None:

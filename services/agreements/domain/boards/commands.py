@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
-from services.agreements.domain.final_stage import Details, EvidenceInput, Line, Text
+from services.agreements.domain.final_stage import Details, EvidenceInput, Line, Text, printable
 from services.agreements.domain.inputs import Command, Day
 from shared.contracts.fields import Id, Ref
 from shared.contracts.final_stage import BoardState, MemberCategory
@@ -69,7 +69,9 @@ class MemberInput(Command):
     category: MemberCategory = Field(description="whom the member stands for")
     ref: Ref = Field(description="opaque reference of the person")
     name: Line = Field(description="the person's name; it lies in the details and is in no event")
-    position: Annotated[str, Field(max_length=300)] = Field(default="", description="post held")
+    position: Annotated[str, Field(max_length=300), AfterValidator(printable)] = Field(
+        default="", description="post held"
+    )
     since: Day = Field(description="first day of the term")
     until: Day | None = Field(default=None, description="first day after the term; left out: without end")
     enterprise_id: Id | None = Field(default=None, description="the enterprise stood for")
