@@ -92,7 +92,7 @@ def build(
         sign_in_routes(settings, sign_in, problems, lambda request: pages.page(request, "signed_out.html"))
     )
     app.include_router(proxy_routes(Proxy(upstreams, sign_in, problems), problems, PROXIED))
-    app.include_router(work_routes(pages, upstreams, sign_in, catalogue))
+    app.include_router(work_routes(pages, upstreams, sign_in, catalogue, settings.url))
     app.include_router(confirmation_routes(pages, upstreams, catalogue))
     app.include_router(page_routes(pages, upstreams, sign_in, settings.secure))
     service_token = ServiceToken(settings, provider, provider_client)

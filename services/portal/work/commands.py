@@ -116,8 +116,7 @@ async def fresh(worker: Worker, name: str, step_name: str, id_: str, query: Mapp
         seen=json.dumps(entry, ensure_ascii=False) if entry else "",
         fixed=frozenset(known),
     )
-    if form.entry is not None:
-        _only_choice(form)
+    _own_signature(worker, form)
     return await _with_lists(worker, form)
 
 
@@ -380,23 +379,25 @@ def _days(fields: Sequence[Field], worker: Worker) -> dict[str, str]:
     }
 
 
-def _only_choice(form: Form) -> None:
-    """A party that signs is the reader's own where only one has not signed yet."""
+def _own_signature(worker: Worker, form: Form) -> None:
+    """One signs for one's own party, by this form; for others only what they signed on paper is recorded."""
     parties = (form.entry or {}).get("parties")
-    if not isinstance(parties, list) or "party_id" not in form.raw:
+    if not isinstance(parties, list) or not {"party_id", "kind"} <= form.raw.keys():
         return
     open_ = [each for each in parties if isinstance(each, Mapping) and not each.get("signature")]
-    if len(open_) == 1:
-        form.raw["party_id"] = str(open_[0].get("party_id", ""))
+    own = [each for each in open_ if (each.get("category"), each.get("ref")) == (worker.role, worker.org)]
+    if own or len(open_) == 1:
+        form.raw["party_id"] = str((own or open_)[0].get("party_id", ""))
+        form.raw["kind"] = "electronic" if own else "paper"
 
 
 async def _of_part(
     worker: Worker, register: Declared, description: Description, step: Step, id_: str, query: Mapping[str, str]
 ) -> dict[str, Any]:
     """What is known already of the thing whose address the step changes: a year's figures, a term's results."""
-    part = step.name.split("-")[0]
+    part = next((each for each in description.parts if step.name.startswith(f"{each}-")), "")
     asked = {each.name: query.get(each.name) for each in step.places if query.get(each.name)}
-    if not asked or part not in description.parts:
+    if not asked or not part:
         return {}
     for item in await registers.part_items(worker, register, part, id_):
         if all(str(item.get(name)) == value for name, value in asked.items()):

@@ -17,17 +17,15 @@ from services.portal.proxy import Upstreams
 from services.portal.rendering import Pages
 from services.portal.work.api import TIMEOUT, segment
 from services.portal.work.shown import Value
-from services.portal.work.words import Words
+from services.portal.work.words import Words, named
 from shared import i18n
 from shared.clock import TASHKENT
 from shared.errors import NotFound
 from shared.i18n import Catalogue
 from shared.ids import new_id
 
-SHOWN = ("institution_name", "form", "category", "party_name", "valid_from", "valid_until", "expires_at", "signed_on")
-"""What of the answer is shown, in this order; ids say nothing to people."""
-DAYS = frozenset({"valid_from", "valid_until", "signed_on"})
-STATES = {404: "unknown", 410: "gone", 409: "gone", 401: "unknown", 422: "unknown", 429: "often"}
+STATES = {404: "unknown", 410: "gone", 409: "gone", 422: "unknown", 429: "often"}
+"""What the page says by the status of the service's answer; anything else is no answer."""
 FIELDS = 10
 
 
@@ -60,7 +58,8 @@ def confirmation_routes(pages: Pages, upstreams: Upstreams, catalogue: Catalogue
             return 404, {}
         headers = {"accept-language": str(language_of(request.scope))} | ({"idempotency-key": key} if key else {})
         try:
-            response = await upstreams.client.request(method, url, headers=headers, timeout=TIMEOUT)
+            agreed: dict[str, Any] = {"json": {"agreed": True}} if method == "POST" else {}
+            response = await upstreams.client.request(method, url, headers=headers, timeout=TIMEOUT, **agreed)
             body = response.json()
         except (httpx.HTTPError, ValueError):
             return 503, {}
@@ -68,7 +67,7 @@ def confirmation_routes(pages: Pages, upstreams: Upstreams, catalogue: Catalogue
 
     def answer(request: Request, state: str, body: Mapping[str, Any], status: int, key: str) -> Response:
         words = Words(catalogue, language_of(request.scope))
-        problem = str(body.get("detail", "")) if state == "gone" else ""
+        problem = " ".join(str(body.get(part, "")) for part in ("detail", "remedy")) if state == "gone" else ""
         shown = pages.page(
             request,
             "work/confirm.html",
@@ -85,24 +84,62 @@ def confirmation_routes(pages: Pages, upstreams: Upstreams, catalogue: Catalogue
 
 
 def _pairs(words: Words, body: Mapping[str, Any]) -> list[tuple[str, Value]]:
-    """What is signed, in words; what is inside the answer's `agreement` counts as its own."""
-    inner = body.get("agreement")
-    told = {**(inner if isinstance(inner, Mapping) else {}), **body}
-    return [
-        (words.label("confirmations", name), Value(_text(words, name, told[name]))) for name in SHOWN if told.get(name)
+    """What is signed, in words: form, days, parties, schedule. Ids say nothing to people."""
+    told = [
+        ("form", Value(words.code("Form", str(body.get("form", ""))))),
+        ("opportunities", Value(items=tuple(Value(words.code("Opportunity", each)) for each in _texts(body)))),
+        ("valid_from", _day(words, body.get("valid_from"))),
+        ("valid_until", _day(words, body.get("valid_until"))),
+        ("parties", _parties(words, body)),
+        ("schedule", _schedule(words, body)),
+        ("expires_at", _moment(words, body.get("expires_at"))),
     ]
+    return [(words.label("confirmations", name), value) for name, value in told if not value.empty]
 
 
-def _text(words: Words, name: str, value: Any) -> str:
-    if name == "form":
-        return words.code("Form", str(value))
-    if name == "category":
-        return words.code("PartyCategory", str(value))
+def _texts(body: Mapping[str, Any]) -> list[str]:
+    return [str(each) for each in body.get("opportunities") or ()]
+
+
+def _parties(words: Words, body: Mapping[str, Any]) -> Value:
+    """Who signs and who has signed; the reader's own side is marked."""
+    rows = []
+    for party in body.get("parties") or ():
+        yours = party.get("party_id") == body.get("party_id")
+        category = words.code("PartyCategory", str(party.get("category", "")))
+        signature = party.get("signature") or {}
+        rows.append(
+            (
+                Value(f"{category} – {words.text('confirm.you')}" if yours else category),
+                _day(words, signature.get("signed_on")),
+            )
+        )
+    return Value(columns=(words.label("", "category"), words.label("", "signed_on")), rows=tuple(rows))
+
+
+def _schedule(words: Words, body: Mapping[str, Any]) -> Value:
+    names = ("starts_on", "ends_on", "profession", "seats")
+    rows = tuple(
+        (
+            _day(words, term.get("starts_on")),
+            _day(words, term.get("ends_on")),
+            Value(named("isco", str(term.get("profession", "")), words.lang)),
+            Value(str(term.get("seats", ""))),
+        )
+        for term in body.get("schedule") or ()
+    )
+    return Value(columns=tuple(words.label("", name) for name in names), rows=rows)
+
+
+def _day(words: Words, value: Any) -> Value:
     try:
-        if name in DAYS:
-            return i18n.day(date.fromisoformat(str(value)), words.lang)
-        if name == "expires_at":
-            return i18n.moment(datetime.fromisoformat(str(value)).astimezone(TASHKENT), words.lang)
+        return Value(i18n.day(date.fromisoformat(str(value)), words.lang)) if value else Value()
     except ValueError:
-        return str(value)
-    return str(value)
+        return Value(str(value))
+
+
+def _moment(words: Words, value: Any) -> Value:
+    try:
+        return Value(i18n.moment(datetime.fromisoformat(str(value)).astimezone(TASHKENT), words.lang))
+    except ValueError:
+        return Value()

@@ -1,5 +1,6 @@
 """Forms as templates draw them: one control a field, with what was typed, what may be chosen and what is wrong."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -142,15 +143,24 @@ def mark_errors(controls: Sequence[Control], errors: Sequence[Mapping[str, Any]]
     """Put each error beside its control; returns the summary: message, and the anchor and label of its control."""
     by_path = {control.path: control for control in every_control(controls) if not control.fixed}
     known = frozenset(by_path)
+    wrong = [str(error.get("field", "")) for error in errors]
     summary = []
     for error in errors:
-        path = place_of_error(str(error.get("field", "")), known)
-        said = {part: str(error.get(part, "")) for part in ("message", "remedy")}
-        control = by_path.get(path)
+        named = str(error.get("field", ""))
+        if error.get("rule") == "too_short" and any(each.startswith(f"{named}.") for each in wrong):
+            continue  # a wrong row is no missing row
+        control = by_path.get(place_of_error(named, known))
+        label = control.label if control else ""
+        said = {part: _in_words(str(error.get(part, "")), named, label) for part in ("message", "remedy")}
         if control is not None:
             control.errors.append(said)
-        summary.append({**said, "href": f"#{control.id}" if control else "", "label": control.label if control else ""})
+        summary.append({**said, "href": f"#{control.id}" if control else "", "label": label})
     return summary
+
+
+def _in_words(text: str, named: str, label: str) -> str:
+    """A service's sentence with the field called as it is called on the page."""
+    return re.sub(rf"(?<![\w.]){re.escape(named)}(?![\w.]\w)", f"“{label}”", text) if named and label else text
 
 
 def inside_of(entry: Mapping[str, Any], name_it: Callable[[str, Mapping[str, Any]], str]) -> dict[str, Any]:

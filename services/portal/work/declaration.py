@@ -20,12 +20,17 @@ class _Declared(BaseModel):
 
 
 class StepRule(_Declared):
-    """When a step is offered: to whom (None: the writers), in which states (None: in all), for which entries."""
+    """When a step is offered: to whom (None: the writers), in which states (None: in all), for which entries.
+
+    `careful` steps can't be taken back; `row` ones are offered beside the thing inside the entry that they change;
+    `fill` names the entry's field that a field of the form begins with; `reveals` is shown this once.
+    """
 
     roles: frozenset[Role] | None = None
     states: frozenset[str] | None = None
     when: Mapping[str, str] = Field(default_factory=dict)
     careful: bool = False
+    row: bool = False
     fill: Mapping[str, str] = Field(default_factory=dict)
     reveals: tuple[str, ...] = ()
 

@@ -33,6 +33,11 @@ class Heap:
     href: str = ""
     away: bool = False
 
+    @property
+    def busy(self) -> bool:
+        """True if there is something to look at."""
+        return bool(self.rows) or self.away
+
 
 @dataclass(frozen=True, slots=True)
 class Gate:

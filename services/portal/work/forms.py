@@ -129,6 +129,8 @@ def _typed(field: Field, text: str) -> Any:
             return _number(text, 1, decimal=field.decimal)
         case Kind.MOMENT:
             return _aware(text)
+        case Kind.CHOICE if field.whole:
+            return _number(text, 1, decimal=False)
     return text
 
 

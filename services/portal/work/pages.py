@@ -27,8 +27,8 @@ FIELDS_LIMIT = 10_000
 WORKING = frozenset({Role.MINISTRY, Role.REGION, Role.DISTRICT, Role.INSTITUTION, Role.ENTERPRISE})
 
 
-def work_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, catalogue: Catalogue) -> APIRouter:  # noqa: C901 - a list of routes
-    """The routes of the working pages."""
+def work_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, catalogue: Catalogue, origin: str) -> APIRouter:  # noqa: C901 - a list of routes
+    """The routes of the working pages; `origin` is where links lead that are sent to people."""
     router = APIRouter(include_in_schema=False)
     workers = Workers(upstreams, sign_in, catalogue, declaration())
 
@@ -156,7 +156,7 @@ def work_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, catalogue: 
         if done.reveals:
             labels = [(worker.words.label(done.register, name), value) for name, value in done.reveals]
             links = [value for name, value in done.reveals if name == "token"]
-            return pages.page(request, "work/revealed.html", values=labels, tokens=links, href=href)
+            return pages.page(request, "work/revealed.html", values=labels, tokens=links, origin=origin, href=href)
         return RedirectResponse(f"{href}?{urlencode({'done': step or 'new'})}", 303)
 
     def form_page(request: Request, worker: Worker, form: Form, *, sign_in: bool = False) -> Response:

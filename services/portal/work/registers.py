@@ -97,7 +97,7 @@ async def listing(worker: Worker, name: str, query: Any) -> Listing:
         more=f"{base}?{urlencode({**params, 'after': following})}" if following else "",
         first=f"{base}?{urlencode(params)}" if after else "",
         exports=_exports(register, description, params),
-        files=_files(register.service, register.list_files, description, ""),
+        files=_files(register.service, register.list_files, description, "", worker.org),
         creates=description.create is not None and register.creates(worker.role),
         new=worker.words.new(name),
         new_query=urlencode(params),
@@ -128,7 +128,7 @@ def actions(worker: Worker, register: Declared, description: Description, entry:
     return [
         Action(name, worker.words.step(register.name, name), register.rule(name).careful)
         for name in names
-        if register.offers(name, worker.role, entry)
+        if register.offers(name, worker.role, entry) and not register.rule(name).row
     ]
 
 
@@ -175,7 +175,7 @@ async def parts(worker: Worker, register: Declared, description: Description, en
             if linked:
                 links[id_] = f"/work/{name}/{id_}"
             elif step is not None and register.offers(step.name, worker.role, entry):
-                places = {place.name: str(item.get(place.name, "")) for place in step.places}
+                places = {place.name: str(item.get(place.name) or id_) for place in step.places}
                 links[id_] = f"/work/{register.name}/{entry['id']}/{step.name}?{urlencode(places)}"
         fields = worker.described[name].shown if kind is not None else ()
         rows = tuple(
@@ -206,10 +206,12 @@ def files(register: Declared, description: Description, id_: str) -> tuple[tuple
     return _files(register.service, register.files, description, id_)
 
 
-def _files(service: str, declared: Sequence[str], description: Description, id_: str) -> tuple[tuple[str, str], ...]:
+def _files(
+    service: str, declared: Sequence[str], description: Description, id_: str, org: str = ""
+) -> tuple[tuple[str, str], ...]:
     known = {_plain(path) for path in description.paths}
     return tuple(
-        (path.rsplit(".", 1)[-1].upper(), f"/api/{service}{path.replace('{id}', id_)}")
+        (path.rsplit(".", 1)[-1].upper(), f"/api/{service}{path.replace('{id}', id_).replace('{org}', org)}")
         for path in declared
         if _plain(path) in known or _plain(path.rsplit(".", 1)[0] + ".{x}") in known
     )

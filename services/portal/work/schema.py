@@ -56,6 +56,7 @@ class Field:
     source: str = ""
     fields: tuple["Field", ...] = ()
     decimal: bool = False
+    whole: bool = False
     least: float | None = None
     most: float | None = None
     longest: int | None = None
@@ -168,8 +169,12 @@ class Reader:
             "nullable": nullable,
         }
         if "enum" in resolved or "const" in resolved:
-            options = tuple(str(value) for value in resolved.get("enum", [resolved.get("const")]))
-            return Field(kind=Kind.CHOICE, enum=component, options=options, **common)
+            values = resolved.get("enum", [resolved.get("const")])
+            if values == [True]:
+                return Field(kind=Kind.FLAG, **common)
+            whole = all(isinstance(value, int) for value in values)
+            options = tuple(map(str, values))
+            return Field(kind=Kind.CHOICE, enum=component, options=options, whole=whole, **common)
         match resolved.get("type"):
             case "array":
                 return self._list(name, resolved, common, depth)

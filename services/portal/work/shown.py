@@ -187,7 +187,11 @@ class Shower:
         return value if isinstance(value, str) else str(value)
 
     def _table(self, register: str, field: Field, rows: Sequence[Entry]) -> Value:
-        used = [each for each in field.fields if any(row.get(each.name) not in (None, "", []) for row in rows)]
+        used = [
+            each
+            for each in field.fields
+            if not _is_key(each) and any(row.get(each.name) not in (None, "", []) for row in rows)
+        ]
         return Value(
             columns=tuple(self._words.label(register, each.name) for each in used),
             rows=tuple(tuple(self.value(register, each, row.get(each.name), row) for each in used) for row in rows),
@@ -198,6 +202,11 @@ class Shower:
             return Value(id_)
         href = f"/work/{register}/{id_}" if register in self._readable and self._found.get((register, id_)) else ""
         return Value(self.name_of(register, id_), href=href)
+
+
+def _is_key(field: Field) -> bool:
+    """True for what only programs call a row by ("party_id")."""
+    return field.kind is Kind.TEXT and field.name.endswith("_id")
 
 
 def tone(value: str) -> str:
