@@ -146,7 +146,7 @@ class Logbook(BaseModel):
         return Logbook(days=dict(sorted({**self.days, **{each.day: each for each in days}}.items())))
 
     @property
-    def attendance(self) -> Attendance:
+    def totals(self) -> Attendance:
         """Its totals."""
         count = dict.fromkeys(Presence, 0)
         for each in self.days.values():
@@ -217,7 +217,7 @@ def log(state: PlacementState, logbook: Logbook, command: KeepLogbook, today: da
     if faults:
         raise InvalidInput(*faults)
     kept = logbook.kept(command.days)
-    return LIFE.take(state, Step.LOG, attendance=kept.attendance), kept
+    return LIFE.take(state, Step.LOG, attendance=kept.totals), kept
 
 
 def assess(state: PlacementState, command: AssessPlacement, *, by_enterprise: bool, today: date) -> Outcome:
