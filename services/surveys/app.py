@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from services.surveys.api import PERMISSIONS, Surveys, internal, router
 from services.surveys.flusher import Flusher
-from services.surveys.form.limits import WrongCodes
 from services.surveys.form.pages import Pages
 from services.surveys.form.routes import PREFIX, PublicForm, form_router
 from services.surveys.instruments import InstrumentLibrary
@@ -19,6 +18,7 @@ from services.surveys.vault import MIN_PEPPER, Vault
 from shared.settings import Settings, WrongSettings, load_settings, read_environment
 from shared.telemetry.logs import configure_logs
 from shared.web.app import create_app, make_chassis
+from shared.web.guesses import WrongGuesses
 
 HOURS_6_S: Final = 21_600.0
 
@@ -70,7 +70,7 @@ def assemble(settings: Settings, own: OwnSettings) -> FastAPI:
         chassis.database, vault, library, chassis.progress, step=settings.privacy_k, patience_s=own.flush_after_s
     )
     chassis.jobs["flusher"] = flusher.run
-    form = PublicForm(chassis.database, vault, library, pages, WrongCodes(), flusher.wake)
+    form = PublicForm(chassis.database, vault, library, pages, WrongGuesses(), flusher.wake)
     app = create_app(
         chassis,
         routers=[router, internal, form_router(form)],

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import asyncpg
@@ -71,11 +72,24 @@ class Problems:
             body["errors"] = [self._field(error, lang) for error in problem.errors]
         return body
 
+    def _in_words(self, params: Mapping[str, str | int | float], lang: Lang) -> dict[str, str | int | float]:
+        """The params with codes, or lists of them, in words where the catalogue has such; what is echoed stays."""
+
+        def say(code: str) -> str:
+            return self._catalogue.text(f"word.{code}", lang) if self._catalogue.has(f"word.{code}") else code
+
+        return {
+            name: ", ".join(map(say, value.split(", "))) if isinstance(value, str) and name != "value" else value
+            for name, value in params.items()
+        }
+
     def _body(
         self, code: str, status: int, lang: Lang, request: Request, params: dict[str, str | int | float]
     ) -> dict[str, Any]:
+        words = self._in_words(params, lang)
+
         def say(part: str) -> str:
-            return self._catalogue.text(f"problem.{code}.{part}", lang, **params)
+            return self._catalogue.text(f"problem.{code}.{part}", lang, **words)
 
         return {
             "type": f"urn:hamkor:problem:{code}",
@@ -88,7 +102,7 @@ class Problems:
 
     def _field(self, error: FieldError, lang: Lang) -> dict[str, str]:
         rule = error.rule if self._catalogue.has(f"rule.{error.rule}.message") else "value_error"
-        params = {"field": error.field, **error.params}
+        params = {"field": error.field, **self._in_words(error.params, lang)}
         return {
             "field": error.field,
             "rule": error.rule,

@@ -14,7 +14,6 @@ from services.surveys.commands import responses
 from services.surveys.discreet import told_discreetly
 from services.surveys.domain.answers import Sent, check
 from services.surveys.domain.codes import AccessCode, read_code, shown
-from services.surveys.form.limits import WrongCodes
 from services.surveys.form.pages import HEADERS, Pages
 from services.surveys.instruments import InstrumentLibrary
 from services.surveys.vault import Vault
@@ -23,6 +22,7 @@ from shared.i18n import Lang, negotiate
 from shared.persistence.engine import is_transient
 from shared.persistence.unit_of_work import Database
 from shared.scope import SYSTEM
+from shared.web.guesses import WrongGuesses
 from shared.web.middleware import BodyTooLarge
 
 log = structlog.get_logger(__name__)
@@ -42,7 +42,7 @@ class PublicForm:
     vault: Vault
     library: InstrumentLibrary
     pages: Pages
-    wrong_codes: WrongCodes
+    wrong_codes: WrongGuesses
     staged: Callable[[], None]
 
     async def enter(self, request: Request) -> Response:

@@ -1,6 +1,6 @@
 """Guessing is slowed for all alike, and recovers."""
 
-from services.surveys.form.limits import WrongCodes
+from shared.web.guesses import WrongGuesses
 
 
 class Watch:
@@ -14,7 +14,7 @@ class Watch:
 
 def test_a_burst_is_let_through_then_one_a_second() -> None:
     watch = Watch()
-    brake = WrongCodes(burst=3, per_second=1, clock=watch)
+    brake = WrongGuesses(burst=3, per_second=1, clock=watch)
     assert [brake.count() for _ in range(5)] == [True, True, True, False, False]
     watch.seconds += 1.5
     assert [brake.count(), brake.count()] == [True, False]
