@@ -100,13 +100,29 @@ class CheckAnswer(Value):
     waived: Waiver | None = None
 
 
+class StepResult(StrEnum):
+    """How far a step of the negotiation came."""
+
+    ACHIEVED = "achieved"
+    PARTLY = "partly"
+    NOT_ACHIEVED = "not_achieved"
+
+
+class StepTaken(Value):
+    """A step of the negotiation and how far it came."""
+
+    step: ProtocolStep
+    result: StepResult
+
+
 class Protocol(Value):
-    """What the negotiation was like: the steps taken, what came of it, the problems met."""
+    """What the negotiation was like: the steps taken, how far they came, what came of it, the problems met."""
 
     steps: tuple[ProtocolStep, ...]
     outcome: Outcome
     causes: tuple[Cause, ...]
     recorded_on: date
+    results: tuple[StepTaken, ...] = ()
 
 
 class VisitState(State):
@@ -186,7 +202,10 @@ class KnownEventStatus(StrEnum):
 
 
 class KnownEventState(State):
-    """A known event of an institution, an enterprise or a territory, from a moment to another."""
+    """A known event of an institution, an enterprise or a territory, from a moment to another.
+
+    `recorded_by` is the role and organisation that entered it: `institution:<id>`, `region:1708`, `ministry`.
+    """
 
     owner: EventOwner
     owner_ref: str
@@ -194,6 +213,7 @@ class KnownEventState(State):
     starts_at: datetime
     ends_at: datetime
     status: KnownEventStatus
+    recorded_by: str | None = None
 
 
 class Side(StrEnum):
@@ -253,8 +273,8 @@ class NextActionState(State):
 DOSSIER_RECORDED, DOSSIER_UPDATED, DOSSIER_REASSIGNED = declare(
     "partners", "dossier", DossierState, "recorded", "updated", "reassigned"
 )
-KNOWN_EVENT_RECORDED, KNOWN_EVENT_CANCELLED = declare(
-    "partners", "known_event", KnownEventState, "recorded", "cancelled"
+KNOWN_EVENT_RECORDED, KNOWN_EVENT_CANCELLED, KNOWN_EVENT_REASSIGNED = declare(
+    "partners", "known_event", KnownEventState, "recorded", "cancelled", "reassigned"
 )
 NEXT_ACTION_AGREED, NEXT_ACTION_DONE, NEXT_ACTION_OVERDUE, NEXT_ACTION_CANCELLED, NEXT_ACTION_REASSIGNED = declare(
     "partners", "next_action", NextActionState, "agreed", "done", "overdue", "cancelled", "reassigned"

@@ -1,17 +1,18 @@
 """Routes of contacts with partners (stage 2): dossiers, visits, known events, next actions, calendars."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date
-from typing import Any
+from datetime import date, timedelta
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Response
-from pydantic import AwareDatetime
+from fastapi import APIRouter, Query, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
+from services.partners.commands import calendars as calendar_commands
 from services.partners.commands import visits as commands
-from services.partners.domain.visits import actions, calendars, dossiers
+from services.partners.domain.visits import actions, calendars, dossiers, standing
 from services.partners.domain.visits import visits as domain
 from services.partners.queries import calendars as queries
 from services.partners.tables.registers import EnterpriseRow, InstitutionRow
@@ -24,29 +25,34 @@ from shared.contracts.visits import (
     KnownEventState,
     KnownEventStatus,
     NextActionState,
+    Rank,
     VisitState,
     VisitStatus,
 )
-from shared.errors import NotFound
+from shared.contracts.vocabulary import EnterpriseSize
+from shared.errors import FieldError, InvalidInput, NotFound
 from shared.i18n import Catalogue, Lang
 from shared.persistence.pages import one_state
 from shared.scope import EDUCATION, Role
-from shared.web.edge import Edge
+from shared.web.edge import Edge, json_response
 from shared.web.registers import Creation, Filter, Reference, Register, add_register
 
 READERS = EDUCATION | {Role.SERVICE}
+INSTITUTION = frozenset({Role.INSTITUTION})
 PERMISSIONS: dict[str, frozenset[Role]] = {
     "visit.read": READERS | {Role.ENTERPRISE},
-    "visit.plan": EDUCATION,
-    "visit.change": EDUCATION,
-    "visit.agree": EDUCATION | {Role.ENTERPRISE},
+    "visit.plan": INSTITUTION,
+    "visit.change": INSTITUTION,
+    "visit.agree": INSTITUTION | {Role.ENTERPRISE},
     "dossier.read": READERS,
-    "dossier.keep": EDUCATION,
+    "dossier.keep": INSTITUTION,
     "known_event.read": READERS | {Role.ENTERPRISE},
     "known_event.record": EDUCATION | {Role.ENTERPRISE},
     "next_action.read": READERS | {Role.ENTERPRISE},
-    "next_action.finish": EDUCATION | {Role.ENTERPRISE},
+    "next_action.finish": INSTITUTION | {Role.ENTERPRISE},
 }
+USUAL_WINDOW = timedelta(days=31)
+LONGEST_WINDOW = timedelta(days=366)
 ICALENDAR = "text/calendar; charset=utf-8"
 
 
@@ -64,6 +70,36 @@ class ShownKnownEvent(KnownEventState, EventTitle):
 
 class ShownNextAction(NextActionState, actions.ActionDetails):
     """A next action with what is to be done."""
+
+
+class Window(BaseModel):
+    """From when to when a calendar is shown."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    since: AwareDatetime | None = Field(default=None, description="left out: now")
+    until: AwareDatetime | None = Field(default=None, description="left out: 31 days later; at most 366")
+
+
+class ShownCalendar(BaseModel):
+    """What stands in an institution's calendar, each list by its beginning; cancelled entries are left out."""
+
+    visits: list[ShownVisit]
+    events: list[ShownKnownEvent]
+
+
+class RankRow(BaseModel):
+    """The ranks that may be sent to a host; without a size: a partner that is no enterprise."""
+
+    host_rank: Rank
+    size: EnterpriseSize | None
+    envoy_ranks: list[Rank]
+
+
+class ShownRanks(BaseModel):
+    """The table of V4."""
+
+    items: list[RankRow]
 
 
 class VisitFilter(Filter):
@@ -136,7 +172,7 @@ REGISTERS = (
         read="known_event.read",
         filters=KnownEventFilter,
         conditions={"since": lambda moment: col(KnownEventRow.ends_at) >= moment},
-        create=Creation("known_event.record", calendars.RecordKnownEvent, commands.record_known_event),
+        create=Creation("known_event.record", calendars.RecordKnownEvent, calendar_commands.record_known_event),
     ),
     Register(
         name="next-actions",
@@ -200,7 +236,9 @@ async def cancel_visit(edge: Edge, id_: str, body: domain.CancelVisit) -> Respon
 @router.post("/known-events/{id_}/cancel", tags=["known-events"], response_model=ShownKnownEvent)
 async def cancel_known_event(edge: Edge, id_: str) -> Response:
     """The event does not take place."""
-    return await edge.command("known_event.record", lambda uow: commands.cancel_known_event(uow, id_), versioned=True)
+    return await edge.command(
+        "known_event.record", lambda uow: calendar_commands.cancel_known_event(uow, id_), versioned=True
+    )
 
 
 @router.post("/next-actions/{id_}/done", tags=["next-actions"], response_model=ShownNextAction)
@@ -223,6 +261,36 @@ async def visit_calendar(edge: Edge, id_: str) -> Response:
         if visit is None:
             raise NotFound(what="visit", id=id_[:100])
         return await _calendar(edge, session, [visit], alone=True)
+
+
+@router.get("/institutions/{id_}/calendar", tags=["visits"], response_model=ShownCalendar)
+async def show_calendar(edge: Edge, id_: str, asked: Annotated[Window, Query()]) -> Response:
+    """What stands in an institution's calendar: its visits, its known events and those of its territories."""
+    since = asked.since or edge.database.clock()
+    until = asked.until or since + USUAL_WINDOW
+    if not since < until:
+        raise InvalidInput(FieldError("until", "times_out_of_order"))
+    if until - since > LONGEST_WINDOW:
+        raise InvalidInput(FieldError("until", "calendar_too_long", {"limit": LONGEST_WINDOW.days}))
+    async with edge.reading("visit.read") as session:
+        institution = await one_state(session, InstitutionRow, id_, edge.principal.scope)
+        if institution is None:
+            raise NotFound(what="institution", id=id_[:100])
+        visits = await queries.visits_between(session, edge.principal.scope, id_, since, until)
+        events = await queries.events_between(session, edge.principal.scope, id_, institution["path"], since, until)
+        return json_response({"visits": visits, "events": events})
+
+
+@router.get("/envoy-ranks", tags=["visits"], response_model=ShownRanks)
+async def show_ranks(edge: Edge) -> Response:
+    """V4 as a table: who may be sent to whom, by the rank of who receives and the size of the enterprise."""
+    edge.allow("visit.read")
+    rows = [
+        {"host_rank": host, "size": size, "envoy_ranks": standing.fitting(host, size)}
+        for host, by_size in standing.LOWEST_ENVOY.items()
+        for size in by_size
+    ]
+    return json_response({"items": rows})
 
 
 @router.get("/institutions/{id_}/calendar.ics", tags=["visits"], response_class=Response)

@@ -5,12 +5,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from icalendar import Calendar, Event, Timezone
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services.partners.tables.visits import VisitRow
+from services.partners.domain.visits.calendars import territories
+from services.partners.tables.visits import KnownEventRow, VisitRow
 from shared.clock import TASHKENT
+from shared.contracts.visits import EventOwner
 from shared.scope import Scope
 
 PRODUCT = "-//Hamkor//visits//EN"
@@ -26,6 +28,46 @@ async def visits_of(session: AsyncSession, scope: Scope, institution_id: str) ->
         select(VisitRow)
         .where(VisitRow.visible(scope), col(VisitRow.institution_id) == institution_id)
         .order_by(col(VisitRow.planned_start).desc(), col(VisitRow.id))
+        .limit(MOST)
+    )
+    return [row.shown_to(scope) for row in rows.scalars()]
+
+
+async def visits_between(
+    session: AsyncSession, scope: Scope, institution_id: str, since: datetime, until: datetime
+) -> list[dict[str, Any]]:
+    """An institution's visits planned in that time, as the scope sees them; at most MOST, the earliest first."""
+    rows = await session.execute(
+        select(VisitRow)
+        .where(
+            VisitRow.visible(scope),
+            col(VisitRow.institution_id) == institution_id,
+            col(VisitRow.status) != "cancelled",
+            col(VisitRow.planned_start) < until,
+            col(VisitRow.planned_end) > since,
+        )
+        .order_by(col(VisitRow.planned_start), col(VisitRow.id))
+        .limit(MOST)
+    )
+    return [row.shown_to(scope) for row in rows.scalars()]
+
+
+async def events_between(
+    session: AsyncSession, scope: Scope, institution_id: str, path: str, since: datetime, until: datetime
+) -> list[dict[str, Any]]:
+    """Known events in that time of an institution and of the territories on its `path`; at most MOST."""
+    own = and_(col(KnownEventRow.owner) == EventOwner.INSTITUTION, col(KnownEventRow.owner_ref) == institution_id)
+    around = and_(col(KnownEventRow.owner) == EventOwner.TERRITORY, col(KnownEventRow.owner_ref).in_(territories(path)))
+    rows = await session.execute(
+        select(KnownEventRow)
+        .where(
+            KnownEventRow.visible(scope),
+            or_(own, around),
+            col(KnownEventRow.status) == "expected",
+            col(KnownEventRow.starts_at) < until,
+            col(KnownEventRow.ends_at) > since,
+        )
+        .order_by(col(KnownEventRow.starts_at), col(KnownEventRow.id))
         .limit(MOST)
     )
     return [row.shown_to(scope) for row in rows.scalars()]

@@ -47,16 +47,16 @@ NOBODYS = frozenset({Step.REMIND, Step.REASSIGN})
 class ActionInput(Command):
     """A joint next action: whose it is, by when, and what."""
 
-    side: Side
+    side: Side = Field(description="whose turn it is")
     owner_ref: Ref = Field(description="opaque reference of the person or office that does it")
-    due_on: Day
-    what: Note
+    due_on: Day = Field(description="the last day in time (Tashkent)")
+    what: Note = Field(description="what is to be done, in words; both sides see it")
 
 
 class FinishAction(Command):
     """It was done (default: today)."""
 
-    done_on: Day | None = None
+    done_on: Day | None = Field(default=None, description="the day on which it was done")
 
 
 class ActionDetails(BaseModel):

@@ -6,13 +6,15 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import AwareDatetime, ConfigDict, Field, model_validator
 
 from services.partners.domain.inputs import Note, refuse
 from services.partners.domain.institutions import Command
+from shared.clock import TASHKENT
 from shared.contracts.events import EventType
 from shared.contracts.visits import (
     KNOWN_EVENT_CANCELLED,
+    KNOWN_EVENT_REASSIGNED,
     KNOWN_EVENT_RECORDED,
     Cause,
     EventOwner,
@@ -21,6 +23,7 @@ from shared.contracts.visits import (
     KnownEventStatus,
 )
 from shared.errors import DomainError
+from shared.scope import SOATO_LENGTHS
 
 LONGEST_MEETING = timedelta(hours=12)
 LONGEST_EVENT = timedelta(days=120)
@@ -51,15 +54,25 @@ class Clash(DomainError):
     code = "clash"
 
 
+class BusyThen(Clash):
+    """The plan meets something that the caller does not see: no more is told than from when to when."""
+
+    code = "busy-then"
+
+
 @dataclass(frozen=True, slots=True)
 class Engagement:
-    """A time at which somebody can't: a visit, or a known event of its `kind`; `ref` is its id where it may be told."""
+    """A time at which somebody can't: a visit, or a known event of its `kind`.
+
+    `ref` is its id where the caller sees it; `hidden` says that not even what it is may be told.
+    """
 
     who: Busy
     starts_at: datetime
     ends_at: datetime
     kind: KnownEventKind | None = None
     ref: str | None = None
+    hidden: bool = False
 
     @property
     def cause(self) -> Cause:
@@ -78,25 +91,51 @@ def check_free(starts: datetime, ends: datetime, engagements: Iterable[Engagemen
     if not meeting:
         return
     first = min(meeting, key=lambda each: (each.starts_at, each.who))
-    raise Clash(
-        who=first.who.value,
-        cause=first.cause.value,
-        what=first.kind.value if first.kind else "visit",
-        since=first.starts_at.isoformat(),
-        until=first.ends_at.isoformat(),
-        ref=first.ref or "–",
-    )
+    when = {
+        "since": first.starts_at.isoformat(),
+        "until": first.ends_at.isoformat(),
+        "begins": _local(first.starts_at),
+        "ends": _local(first.ends_at),
+    }
+    if first.hidden:
+        raise BusyThen(who=first.who.value, **when)
+    what = first.kind.value if first.kind else "visit"
+    raise Clash(who=first.who.value, cause=first.cause.value, what=what, ref=first.ref or "–", **when)
+
+
+def _local(moment: datetime) -> str:
+    return moment.astimezone(TASHKENT).strftime("%d.%m.%Y %H:%M")
+
+
+def territories(path: str) -> set[str]:
+    """The codes of the territories that a path lies in: nation, region, district."""
+    return {part for part in path.split("/") if part.isdigit() and len(part) in SOATO_LENGTHS}
 
 
 class RecordKnownEvent(Command):
     """Something known that keeps an institution, an enterprise or a whole territory from receiving visits."""
 
-    owner: EventOwner
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "owner": "territory",
+                    "owner_ref": "17",
+                    "kind": "holiday",
+                    "starts_at": "2027-03-21T00:00:00+05:00",
+                    "ends_at": "2027-03-22T00:00:00+05:00",
+                    "title": "Navroʻz",
+                }
+            ]
+        }
+    )
+
+    owner: EventOwner = Field(description="whose calendar: an institution's, an enterprise's, a whole territory's")
     owner_ref: Annotated[str, Field(max_length=64, description="id of the institution or enterprise, or SOATO code")]
-    kind: KnownEventKind
+    kind: KnownEventKind = Field(description="holiday, exams, inspection, stocktaking, repair: B1; others: B3")
     starts_at: Moment
     ends_at: Moment
-    title: Note | None = None
+    title: Note | None = Field(default=None, description="what it is, in words; seen by whoever sees the event")
 
     @model_validator(mode="after")
     def _in_order(self) -> "RecordKnownEvent":
@@ -105,10 +144,14 @@ class RecordKnownEvent(Command):
         return self
 
 
-def record(id_: str, command: RecordKnownEvent) -> tuple[EventType, KnownEventState]:
-    """A new event."""
+def record(id_: str, command: RecordKnownEvent, recorded_by: str) -> tuple[EventType, KnownEventState]:
+    """A new event, entered by a role and its organisation."""
     return KNOWN_EVENT_RECORDED, KnownEventState(
-        id=id_, version=1, status=KnownEventStatus.EXPECTED, **command.model_dump(exclude={"title"})
+        id=id_,
+        version=1,
+        status=KnownEventStatus.EXPECTED,
+        recorded_by=recorded_by,
+        **command.model_dump(exclude={"title"}),
     )
 
 
@@ -119,3 +162,8 @@ def cancel(state: KnownEventState) -> tuple[EventType, KnownEventState]:
     return KNOWN_EVENT_CANCELLED, state.model_copy(
         update={"status": KnownEventStatus.CANCELLED, "version": state.version + 1}
     )
+
+
+def reassign(state: KnownEventState, enterprise_id: str) -> tuple[EventType, KnownEventState]:
+    """An enterprise's event follows where it was merged."""
+    return KNOWN_EVENT_REASSIGNED, state.model_copy(update={"owner_ref": enterprise_id, "version": state.version + 1})

@@ -20,8 +20,8 @@ class PartnerCommand(Command):
 
     institution_id: Id
     category: PartnerCategory
-    enterprise_id: Id | None = None
-    partner_ref: Ref | None = None
+    enterprise_id: Id | None = Field(default=None, description="for the category `enterprise` alone")
+    partner_ref: Ref | None = Field(default=None, description="register number of a partner that is no enterprise")
 
     @model_validator(mode="after")
     def _one_partner(self) -> "PartnerCommand":
@@ -49,15 +49,34 @@ class ContactPerson(BaseModel):
 class KeepDossier(PartnerCommand):
     """What is known of a partner; the whole dossier is replaced."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "institution_id": "0199c8a4-3b1e-7c55-9d1f-2f6f0c8f1a11",
+                    "category": "enterprise",
+                    "enterprise_id": "0199c8a4-7a20-7d31-8c11-0d5b1d3f9e22",
+                    "size": "large",
+                    "directions": ["C"],
+                    "union_member": True,
+                    "interests": ["O4", "O6"],
+                    "forms": ["AF1", "AF2"],
+                }
+            ]
+        }
+    )
+
     size: EnterpriseSize | None = Field(default=None, description="left out: that of the register")
     directions: Annotated[
         tuple[IsicSection, ...], Field(max_length=10, description="main directions of activity, ISIC sections")
     ] = ()
     union_member: bool | None = Field(default=None, description="whether its staff belong to a trade union")
-    interests: Annotated[tuple[Opportunity, ...], Field(max_length=7)] = ()
-    forms: Forms = ()
-    contacts: Annotated[tuple[ContactPerson, ...], Field(max_length=20)] = ()
-    notes: Note | None = None
+    interests: Annotated[tuple[Opportunity, ...], Field(max_length=7, description="what interests it, O1–O7")] = ()
+    forms: Forms = Field(default=(), description="forms of agreement that come into question, AF1–AF9")
+    contacts: Annotated[
+        tuple[ContactPerson, ...], Field(max_length=20, description="whom to talk to; seen by the institution's side")
+    ] = ()
+    notes: Note | None = Field(default=None, description="the institution's own")
 
 
 class DossierDetails(BaseModel):

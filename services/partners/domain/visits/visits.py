@@ -25,6 +25,7 @@ from shared.contracts.visits import (
     Protocol,
     ProtocolStep,
     Rank,
+    StepTaken,
     VisitPlace,
     VisitState,
     Waiver,
@@ -95,20 +96,20 @@ class PlanVisit(PartnerCommand):
         }
     )
 
-    partnership_id: Id | None = None
-    opportunities: Opportunities
-    place: VisitPlace
+    partnership_id: Id | None = Field(default=None, description="the partnership it serves, where there is one")
+    opportunities: Opportunities = Field(description="what it is for: O1–O7")
+    place: VisitPlace = Field(description="where it is held; V6 is asked only at the institution")
     envoy_ref: Ref = Field(description="the institution's own number of who goes")
-    envoy_rank: Rank
+    envoy_rank: Rank = Field(description="standing of who goes (V4)")
     host_ref: Ref | None = Field(default=None, description="opaque reference of who receives")
-    host_rank: Rank
+    host_rank: Rank = Field(description="standing of who receives (V4)")
     planned_start: Moment
     planned_end: Moment
-    follows: Id | None = Field(default=None, description="the visit this one continues")
-    agenda: Note | None = None
-    envoy_name: Name | None = None
-    host_name: Name | None = None
-    notes: Note | None = None
+    follows: Id | None = Field(default=None, description="the held visit to the same partner that this one continues")
+    agenda: Note | None = Field(default=None, description="seen by both sides")
+    envoy_name: Name | None = Field(default=None, description="seen by both sides, told by no event")
+    host_name: Name | None = Field(default=None, description="seen by both sides, told by no event")
+    notes: Note | None = Field(default=None, description="the institution's own; the enterprise does not see them")
 
     @model_validator(mode="after")
     def _times(self) -> "PlanVisit":
@@ -131,14 +132,14 @@ class RescheduleVisit(Command):
 class AgreeVisit(Command):
     """V3: the partner has agreed to the time (default: today)."""
 
-    agreed_on: Day | None = None
+    agreed_on: Day | None = Field(default=None, description="the day on which the partner agreed")
 
 
 class AnswerCheck(Command):
     """An item of the checklist is done (default: today), or waived for a reason that is kept."""
 
-    answered_on: Day | None = None
-    waived: Waiver | None = None
+    answered_on: Day | None = Field(default=None, description="the day on which it was done")
+    waived: Waiver | None = Field(default=None, description="why it is left out; needs `reason` too")
     reason: Note | None = Field(default=None, description="why it is waived, in words")
 
     @model_validator(mode="after")
@@ -168,6 +169,7 @@ class RecordProtocol(Command):
             "examples": [
                 {
                     "steps": ["N1", "N2", "N3", "N4", "N5", "N6"],
+                    "results": [{"step": "N3", "result": "achieved"}, {"step": "N4", "result": "partly"}],
                     "outcome": "agreement_in_principle",
                     "causes": ["none"],
                     "actions": [
@@ -183,16 +185,30 @@ class RecordProtocol(Command):
         }
     )
 
-    steps: Annotated[tuple[ProtocolStep, ...], Field(min_length=1, max_length=6)]
-    outcome: Outcome
-    causes: Annotated[tuple[Cause, ...], Field(min_length=1, max_length=9)]
-    actions: Annotated[tuple[ActionInput, ...], Field(max_length=20)] = ()
-    step_notes: Annotated[dict[ProtocolStep, Note], Field(max_length=6)] = Field(default_factory=dict)
+    steps: Annotated[
+        tuple[ProtocolStep, ...], Field(min_length=1, max_length=6, description="the steps that were taken, N1–N6")
+    ]
+    results: Annotated[
+        tuple[StepTaken, ...], Field(max_length=6, description="how far the steps taken came, where it was noted")
+    ] = ()
+    outcome: Outcome = Field(description="what came of it")
+    causes: Annotated[
+        tuple[Cause, ...], Field(min_length=1, max_length=9, description="problems met, A1–A4, B1–B3; or `none` alone")
+    ]
+    actions: Annotated[tuple[ActionInput, ...], Field(max_length=20, description="who does what by when")] = ()
+    step_notes: Annotated[dict[ProtocolStep, Note], Field(max_length=6, description="notes, kept private")] = Field(
+        default_factory=dict
+    )
 
     @model_validator(mode="after")
     def _sound(self) -> "RecordProtocol":
         if len(set(self.steps)) < len(self.steps) or len(set(self.causes)) < len(self.causes):
             raise ValueError("stands_twice")
+        noted = [each.step for each in self.results]
+        if len(set(noted)) < len(noted):
+            raise ValueError("stands_twice")
+        if not {*noted, *self.step_notes} <= {*self.steps}:
+            raise ValueError("step_not_taken")
         if Cause.NONE in self.causes and len(self.causes) > 1:
             raise ValueError("none_and_other")
         return self
@@ -201,7 +217,9 @@ class RecordProtocol(Command):
 class CancelVisit(Command):
     """It won't take place; the problems that prevented it are counted."""
 
-    causes: Annotated[tuple[Cause, ...], Field(min_length=1, max_length=8)]
+    causes: Annotated[
+        tuple[Cause, ...], Field(min_length=1, max_length=8, description="what prevented it: A1–A4, B1–B3, other")
+    ]
 
 
 class VisitDetails(BaseModel):
@@ -321,7 +339,11 @@ def record_protocol(state: VisitState, command: RecordProtocol, today: date) -> 
     if faults:
         raise InvalidInput(*faults)
     protocol = Protocol(
-        steps=tuple(sorted(command.steps)), outcome=command.outcome, causes=command.causes, recorded_on=today
+        steps=tuple(sorted(command.steps)),
+        outcome=command.outcome,
+        causes=command.causes,
+        recorded_on=today,
+        results=tuple(sorted(command.results, key=lambda each: each.step)),
     )
     return _take(state, Step.RECORD, told.VISIT_PROTOCOL_RECORDED, protocol=protocol)
 
@@ -343,7 +365,7 @@ def _ahead(start: datetime, now: datetime) -> None:
 
 def _unfit(field: str, envoy: Rank, host: Rank, size: EnterpriseSize | None) -> FieldError:
     params: dict[str, str | int | float] = {
-        "value": envoy.value,
+        "envoy": envoy.value,
         "host": host.value,
         "fitting": ", ".join(standing.fitting(host, size)),
     }
