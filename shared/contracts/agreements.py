@@ -63,11 +63,29 @@ class InternshipTerm(Value):
     completed: int = 0
 
 
+class Renewal(Value):
+    """Renewed by itself for `months` at a time, unless notice is given `notice_days` before the last day."""
+
+    months: int
+    notice_days: int
+
+
+class PendingAmendment(Value):
+    """An amendment agreed for a day to come; what is None stays as it is."""
+
+    agreed_on: date
+    effective_on: date
+    valid_until: date | None = None
+    opportunities: tuple[Opportunity, ...] | None = None
+    schedule: tuple[InternshipTerm, ...] | None = None
+
+
 class AgreementState(State):
     """An agreement; `active_periods` are what stocks are counted from, `amendment` counts amendments in force.
 
     `valid_until` is its last day, `ended_on` the first day on which it is no longer in force, however it ended;
-    `suspended_on` stands while it is suspended, `amended_on` is the day the last amendment took effect.
+    `suspended_on` stands while it is suspended, `amended_on` is the day the last amendment took effect,
+    `pending` the next one. With a `renewal` it goes on after its last day until notice is given: `renewals` times yet.
     """
 
     institution_id: str
@@ -85,6 +103,10 @@ class AgreementState(State):
     active_periods: tuple[ActivePeriod, ...] = ()
     schedule: tuple[InternshipTerm, ...] = ()
     schedule_complete: bool = False
+    pending: PendingAmendment | None = None
+    renewal: Renewal | None = None
+    renewals: int = 0
+    notice_given_on: date | None = None
 
 
 class ActivityStatus(StrEnum):
@@ -140,6 +162,9 @@ class EmploymentState(State):
     AGREEMENT_CANCELLED,
     AGREEMENT_SCHEDULED,
     AGREEMENT_REASSIGNED,
+    AGREEMENT_AMENDMENT_AGREED,
+    AGREEMENT_NOTICE_GIVEN,
+    AGREEMENT_RENEWED,
 ) = declare(
     "agreements",
     "agreement",
@@ -155,6 +180,9 @@ class EmploymentState(State):
     "cancelled",
     "scheduled",
     "reassigned",
+    "amendment_agreed",
+    "notice_given",
+    "renewed",
 )
 ACTIVITY_RECORDED, ACTIVITY_CANCELLED = declare("agreements", "activity", ActivityState, "recorded", "cancelled")
 (

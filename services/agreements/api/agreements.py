@@ -3,9 +3,11 @@
 Every command that changes an agreement, activity or employment demands its version (If-Match).
 """
 
+from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel
 from sqlmodel import col
 
 from services.agreements.commands import activities, agreements, employments
@@ -25,13 +27,14 @@ from shared.contracts.agreements import (
 from shared.contracts.vocabulary import Form
 from shared.errors import NotFound
 from shared.persistence.pages import one_state
-from shared.scope import EDUCATION, Role
-from shared.web.edge import Edge, page_response, state_dict_response
+from shared.scope import EDUCATION, SYSTEM, Role
+from shared.web.edge import Edge, json_response, page_response, state_dict_response
 from shared.web.registers import Creation, Filter, Reference, Register, add_register
 
 READERS = EDUCATION | {Role.ENTERPRISE, Role.SERVICE}
 PERMISSIONS: dict[str, frozenset[Role]] = {
     "agreement.read": READERS,
+    "agreement.versions": READERS,
     "agreement.draft": EDUCATION,
     "agreement.sign": frozenset({Role.INSTITUTION, Role.ENTERPRISE}),
     "agreement.change": EDUCATION,
@@ -101,6 +104,37 @@ async def amend_agreement(edge: Edge, id_: str, body: agreement_domain.AmendAgre
     return await edge.command(
         "agreement.change", lambda uow: agreements.amend_agreement(uow, id_, body), versioned=True
     )
+
+
+class Version(BaseModel):
+    """An agreement as it stood with one amendment in force, and the day from which it did."""
+
+    amendment: int
+    since: date
+    state: AgreementState
+
+
+class Versions(BaseModel):
+    """Versions in the order in which they took effect."""
+
+    items: list[Version]
+
+
+@router.get("/agreements/{id_}/versions", tags=["agreements"], response_model=Versions)
+async def list_versions(edge: Edge, id_: str) -> Response:
+    """Every version of an agreement: as signed, and as each amendment made it."""
+    async with edge.reading("agreement.versions") as session:
+        if await one_state(session, AgreementRow, id_, edge.principal.scope) is None:
+            raise NotFound(what="agreement", id=id_[:100])
+    # The log is closed to all but the service; whoever sees the agreement may know how it came about.
+    async with edge.database.reading(SYSTEM) as session:
+        return json_response({"items": await queries.versions(session, id_)})
+
+
+@router.post("/agreements/{id_}/notice", tags=["agreements"], response_model=AgreementState)
+async def give_notice(edge: Edge, id_: str) -> Response:
+    """It will not be renewed by itself any more."""
+    return await edge.command("agreement.change", lambda uow: agreements.give_notice(uow, id_), versioned=True)
 
 
 @router.post("/agreements/{id_}/suspend", tags=["agreements"], response_model=AgreementState)

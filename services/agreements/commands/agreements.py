@@ -33,13 +33,19 @@ async def sign_agreement(uow: UnitOfWork, agreement_id: str, command: domain.Sig
     state = await present_agreement(uow, agreement_id)
     today = local_day(uow.now)
     state = await record_outcome(uow, domain.sign(state, command, _signer(uow.principal), today))
-    return await _let_time_pass(uow, state)
+    return await let_time_pass(uow, state)
 
 
 async def amend_agreement(uow: UnitOfWork, agreement_id: str, command: domain.AmendAgreement) -> AgreementState:
     """Change last day, opportunities or schedule."""
     state = await present_agreement(uow, agreement_id)
     return await record_outcome(uow, domain.amend(state, command, local_day(uow.now)))
+
+
+async def give_notice(uow: UnitOfWork, agreement_id: str) -> AgreementState:
+    """It will not be renewed by itself any more."""
+    state = await present_agreement(uow, agreement_id)
+    return await record_outcome(uow, domain.give_notice(state, local_day(uow.now)))
 
 
 async def suspend_agreement(uow: UnitOfWork, agreement_id: str, command: domain.SuspendAgreement) -> AgreementState:
@@ -96,7 +102,7 @@ async def placed_terms(uow: UnitOfWork, agreement_id: str) -> dict[str, schedule
 
 async def present_agreement(uow: UnitOfWork, agreement_id: str) -> AgreementState:
     """An agreement as it is today, locked until the end: commands don't depend on when the scheduler last came by."""
-    return await _let_time_pass(uow, await load_agreement(uow, agreement_id))
+    return await let_time_pass(uow, await load_agreement(uow, agreement_id))
 
 
 async def load_agreement(uow: UnitOfWork, agreement_id: str) -> AgreementState:
@@ -116,7 +122,8 @@ async def path_of_agreement(uow: UnitOfWork, agreement_id: str) -> str:
     return (await uow.session.get_one(AgreementRow, agreement_id)).org_path
 
 
-async def _let_time_pass(uow: UnitOfWork, state: AgreementState) -> AgreementState:
+async def let_time_pass(uow: UnitOfWork, state: AgreementState) -> AgreementState:
+    """Bring a loaded agreement to today."""
     for outcome in domain.passed(state, local_day(uow.now)):
         state = await record_outcome(uow, outcome)
     return state

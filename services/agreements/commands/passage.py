@@ -1,4 +1,4 @@
-"""Passing time made an event: agreements come into force and run out by the Tashkent day."""
+"""Passing time made an event: agreements come into force, change, are renewed and run out by the day."""
 
 from datetime import datetime
 
@@ -24,6 +24,7 @@ def due(now: datetime) -> ColumnElement[bool]:
             col(AgreementRow.status).in_([AgreementStatus.ACTIVE, AgreementStatus.SUSPENDED]),
             col(AgreementRow.valid_until) < today,
         ),
+        col(AgreementRow.amends_on) <= today,
     )
 
 

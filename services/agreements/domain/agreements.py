@@ -16,6 +16,8 @@ from shared.contracts.agreements import (
     AgreementState,
     AgreementStatus,
     Party,
+    PendingAmendment,
+    Renewal,
     Signature,
     SignatureKind,
 )
@@ -45,6 +47,13 @@ class PartyInput(Command):
     ref: Ref
 
 
+class RenewalInput(Command):
+    """Renew by itself for so many months at a time, unless notice is given so many days before the last day."""
+
+    months: Annotated[int, Field(ge=1, le=60)]
+    notice_days: Annotated[int, Field(ge=0, le=365)] = 30
+
+
 class DraftAgreement(Command):
     """Draw up an agreement of an institution with one to five others; `valid_until` is its last day."""
 
@@ -54,6 +63,7 @@ class DraftAgreement(Command):
     parties: Annotated[tuple[PartyInput, ...], Field(min_length=2, max_length=6)]
     valid_from: Day
     valid_until: Day
+    renewal: RenewalInput | None = Field(default=None, description="left out: it ends after its last day")
 
 
 class SignAgreement(Command):
@@ -134,6 +144,7 @@ def draft(id_: str, command: DraftAgreement) -> Outcome:
         ),
         valid_from=command.valid_from,
         valid_until=command.valid_until,
+        renewal=Renewal.model_validate(command.renewal.model_dump()) if command.renewal else None,
     )
 
 
@@ -191,20 +202,83 @@ def passed(state: AgreementState, today: date) -> Iterator[Outcome]:
         outcome = take(state, Step.ACTIVATE, active_periods=periods.opened(state.active_periods, since))
         state = outcome[1]
         yield outcome
+    if state.pending is not None and state.pending.effective_on <= today:
+        outcome = _take_effect(state, state.pending)
+        state = outcome[1]
+        yield outcome
+    while state.valid_until < today and _renews(state):
+        assert state.renewal is not None
+        until = _months_later(state.valid_until, state.renewal.months)
+        outcome = take(state, Step.RENEW, valid_until=until, renewals=state.renewals + 1)
+        state = outcome[1]
+        yield outcome
     if (state.status, Step.EXPIRE) in LIFECYCLE and state.valid_until < today:
         yield take(state, Step.EXPIRE, **_over(state, state.valid_until + ONE_DAY))
+
+
+def _renews(state: AgreementState) -> bool:
+    """Whether it goes on by itself after its last day: in force, renewable, and nobody gave notice."""
+    return state.status is AgreementStatus.ACTIVE and state.renewal is not None and state.notice_given_on is None
+
+
+def _months_later(day: date, months: int) -> date:
+    """The same day so many months later, or the month's last: 31 January and a month is 28 or 29 February."""
+    count = day.year * 12 + day.month - 1 + months
+    year, month = divmod(count, 12)
+    first_after = date(year + (month == 11), (month + 1) % 12 + 1, 1)
+    return min(date(year, month + 1, 1) + timedelta(days=day.day - 1), first_after - ONE_DAY)
+
+
+def _take_effect(state: AgreementState, pending: PendingAmendment) -> Outcome:
+    """The day of an agreed amendment has come."""
+    valid_until = pending.valid_until or state.valid_until
+    schedule = state.schedule if pending.schedule is None else pending.schedule
+    return take(
+        state,
+        Step.AMEND,
+        amendment=state.amendment + 1,
+        amended_on=pending.effective_on,
+        valid_until=valid_until,
+        opportunities=pending.opportunities or state.opportunities,
+        schedule=schedule,
+        schedule_complete=is_complete(schedule, state.valid_from, valid_until),
+        pending=None,
+    )
+
+
+def give_notice(state: AgreementState, today: date) -> Outcome:
+    """It will not be renewed; raises InvalidInput where it is not renewable or it is too late, WrongState."""
+    require(state, Step.GIVE_NOTICE)
+    if state.renewal is None or state.notice_given_on is not None:
+        raise InvalidInput(FieldError("renewal", "no_renewal"))
+    latest = state.valid_until - timedelta(days=state.renewal.notice_days)
+    if today > latest:
+        raise InvalidInput(FieldError("renewal", "notice_too_late", {"limit": latest.isoformat()}))
+    return take(state, Step.GIVE_NOTICE, notice_given_on=today)
 
 
 def amend(state: AgreementState, command: AmendAgreement, today: date) -> Outcome:
     """Another last day (not before today: that would be an end), other opportunities, another schedule.
 
-    A schedule that is not given must fit the new validity. Raises InvalidInput, WrongState.
+    A schedule that is not given must fit the new validity. With an effect day ahead it is agreed now and takes effect
+    then; one at a time. Raises InvalidInput, WrongState.
     """
     require(state, Step.AMEND)
     effective_on = command.effective_on or today
-    check_day("effective_on", effective_on, first=_signed_on(state), today=today)
+    if effective_on < _signed_on(state):
+        raise InvalidInput(FieldError("effective_on", "earlier_than", {"limit": _signed_on(state).isoformat()}))
+    if effective_on > state.valid_until:
+        limits: dict[str, str | int | float] = {
+            "since": _signed_on(state).isoformat(),
+            "until": state.valid_until.isoformat(),
+        }
+        raise InvalidInput(FieldError("effective_on", "outside_validity", limits))
+    if effective_on > today and state.pending is not None:
+        raise InvalidInput(
+            FieldError("effective_on", "amendment_pending", {"value": state.pending.effective_on.isoformat()})
+        )
     valid_until = command.valid_until or state.valid_until
-    earliest = max(today, state.valid_from)
+    earliest = max(today, state.valid_from, effective_on)
     if valid_until < earliest:
         raise InvalidInput(FieldError("valid_until", "earlier_than", {"limit": earliest.isoformat()}))
     schedule: Schedule = state.schedule
@@ -213,6 +287,15 @@ def amend(state: AgreementState, command: AmendAgreement, today: date) -> Outcom
     elif any(fault for term in schedule for fault in day_faults("", term, state.valid_from, valid_until)):
         last = max(term.ends_on for term in schedule)
         raise InvalidInput(FieldError("valid_until", "schedule_reaches_beyond", {"limit": last.isoformat()}))
+    if effective_on > today:
+        pending = PendingAmendment(
+            agreed_on=today,
+            effective_on=effective_on,
+            valid_until=command.valid_until,
+            opportunities=command.opportunities,
+            schedule=None if command.schedule is None else schedule,
+        )
+        return take(state, Step.AGREE_AMENDMENT, pending=pending)
     return take(
         state,
         Step.AMEND,
@@ -274,7 +357,8 @@ def reassign(state: AgreementState, old: str, new: str) -> Outcome:
 
 
 def _over(state: AgreementState, day: date) -> dict[str, Any]:
-    return {"active_periods": periods.closed(state.active_periods, day), "ended_on": day, "suspended_on": None}
+    closed = periods.closed(state.active_periods, day)
+    return {"active_periods": closed, "ended_on": day, "suspended_on": None, "pending": None}
 
 
 def _signed_on(state: AgreementState) -> date:

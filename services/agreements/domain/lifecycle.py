@@ -6,10 +6,13 @@ from typing import Any
 from shared.contracts.agreements import (
     AGREEMENT_ACTIVATED,
     AGREEMENT_AMENDED,
+    AGREEMENT_AMENDMENT_AGREED,
     AGREEMENT_CANCELLED,
     AGREEMENT_ENDED,
     AGREEMENT_EXPIRED,
+    AGREEMENT_NOTICE_GIVEN,
     AGREEMENT_REASSIGNED,
+    AGREEMENT_RENEWED,
     AGREEMENT_RESUMED,
     AGREEMENT_SCHEDULED,
     AGREEMENT_SIGNED,
@@ -33,6 +36,9 @@ class Step(StrEnum):
     REPORT = "report"  # seats filled and completed
     RECORD_ACTIVITY = "record_activity"
     AMEND = "amend"
+    AGREE_AMENDMENT = "agree_amendment"  # an amendment for a day to come
+    GIVE_NOTICE = "give_notice"  # no renewal any more
+    RENEW = "renew"  # by the calendar
     SUSPEND = "suspend"
     RESUME = "resume"
     END = "end"
@@ -52,6 +58,8 @@ LIFECYCLE: dict[tuple[Status, Step], Status] = {
     (Status.SIGNED, Step.SCHEDULE): Status.SIGNED,
     (Status.SIGNED, Step.REPORT): Status.SIGNED,
     (Status.SIGNED, Step.AMEND): Status.SIGNED,
+    (Status.SIGNED, Step.AGREE_AMENDMENT): Status.SIGNED,
+    (Status.SIGNED, Step.GIVE_NOTICE): Status.SIGNED,
     (Status.SIGNED, Step.END): Status.ENDED,
     (Status.SIGNED, Step.REASSIGN): Status.SIGNED,
     #
@@ -59,6 +67,9 @@ LIFECYCLE: dict[tuple[Status, Step], Status] = {
     (Status.ACTIVE, Step.REPORT): Status.ACTIVE,
     (Status.ACTIVE, Step.RECORD_ACTIVITY): Status.ACTIVE,
     (Status.ACTIVE, Step.AMEND): Status.ACTIVE,
+    (Status.ACTIVE, Step.AGREE_AMENDMENT): Status.ACTIVE,
+    (Status.ACTIVE, Step.GIVE_NOTICE): Status.ACTIVE,
+    (Status.ACTIVE, Step.RENEW): Status.ACTIVE,
     (Status.ACTIVE, Step.SUSPEND): Status.SUSPENDED,
     (Status.ACTIVE, Step.END): Status.ENDED,
     (Status.ACTIVE, Step.EXPIRE): Status.EXPIRED,
@@ -68,6 +79,8 @@ LIFECYCLE: dict[tuple[Status, Step], Status] = {
     (Status.SUSPENDED, Step.REPORT): Status.SUSPENDED,
     (Status.SUSPENDED, Step.RECORD_ACTIVITY): Status.SUSPENDED,
     (Status.SUSPENDED, Step.AMEND): Status.SUSPENDED,
+    (Status.SUSPENDED, Step.AGREE_AMENDMENT): Status.SUSPENDED,
+    (Status.SUSPENDED, Step.GIVE_NOTICE): Status.SUSPENDED,
     (Status.SUSPENDED, Step.RESUME): Status.ACTIVE,
     (Status.SUSPENDED, Step.END): Status.ENDED,
     (Status.SUSPENDED, Step.EXPIRE): Status.EXPIRED,
@@ -91,6 +104,9 @@ TOLD_AS: dict[Step, EventType] = {
     Step.SCHEDULE: AGREEMENT_SCHEDULED,
     Step.REPORT: AGREEMENT_SCHEDULED,
     Step.AMEND: AGREEMENT_AMENDED,
+    Step.AGREE_AMENDMENT: AGREEMENT_AMENDMENT_AGREED,
+    Step.GIVE_NOTICE: AGREEMENT_NOTICE_GIVEN,
+    Step.RENEW: AGREEMENT_RENEWED,
     Step.SUSPEND: AGREEMENT_SUSPENDED,
     Step.RESUME: AGREEMENT_RESUMED,
     Step.END: AGREEMENT_ENDED,
@@ -100,8 +116,8 @@ TOLD_AS: dict[Step, EventType] = {
 }
 """An activity changes no agreement: it is told as an event of its own."""
 
-NOBODYS = frozenset({Step.COMPLETE, Step.ACTIVATE, Step.EXPIRE, Step.REASSIGN})
-"""Steps that happen by themselves; a refusal doesn't offer them."""
+NOBODYS = frozenset({Step.COMPLETE, Step.ACTIVATE, Step.AGREE_AMENDMENT, Step.RENEW, Step.EXPIRE, Step.REASSIGN})
+"""Steps that happen by themselves, or as another's case; a refusal doesn't offer them."""
 
 
 def possible(status: Status) -> list[Step]:

@@ -25,6 +25,7 @@ class AgreementRow(Base, table=True):
     status: str
     valid_from: date
     valid_until: date
+    amends_on: date | None = None
     enterprise_ids: list[str] = Field(sa_type=ARRAY(Text))
 
     @classmethod
@@ -36,6 +37,7 @@ class AgreementRow(Base, table=True):
             "status": state.status.value,
             "valid_from": state.valid_from,
             "valid_until": state.valid_until,
+            "amends_on": state.pending.effective_on if state.pending else None,
             "enterprise_ids": sorted(
                 {party.ref for party in state.parties if party.category is PartyCategory.ENTERPRISE}
             ),

@@ -267,3 +267,22 @@ async def test_lists_page_and_filter(country: Country) -> None:
     assert await found(institution_id=institution, enterprise_id=enterprise) == drafted
     assert await found(enterprise_id="0198-f") == []
     assert (await school.get("/v1/agreements", institution_id="\x00")).status_code == 422
+
+
+async def test_amendments_are_versions_with_their_days(country: Country) -> None:
+    institution, enterprise = await country.institution(), await country.enterprise()
+    school = country.school(institution)
+    agreement = await country.active(institution, enterprise, form="AF2", renewal={"months": 12, "notice_days": 30})
+    agreement = await do(school, agreement, "amend", {"opportunities": ["O4", "O6"], "effective_on": day(-3)})
+    ahead = {"valid_until": day(900), "effective_on": day(30)}
+    agreement = await do(school, agreement, "amend", ahead)
+    assert (agreement["amendment"], agreement["pending"]["effective_on"]) == (1, day(30))
+    refused = await school.post(f"/v1/agreements/{agreement['id']}/amend", ahead, version=agreement["version"])
+    assert rules(refused) == {"effective_on": "amendment_pending"}
+    agreement = await do(school, agreement, "notice")
+    assert agreement["notice_given_on"] == day(0)
+    versions = ok(await school.get(f"/v1/agreements/{agreement['id']}/versions"))["items"]
+    assert [(each["amendment"], each["since"]) for each in versions] == [(0, day(-20)), (1, day(-3))]
+    assert [each["state"]["opportunities"] for each in versions] == [["O4"], ["O4", "O6"]]
+    stranger = country.agreements.as_(Role.DISTRICT, "1708204")
+    assert (await stranger.get(f"/v1/agreements/{agreement['id']}/versions")).status_code == 404

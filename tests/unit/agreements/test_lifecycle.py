@@ -8,7 +8,7 @@ import pytest
 
 from services.agreements.domain import activities, agreements, employments, lifecycle, schedules
 from services.agreements.domain.lifecycle import LIFECYCLE, NOBODYS, Step
-from shared.contracts.agreements import AgreementState, AgreementStatus, EmploymentState, EmploymentStatus
+from shared.contracts.agreements import AgreementState, AgreementStatus, EmploymentState, EmploymentStatus, Renewal
 from shared.contracts.vocabulary import Opportunity
 from shared.errors import WrongState
 from tests.unit.agreements.builders import (
@@ -64,6 +64,11 @@ HOW: dict[Step, Callable[[AgreementState], AgreementState]] = {
     Step.AMEND: lambda state: agreements.amend(
         state, agreements.AmendAgreement(opportunities=(Opportunity.O1,)), TODAY
     )[1],
+    Step.AGREE_AMENDMENT: lambda state: agreements.amend(
+        state, agreements.AmendAgreement(opportunities=(Opportunity.O1,), effective_on=date(2027, 1, 1)), TODAY
+    )[1],
+    Step.GIVE_NOTICE: lambda state: agreements.give_notice(renewable(state), TODAY)[1],
+    Step.RENEW: lambda state: by_the_calendar(renewable(state), LATER),
     Step.SUSPEND: lambda state: agreements.suspend(state, agreements.SuspendAgreement(), TODAY)[1],
     Step.RESUME: lambda state: agreements.resume(state, agreements.ResumeAgreement(), TODAY)[1],
     Step.END: lambda state: agreements.end(state, agreements.EndAgreement(), TODAY)[1],
@@ -71,6 +76,10 @@ HOW: dict[Step, Callable[[AgreementState], AgreementState]] = {
     Step.CANCEL: lambda state: agreements.cancel(state)[1],
     Step.REASSIGN: lambda state: agreements.reassign(state, ENTERPRISE, OTHER)[1],
 }
+
+
+def renewable(state: AgreementState) -> AgreementState:
+    return state.model_copy(update={"renewal": Renewal(months=12, notice_days=30)})
 
 
 def by_the_calendar(state: AgreementState, today: date) -> AgreementState:
@@ -101,6 +110,11 @@ def test_step_leads_where_the_table_says_or_is_refused(status: AgreementStatus, 
         # By then the calendar has brought it into force first.
         assert HOW[step](state).status is AgreementStatus.ACTIVE
         return
+    if step is Step.RENEW and (status, step) not in LIFECYCLE:
+        # Only what is in force is renewed: a signed one comes into force first, a suspended one expires.
+        after = [outcome[1] for outcome in agreements.passed(renewable(state), LATER)]
+        assert status is AgreementStatus.SIGNED or not any(each.renewals for each in after)
+        return
     if (status, step) not in LIFECYCLE:
         with pytest.raises(WrongState):
             HOW[step](state)
@@ -119,7 +133,7 @@ def test_refusal_names_what_a_person_can_do_instead(status: AgreementStatus) -> 
     refused = next(step for step in Step if (status, step) not in LIFECYCLE)
     with pytest.raises(WrongState) as refusal:
         lifecycle.require(IN[status], refused)
-    assert refusal.value.params["possible"] == ", ".join(offered)
+    assert refusal.value.params["possible"] == (", ".join(offered) or "–")
 
 
 def test_only_a_cancelled_ended_or_expired_agreement_is_over() -> None:

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from services.agreements.domain import activities, agreements, schedules
 from services.agreements.domain.agreements import AlreadySigned, NotYourParty, Signer
 from services.agreements.domain.inputs import FIRST_DAY, LAST_DAY
-from shared.contracts.agreements import AgreementStatus, SignatureKind
+from shared.contracts.agreements import AgreementStatus, Renewal, SignatureKind
 from shared.contracts.vocabulary import Form, Opportunity, PartyCategory
 from shared.errors import DomainError, InvalidInput
 from tests.unit.agreements.builders import (
@@ -121,9 +121,7 @@ def test_amendment_ends_nothing_in_the_past_and_cuts_no_schedule() -> None:
 
     assert refused(valid_until=TODAY - timedelta(days=1)) == {"valid_until": "earlier_than"}
     assert refused(valid_until=date(2026, 12, 1)) == {"valid_until": "schedule_reaches_beyond"}
-    assert refused(valid_until=date(2027, 12, 1), effective_on=TODAY + timedelta(days=1)) == {
-        "effective_on": "in_future"
-    }
+    assert refused(valid_until=date(2028, 12, 1), effective_on=date(2027, 7, 1)) == {"effective_on": "outside_validity"}
     assert refused(valid_until=date(2027, 12, 1), effective_on=date(2026, 9, 30)) == {"effective_on": "earlier_than"}
     late = {**TERM, "ends_on": date(2027, 12, 1)}
     assert refused(schedule=[late]) == {"schedule.0.ends_on": "outside_validity"}
@@ -193,3 +191,49 @@ def test_activity_is_refused_on_a_day_of_suspension() -> None:
         else:
             with pytest.raises(InvalidInput):
                 activities.record("x", state, command, TODAY)
+
+
+def test_amendment_for_a_day_to_come_waits_for_it() -> None:
+    ahead = agreements.AmendAgreement(valid_until=date(2028, 6, 30), effective_on=date(2027, 3, 1))
+    agreed = agreements.amend(an_active(), ahead, TODAY)[1]
+    assert agreed.pending is not None
+    assert (agreed.valid_until, agreed.amendment) == (date(2027, 6, 30), 0)
+    with pytest.raises(InvalidInput) as refusal:
+        agreements.amend(agreed, ahead, TODAY)
+    assert broken(refusal) == {"effective_on": "amendment_pending"}
+    assert brought_to(agreed, date(2027, 2, 28)) == agreed
+    changed = brought_to(agreed, date(2027, 3, 1))
+    assert (changed.valid_until, changed.amendment, changed.amended_on) == (date(2028, 6, 30), 1, date(2027, 3, 1))
+    assert changed.pending is None
+    # Nobody looked until after the old last day: the amendment came first, and the agreement goes on.
+    assert brought_to(agreed, date(2027, 7, 15)).status is AgreementStatus.ACTIVE
+    assert agreements.end(agreed, agreements.EndAgreement(), TODAY)[1].pending is None
+
+
+@pytest.mark.parametrize(
+    ("last", "months", "renewed"),
+    [
+        (date(2027, 6, 30), 12, date(2028, 6, 30)),
+        (date(2027, 1, 31), 1, date(2027, 2, 28)),
+        (date(2027, 12, 31), 2, date(2028, 2, 29)),
+        (date(2026, 11, 30), 1, date(2026, 12, 30)),
+    ],
+)
+def test_renewal_adds_calendar_months(last: date, months: int, renewed: date) -> None:
+    state = an_active().model_copy(update={"valid_until": last, "renewal": Renewal(months=months, notice_days=30)})
+    after = brought_to(state, last + timedelta(days=1))
+    assert (after.valid_until, after.renewals, after.status) == (renewed, 1, AgreementStatus.ACTIVE)
+    assert after.active_periods == state.active_periods
+
+
+def test_notice_in_time_lets_it_end() -> None:
+    state = an_active().model_copy(update={"renewal": Renewal(months=12, notice_days=30)})
+    with pytest.raises(InvalidInput) as refusal:
+        agreements.give_notice(an_active(), TODAY)
+    assert broken(refusal) == {"renewal": "no_renewal"}
+    with pytest.raises(InvalidInput) as refusal:
+        agreements.give_notice(state, date(2027, 6, 1))
+    assert broken(refusal) == {"renewal": "notice_too_late"}
+    noticed = agreements.give_notice(state, date(2027, 5, 31))[1]
+    assert brought_to(noticed, date(2027, 7, 1)).status is AgreementStatus.EXPIRED
+    assert brought_to(state, date(2029, 7, 1)).renewals == 3
