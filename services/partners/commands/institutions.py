@@ -19,7 +19,7 @@ from services.partners.tables.preparation import (
     SelfAssessmentRow,
 )
 from services.partners.tables.registers import EnrolmentRow, InstitutionRow, PartnershipRow
-from services.partners.tables.visits import DossierRow, NextActionRow, VisitRow
+from services.partners.tables.visits import DossierRow, KnownEventRow, NextActionRow, VisitRow
 from services.partners.tables.webhooks import WebhookRow
 from shared.clock import local_day
 from shared.contracts.events import EventType
@@ -118,3 +118,5 @@ async def _follow(uow: UnitOfWork, institution: InstitutionState) -> None:
     await uow.session.execute(
         update(WebhookRow).where(col(WebhookRow.owner) == institution.id).values(org_path=institution.path)
     )
+    own_events = (col(KnownEventRow.owner) == "institution") & (col(KnownEventRow.owner_ref) == institution.id)
+    await uow.session.execute(update(KnownEventRow).where(own_events).values(org_path=institution.path))

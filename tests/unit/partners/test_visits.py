@@ -1,14 +1,16 @@
 """The rules of visits: ranks, calendars, the checklist and the table of a visit's life."""
 
+from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from services.partners.domain.visits import actions, calendars, standing, visits
-from services.partners.domain.visits.calendars import Busy, Clash, Engagement
+from services.partners.domain.visits.calendars import WRONG_TIME, Busy, BusyThen, Clash, Engagement
 from services.partners.domain.visits.visits import LIFECYCLE, Step
 from shared.contracts.visits import (
     ActionStatus,
@@ -19,13 +21,15 @@ from shared.contracts.visits import (
     ProtocolStep,
     Rank,
     Side,
+    StepResult,
+    StepTaken,
     VisitPlace,
     VisitState,
     VisitStatus,
     Waiver,
 )
 from shared.contracts.vocabulary import EnterpriseSize, Opportunity, PartnerCategory
-from shared.errors import InvalidInput, WrongState
+from shared.errors import DomainError, InvalidInput, WrongState
 
 NOW = datetime(2026, 9, 1, 6, tzinfo=UTC)
 TODAY = date(2026, 9, 1)
@@ -122,6 +126,33 @@ def test_clash_names_the_problem_it_prevents(kind: KnownEventKind | None, cause:
     calendars.check_free(NOW, NOW + hour, [Engagement(Busy.PARTNER, NOW + hour, NOW + 2 * hour, kind)])
 
 
+def test_what_the_caller_does_not_see_is_only_told_as_busy_from_when_to_when() -> None:
+    hour = timedelta(hours=1)
+    with pytest.raises(BusyThen) as refusal:
+        calendars.check_free(NOW, NOW + hour, [Engagement(Busy.PARTNER, NOW, NOW + hour, hidden=True)])
+    assert refusal.value.params == {
+        "who": "partner",
+        "since": NOW.isoformat(),
+        "until": (NOW + hour).isoformat(),
+        "begins": "01.09.2026 11:00",
+        "ends": "01.09.2026 12:00",
+    }
+
+
+@pytest.mark.parametrize("kind", KnownEventKind)
+@given(start=st.integers(-90, 90), length=st.integers(1, 120))
+def test_meeting_is_refused_exactly_where_a_known_event_overlaps(kind: KnownEventKind, start: int, length: int) -> None:
+    begins = NOW + timedelta(minutes=start)
+    event = Engagement(Busy.INSTITUTION, begins, begins + timedelta(minutes=length), kind, "e1")
+    free = start >= 60 or start + length <= 0
+    with nullcontext() if free else pytest.raises(Clash) as refusal:
+        calendars.check_free(NOW, NOW + timedelta(hours=1), [event])
+    if refusal is not None:
+        told = refusal.value.params
+        assert (told["cause"], told["what"]) == ("B1" if kind in WRONG_TIME else "B3", kind)
+        assert told["ref"] == "e1"
+
+
 # -- V1–V6
 
 
@@ -140,6 +171,30 @@ def test_every_item_gates_the_visit_until_it_is_answered() -> None:
         )
         state = visits.answer(state, check, waived, TODAY)[1]
     assert visits.prepare(state, size, dossier_complete=False)[1].status is VisitStatus.PREPARED
+
+
+@pytest.mark.parametrize("open_item", Check)
+def test_one_open_item_alone_keeps_the_visit_from_being_prepared(open_item: Check) -> None:
+    rank = Rank.HEAD_OF_UNIT if open_item is Check.V4 else Rank.HEAD
+    state = a_visit(place=VisitPlace.AT_INSTITUTION, envoy_rank=rank)
+    if open_item is not Check.V3:
+        state = visits.agree(state, visits.AgreeVisit(), TODAY)[1]
+    for check in Check:
+        if check not in (visits.COMPUTED | {open_item}):
+            state = visits.answer(state, check, visits.AnswerCheck(), TODAY)[1]
+    known = open_item is not Check.V2
+    with pytest.raises(visits.NotPrepared) as refusal:
+        visits.prepare(state, EnterpriseSize.LARGE, dossier_complete=known)
+    assert refusal.value.params["missing"] == open_item
+    waived = visits.AnswerCheck(waived=Waiver.KNOWN_PARTNER, reason="doimiy hamkor")
+    state = visits.answer(state, open_item, waived, TODAY)[1]
+    ready = visits.prepare(state, EnterpriseSize.LARGE, dossier_complete=known)[1]
+    assert [(each.check, each.waived) for each in ready.checklist if each.waived] == [(open_item, Waiver.KNOWN_PARTNER)]
+
+
+def test_waiver_without_its_reason_is_refused() -> None:
+    with pytest.raises(ValidationError, match="waiver_reason"):
+        visits.AnswerCheck(waived=Waiver.URGENT)
 
 
 def test_break_and_room_are_asked_only_at_the_institution() -> None:
@@ -202,6 +257,27 @@ def test_only_the_tables_steps_are_taken_and_a_refusal_names_them(status: VisitS
         assert refusal.value.params["possible"] == (", ".join(possible) or "–")
 
 
+@given(st.lists(st.sampled_from(Step), max_size=12))
+@example([Step.AGREE, Step.CHECK, Step.RESCHEDULE, Step.CANCEL, Step.HOLD])
+def test_whatever_is_tried_a_visit_only_ever_walks_the_table(steps: list[Step]) -> None:
+    state = a_visit()
+    for step in steps:
+        try:
+            changed: VisitState = take(state, step)[1]
+        except WrongState:
+            assert (state.status, step) not in LIFECYCLE
+        except DomainError:
+            # The table allows it, the checklist or the calendar does not.
+            assert (state.status, step) in LIFECYCLE
+        else:
+            assert changed.status is LIFECYCLE[state.status, step]
+            assert changed.version == state.version + 1
+            assert (changed.held_on is not None) == (changed.status is VisitStatus.HELD)
+            assert (changed.cancelled_on is not None) == (changed.status is VisitStatus.CANCELLED)
+            assert changed.protocol is None or changed.status is VisitStatus.HELD
+            state = changed
+
+
 def test_another_time_must_be_agreed_again() -> None:
     state = take(prepared(), Step.RESCHEDULE)[1]
     assert state.agreed_on is None
@@ -228,6 +304,43 @@ def test_negotiation_to_be_continued_needs_next_actions() -> None:
     with pytest.raises(InvalidInput) as refusal:
         visits.record_protocol(held(), protocol, TODAY)
     assert refusal.value.errors[0].rule == "next_actions_needed"
+
+
+@pytest.mark.parametrize("result", StepResult)
+@pytest.mark.parametrize("step", ProtocolStep)
+def test_every_step_of_the_negotiation_is_recorded_with_its_result(step: ProtocolStep, result: StepResult) -> None:
+    command = visits.RecordProtocol(
+        steps=(step,),
+        results=(StepTaken(step=step, result=result),),
+        outcome=Outcome.REFUSED,
+        causes=(Cause.OTHER,),
+        step_notes={step: "qayd"},
+    )
+    protocol = visits.record_protocol(held(), command, TODAY)[1].protocol
+    assert protocol is not None
+    assert protocol.steps == (step,)
+    assert protocol.results == (StepTaken(step=step, result=result),)
+    assert "qayd" not in protocol.model_dump_json()
+    with pytest.raises(ValidationError, match="step_not_taken"):
+        visits.RecordProtocol(
+            steps=tuple(each for each in ProtocolStep if each is not step),
+            results=(StepTaken(step=step, result=result),),
+            outcome=Outcome.REFUSED,
+            causes=(Cause.OTHER,),
+        )
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_every_cause_is_counted_of_a_contact_and_of_one_that_failed(cause: Cause) -> None:
+    command = visits.RecordProtocol(steps=tuple(ProtocolStep), outcome=Outcome.REFUSED, causes=(cause,))
+    protocol = visits.record_protocol(held(), command, TODAY)[1].protocol
+    assert protocol is not None
+    assert protocol.causes == (cause,)
+    cancelled = visits.cancel(a_visit(), visits.CancelVisit(causes=(cause,)), TODAY)[1]
+    assert cancelled.cancelled_for == (cause,)
+    if cause is not Cause.NONE:
+        with pytest.raises(ValidationError, match="none_and_other"):
+            visits.RecordProtocol(steps=(ProtocolStep.N1,), outcome=Outcome.REFUSED, causes=(cause, Cause.NONE))
 
 
 def test_overdue_action_is_told_once() -> None:
