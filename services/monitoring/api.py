@@ -2,24 +2,25 @@
 
 import json
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sse_starlette import EventSourceResponse
 
-from services.monitoring import LISTENS_TO, queries
+from services.monitoring import LISTENS_TO, queries, stages
 from services.monitoring.changes import HEARTBEAT_S, Changes
 from services.monitoring.directory import Directory, described, name_of
-from services.monitoring.domain.definitions import INDICATORS, Indicator
+from services.monitoring.domain.definitions import INDICATORS
+from services.monitoring.domain.formulas import Indicator
 from services.monitoring.domain.measures import COLUMNS, MEASURES
 from services.monitoring.domain.periods import BadPeriod, Period, PeriodKind, month_of, parse, period_at, text_of
-from services.monitoring.domain.territory import Place
+from services.monitoring.domain.territory import Level, Place
 from services.monitoring.domain.values import Value
 from shared.clock import Clock, local_day
 from shared.contracts.events import SERVICES
-from shared.errors import FieldError, Forbidden, InvalidInput
+from shared.errors import FieldError, Forbidden, InvalidInput, NotFound
 from shared.i18n import Catalogue, Lang
 from shared.messaging.inbox import read_positions
 from shared.persistence.engine import raw_connection
@@ -59,6 +60,7 @@ class Reading:
             ("/v1/indicators", self.indicators),
             ("/v1/scope", self.scope),
             ("/v1/places/{code}", self.place),
+            ("/v1/institutions/{id}/stage", self.stage),
             ("/v1/values", self.values),
             ("/v1/series", self.series),
             ("/v1/lineage", self.lineage),
@@ -96,6 +98,64 @@ class Reading:
                 "children": sum(child.active for child in children),
             }
         )
+
+    async def stage(self, edge: Edge, id: str) -> Response:  # noqa: A002 - the path's parameter
+        """The stage an institution has reached today, and R1–R13 with state, dates and the evidence behind each.
+
+        `lapses_on` is the day on which a met gate lapses if nothing is done. Evidence names the service and the
+        aggregate it comes from; what counts in months, or would tell of single answers, is summed up under `asks`.
+        """
+        today = local_day(self.clock())
+        async with edge.reading("indicator.read") as session:
+            connection = await raw_connection(session)
+            await self.directory.look(connection)
+            institution = self.directory.seen(id, edge.principal)
+            if institution.level is not Level.INSTITUTION:
+                raise NotFound(what="institution", id=id[:100])
+            stage, gates = await stages.standing(connection, institution.id, institution.code, today)
+        return json_response(
+            {
+                "institution": described(institution, edge.lang),
+                "on": today.isoformat(),
+                "stage": stage,
+                "gates": [self._gate(each, edge.lang) for each in gates],
+            }
+        )
+
+    def _gate(self, stand: stages.Stand, lang: Lang) -> dict[str, Any]:
+        def named(evidence: str) -> dict[str, str]:
+            return {"evidence": evidence, "name": self.catalogue.text(f"evidence.{evidence}", lang)}
+
+        return {
+            "code": stand.gate.code,
+            "name": self.catalogue.text(f"indicator.{stand.gate.code}.name", lang),
+            "help": self.catalogue.text(f"indicator.{stand.gate.code}.help", lang),
+            "stage": stand.gate.stage,
+            "state": stand.state,
+            "state_name": self.catalogue.text(f"gate_state.{stand.state}", lang),
+            "since": _day(stand.since),
+            "lapses_on": _day(stand.lapses_on),
+            "asks": [
+                {
+                    "answered": asked.answered,
+                    "any_of": [
+                        named(name) | {"found": have, "needed": least} for name, have, least in asked.alternatives
+                    ],
+                }
+                for asked in stand.asks
+            ],
+            "evidence": [
+                named(piece.evidence)
+                | {
+                    "service": piece.service,
+                    "aggregate": piece.aggregate,
+                    "id": piece.id,
+                    "from": piece.since.isoformat(),
+                    "until": _day(piece.until),
+                }
+                for piece in stand.evidence
+            ],
+        }
 
     async def values(
         self,
@@ -347,6 +407,10 @@ async def _lines(request: Request) -> AsyncIterator[bytes]:
                 yield ("\n".join(lines) + "\n").encode()
                 lines.clear()
         yield "".join(f"{line}\n" for line in lines).encode()
+
+
+def _day(day: date | None) -> str | None:
+    return day.isoformat() if day else None
 
 
 def _text(moment: datetime | None) -> str | None:

@@ -6,12 +6,17 @@ Every step is idempotent by version: an event that is older than the stored stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Protocol, TypeVar
+from uuid import UUID
 
-from services.monitoring.domain.contributions import Contributions, contributions, difference
+from services.monitoring.domain.contributions import contributions
+from services.monitoring.domain.derived import DERIVATIONS, FEEDS
 from services.monitoring.domain.expansion import Membership, expand, presence
+from services.monitoring.domain.gates import FIRST_EVIDENCE
 from services.monitoring.domain.measures import MEASURES
-from services.monitoring.domain.readings import VARIETY, Institution, Owned, Reading, Territory
+from services.monitoring.domain.parts import Contributions, difference
+from services.monitoring.domain.readings import Institution, Owned, Reading, Territory
 from services.monitoring.domain.territory import (
     Image,
     Level,
@@ -22,7 +27,6 @@ from services.monitoring.domain.territory import (
     unknown_unit,
 )
 from services.monitoring.domain.totals import Amounts, Microseconds, Rows
-from services.monitoring.domain.variety import INPUTS, variety
 from shared.contracts.events import Event
 
 Key = tuple[int, int, str]
@@ -47,7 +51,7 @@ class Stored:
     shard: int = 0
     positions: list[int] = field(default_factory=list)
     own: dict[tuple[int, int], int] = field(default_factory=dict)
-    """Derived aggregates only: the institution's own cells, by (measure, month), of which they are a function."""
+    """Derived aggregates only: what they are a function of, by (measure, month) or (evidence, day)."""
 
 
 @dataclass(slots=True)
@@ -141,14 +145,41 @@ async def _fold(store: Store, territory: Image, batch: Sequence[Read]) -> dict[K
     return folded
 
 
-_SetChanges = dict[Member, tuple[References, Microseconds]]
+_Noted = tuple[References, Microseconds]
+_SetChanges = dict[Member, _Noted]
+
+
+class _Moves:
+    """What moves in a batch, on its way: to the cells' amounts, to members of sets, to derived aggregates."""
+
+    def __init__(self, amounts: Amounts) -> None:
+        self.amounts = amounts
+        self.sets: _SetChanges = {}
+        self.derived: list[dict[tuple[int, str], _Noted]] = [{} for _ in DERIVATIONS]
+
+    def take(self, place: int, moved: Contributions, time: Microseconds) -> None:
+        """Pass on the differences of one aggregate's contributions."""
+        for (measure, at, member), amount in moved.items():
+            for number in FEEDS.get(measure, ()):
+                id_ = _join_id(member) if DERIVATIONS[number].joint and member is not None else NOBODY
+                _note(self.derived[number], (place, id_), (measure, at), amount, time)
+            if measure >= FIRST_EVIDENCE:
+                continue
+            if member is not None:
+                _note(self.sets, (measure, member), (place, at), amount, time)
+            else:
+                self.amounts.contribution(place, measure, at, amount, time)
+
+
+def _join_id(key: str) -> str:
+    """The id of the derived aggregate of a join's key, whatever the key looks like."""
+    return str(UUID(bytes=blake2b(key.encode(), digest_size=16).digest()))
 
 
 async def _measure(store: Store, folded: Mapping[Key, _Folded], amounts: Amounts) -> _SetChanges:
     """Compare what the states contribute with what they contributed; additive differences go to `amounts`."""
     stored = await store.aggregates(sorted(folded))
-    sets: _SetChanges = {}
-    own: dict[int, tuple[References, Microseconds]] = {}
+    moves = _Moves(amounts)
     changed: dict[Key, Stored] = {}
     for key, new in folded.items():
         before = stored.get(key)
@@ -164,38 +195,26 @@ async def _measure(store: Store, folded: Mapping[Key, _Folded], amounts: Amounts
             after = contributions(new.state)
             changed[key] = Stored(new.state.version, after, before.shard, positions)
             moved = difference(after, before.contributions)
-        place, time = key[0], new.time
-        for (measure, month, member), amount in moved.items():
-            if member is not None:
-                _note(sets, (measure, member), (place, month), amount, time)
-                continue
-            amounts.contribution(place, measure, month, amount, time)
-            if measure in INPUTS:
-                _note(own, place, (measure, month), amount, time)
-    await _derive(store, own, amounts, changed)
+        moves.take(key[0], moved, new.time)
+    await _derive(store, moves, changed)
     await store.save(changed)
-    return sets
+    return moves.sets
 
 
-async def _derive(
-    store: Store,
-    own: Mapping[int, tuple[References, Microseconds]],
-    amounts: Amounts,
-    changed: dict[Key, Stored],
-) -> None:
-    """Bring the derived aggregates of institutions whose own cells moved up to date."""
-    stored = await store.aggregates(sorted((place, VARIETY, NOBODY) for place in own))
-    for place, (changes, time) in own.items():
-        key = (place, VARIETY, NOBODY)
-        before = stored.get(key) or Stored()
-        cells = dict(before.own)
-        for cell, amount in changes.items():
-            cells[cell] = cells.get(cell, 0) + amount
-        cells = {cell: amount for cell, amount in cells.items() if amount}
-        after = variety(cells)
-        changed[key] = Stored(before.version + 1, after, own=cells)
-        for (measure, month, _), amount in difference(after, before.contributions).items():
-            amounts.contribution(place, measure, month, amount, time)
+async def _derive(store: Store, moves: _Moves, changed: dict[Key, Stored]) -> None:
+    """Bring up to date the derived aggregates of which something moved; those that they feed come after them."""
+    for derivation, wanted in zip(DERIVATIONS, moves.derived, strict=True):
+        stored = await store.aggregates(sorted((place, derivation.kind, id_) for place, id_ in wanted))
+        for (place, id_), (changes, time) in wanted.items():
+            key = (place, derivation.kind, id_)
+            before = stored.get(key) or Stored()
+            own = dict(before.own)
+            for at, amount in changes.items():
+                own[at] = own.get(at, 0) + amount
+            own = {at: amount for at, amount in own.items() if amount}
+            after = derivation.rule(own)
+            changed[key] = Stored(before.version + 1, after, own=own)
+            moves.take(place, difference(after, before.contributions), time)
 
 
 async def _count(store: Store, territory: Image, sets: _SetChanges, amounts: Amounts) -> None:
@@ -275,6 +294,8 @@ async def _follow(
     for place, stored in await store.aggregates_of(sorted(moved)):
         total = totals.setdefault(place, {})
         for key, amount in stored.items():
+            if key[0] >= FIRST_EVIDENCE:
+                continue  # stands nowhere but in the derived aggregates of the institution itself
             if key[2] is not None:
                 one = key[0], key[2]
                 members[one] = max(times[place], members.get(one, 0))

@@ -7,13 +7,17 @@ from typing import Any
 from uuid import UUID
 
 from services.monitoring.directory import Directory
-from services.monitoring.domain.definitions import Indicator, Privacy, Window, fed_by
+from services.monitoring.domain.definitions import fed_by
+from services.monitoring.domain.formulas import Indicator, Privacy, Window
+from services.monitoring.domain.gates import FIRST_EVIDENCE
 from services.monitoring.domain.measures import COLUMNS, MEASURES, STEP_COLUMN, Kind
+from services.monitoring.domain.parts import Contributions, first_day, month_of_ordinal
 from services.monitoring.domain.periods import Period, PeriodKind, period_at
 from services.monitoring.domain.readings import KIND_NAMES, SOURCE_OF_KIND
 from services.monitoring.domain.territory import Level, Place
 from services.monitoring.domain.values import Value, value_of
 from services.monitoring.tables import SOURCES, contributions_from
+from shared.contracts.events import SERVICES
 from shared.scope import Principal
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -266,7 +270,7 @@ class Lineage:
         self._period = period
         self._until = end_of(period, this_month)
         self._k = k
-        self._kinds = sorted({fed_by(window.measure) for window in indicator.lineage})
+        self._kinds = sorted({kind for window in indicator.lineage for kind in fed_by(window.measure)})
 
     async def page(
         self, connection: Any, principal: Principal, after: Cursor, limit: int
@@ -304,9 +308,11 @@ class Lineage:
         if len(chunk) == 1:
             found = await amounts_at(connection, self._indicator.core, chunk, self._period, self._until)
             return [] if self._hidden(chunk[0], found[chunk[0]]) else list(chunk)
-        measures = self._indicator.core | {window.measure for window in self._indicator.lineage}
+        windows = {window.measure for window in self._indicator.lineage if window.measure < FIRST_EVIDENCE}
+        measures = self._indicator.core | windows
         found = await amounts_at(connection, measures, chunk, self._period, self._until)
-        return [id_ for id_, amounts in found.items() if amounts.rows and not self._hidden(id_, amounts)]
+        evidence = any(window.measure >= FIRST_EVIDENCE for window in self._indicator.lineage)
+        return [id_ for id_, amounts in found.items() if (amounts.rows or evidence) and not self._hidden(id_, amounts)]
 
     def _hidden(self, institution: int, amounts: Amounts) -> bool:
         place = self._directory.by_id(institution)
@@ -318,6 +324,9 @@ class Lineage:
         stored = contributions_from(row["contributions"])
         found = []
         for window in self._indicator.lineage:
+            if window.measure >= FIRST_EVIDENCE:
+                found += self._evidence(window, institution, stored)
+                continue
             kind = MEASURES[window.measure].kind
             first, last = self._period.first, self._period.last
             if window.months is not None:
@@ -336,13 +345,25 @@ class Lineage:
             found += [(window, total, latest, member) for member, (total, latest) in by_member.items() if total]
         return found
 
+    def _evidence(
+        self, window: Window, institution: int, stored: Contributions
+    ) -> list[tuple[Window, int, int, str | None]]:
+        """The pieces of evidence that hold on the last day of the month of which stocks are read."""
+        end = first_day(self._until + 1).toordinal()
+        days = [(day, amount) for (code, day, _), amount in stored.items() if code == window.measure and day < end]
+        held = sum(amount for _, amount in days)
+        if not held or not self._directory.belongs(institution, self._place, self._until):
+            return []
+        return [(window, held, month_of_ordinal(max(day for day, _ in days)), None)]
+
     async def _with_events(
         self, connection: Any, hits: Sequence[tuple[Any, list[tuple[Window, int, int, str | None]]]]
     ) -> list[Contribution]:
         keys: list[tuple[int, int, int]] = []
         own: list[list[tuple[int, int, int]]] = []
         for row, _ in hits:
-            source = SOURCES[SOURCE_OF_KIND[row["kind"]]]
+            # A derived aggregate has no events of its own, and so no positions.
+            source = SOURCES[SOURCE_OF_KIND.get(row["kind"], SERVICES[0])]
             positions = _positions(row["positions"])[-EVENTS:]
             own.append([(source, row["shard"], position) for position in positions])
             keys += own[-1]

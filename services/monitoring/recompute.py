@@ -8,9 +8,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import Any
 
+from services.monitoring.domain.gates import CONVERSION_MONTHS
 from services.monitoring.domain.measures import BY_NAME, CATALOGUE_FORMS, Kind
 from services.monitoring.domain.periods import PeriodKind, first_month_of_year, month_from, month_of, period_at
+from services.monitoring.recompute_standing import Standing, later
+from services.monitoring.recompute_standing import at as standing_at
+from shared.clock import local_day
 from shared.contracts.agreements import (
     ActivityState,
     ActivityStatus,
@@ -20,9 +25,56 @@ from shared.contracts.agreements import (
     EmploymentStatus,
 )
 from shared.contracts.events import State
-from shared.contracts.partners import EnrolmentState, InstitutionState, TerritoryState
+from shared.contracts.final_stage import BoardState, InstructionState, SampleState, WorkPlanState
+from shared.contracts.partners import EnrolmentState, InstitutionState, PartnershipState, TerritoryState
+from shared.contracts.practice import (
+    CertificationState,
+    ExpertReviewState,
+    IncomeState,
+    OutcomeState,
+    PlacementState,
+    ProjectState,
+    SpecialistState,
+    StaffInternshipState,
+    TrainingState,
+)
+from shared.contracts.preparation import (
+    MarketAssessmentState,
+    MarketReviewState,
+    OrientationState,
+    SectorReviewState,
+)
 from shared.contracts.surveys import ResponseState
+from shared.contracts.visits import NextActionState, VisitState, VisitStatus
 from shared.contracts.vocabulary import Form, PartyCategory
+
+_FORMS: dict[type[State], Form] = {
+    PlacementState: Form.AF1,
+    ExpertReviewState: Form.AF3,
+    StaffInternshipState: Form.AF4,
+    ProjectState: Form.AF5,
+    TrainingState: Form.AF6,
+    CertificationState: Form.AF7,
+    SpecialistState: Form.AF8,
+}
+"""The kinds of work that count as an activity of one form."""
+OTHERS: tuple[type[State], ...] = (
+    *_FORMS,
+    OutcomeState,
+    IncomeState,
+    PartnershipState,
+    OrientationState,
+    MarketReviewState,
+    SectorReviewState,
+    MarketAssessmentState,
+    VisitState,
+    NextActionState,
+    InstructionState,
+    WorkPlanState,
+    SampleState,
+    BoardState,
+)
+"""What else is measured."""
 
 Values = dict[tuple[str, str, str], int]
 """Value by (measure's name, place's code, period's text); what is missing is zero. Stocks: for each month asked."""
@@ -40,10 +92,11 @@ class Country:
     activities: dict[str, ActivityState] = field(default_factory=dict)
     employments: dict[str, EmploymentState] = field(default_factory=dict)
     responses: dict[str, ResponseState] = field(default_factory=dict)
+    others: dict[type[State], dict[str, State]] = field(default_factory=lambda: {each: {} for each in OTHERS})
 
     def keep(self, state: State) -> None:
         """Take in a state unless a newer one is there; kinds that nothing measures are left out."""
-        room: dict[str, State] | None = {
+        rooms: dict[type[State], dict[str, Any]] = {
             TerritoryState: self.territory,
             InstitutionState: self.institutions,
             EnrolmentState: self.enrolments,
@@ -51,12 +104,15 @@ class Country:
             ActivityState: self.activities,
             EmploymentState: self.employments,
             ResponseState: self.responses,
-        }.get(type(state))  # type: ignore[assignment]  # each room holds its own kind
+            **self.others,
+        }
+        room = rooms.get(type(state))
         if room is not None and (state.id not in room or room[state.id].version < state.version):
             room[state.id] = state
 
     def __len__(self) -> int:
-        return sum(len(room) for room in vars(self).values())
+        own = [room for name, room in vars(self).items() if name != "others"]
+        return sum(map(len, [*own, *self.others.values()]))
 
     def above(self, institution_id: str, month: int) -> Iterator[str]:
         """The institution and every place above it at the end of a month."""
@@ -83,16 +139,19 @@ def recompute(country: Country, months: Iterable[int] = (), progress: Progress =
 
     `progress` is told the number of states done after each thousand.
     """
-    at = sorted({*months, *_dates_of(country)})
+    standings = _standings(country)
+    steps = {institution: standing.steps() for institution, standing in standings.items()}
+    said = (month_of(day) for each in steps.values() for series in each.values() for day, _ in series)
+    at = sorted({*months, *_dates_of(country), *said})
     book = _Book(country, at)
     done = 0
     rules: list[tuple[Iterable[State], Callable[..., None]]] = [
         (country.institutions.values(), book.institution),
         (country.enrolments.values(), book.enrolment),
         (country.agreements.values(), book.agreement),
-        (country.activities.values(), book.activity),
         (country.employments.values(), book.employment),
         (country.responses.values(), book.response),
+        *((states.values(), book.rules[kind]) for kind, states in country.others.items() if kind in book.rules),
     ]
     for states, rule in rules:
         for state in states:
@@ -100,8 +159,65 @@ def recompute(country: Country, months: Iterable[int] = (), progress: Progress =
             done += 1
             if done % 1000 == 0:
                 progress(done)
+    book.work()
     book.variety()
+    book.conversion()
+    book.growth()
+    for institution, found in steps.items():
+        book.standing(institution, found)
     return book.values()
+
+
+def _standings(country: Country) -> dict[str, Standing]:
+    """The evidence of every institution."""
+    found: dict[str, Standing] = defaultdict(Standing)
+    for institution in country.institutions.values():
+        found[institution.id].institution(institution)
+    rooms: list[tuple[Iterable[Any], Callable[..., None]]] = [
+        (country.enrolments.values(), Standing.enrolment),
+        (country.responses.values(), Standing.response),
+        (country.agreements.values(), Standing.agreement),
+        (country.others[PartnershipState].values(), Standing.partnership),
+        (country.others[OrientationState].values(), Standing.orientation),
+        (country.others[MarketReviewState].values(), Standing.review),
+        (country.others[SectorReviewState].values(), Standing.review),
+        (country.others[MarketAssessmentState].values(), Standing.assessment),
+        (country.others[InstructionState].values(), Standing.instruction),
+        (country.others[WorkPlanState].values(), Standing.work_plan),
+        (country.others[SampleState].values(), Standing.sample),
+        (country.others[BoardState].values(), Standing.board),
+    ]
+    for states, rule in rooms:
+        for state in states:
+            rule(found[state.institution_id], state)
+    for institution_id, agreement_id, _, month in _work(country):
+        if agreement_id:
+            found[institution_id].worked[agreement_id].add(month)
+    return found
+
+
+def _work(country: Country) -> Iterator[tuple[str, str | None, Form, int]]:
+    """Everything done under agreements: (institution, agreement, form, month)."""
+    for activity in country.activities.values():
+        if activity.status != ActivityStatus.CANCELLED:
+            yield activity.institution_id, activity.agreement_id, activity.form, month_of(activity.held_on)
+    for kind, form in _FORMS.items():
+        for state in country.others[kind].values():
+            for month in _months_worked(state):
+                yield state.institution_id, state.agreement_id, form, month  # type: ignore[attr-defined]  # all have
+
+
+def _months_worked(state: Any) -> list[int]:
+    """The months in which a placement, course, project, review, session or specialist counts as an activity."""
+    if state.status == "cancelled":
+        return []
+    if isinstance(state, SpecialistState):
+        return [month_from(each.month) for each in state.hours if each.hours > 0]
+    if isinstance(state, ExpertReviewState):
+        return [month_of(state.reviewed_on)] if state.status == "reviewed" and state.reviewed_on else []
+    if isinstance(state, CertificationState):
+        return [month_of(state.held_on)] if state.examiners else []
+    return [month_of(state.starts_on)]
 
 
 class _Book:
@@ -131,6 +247,10 @@ class _Book:
                 self.add("institutions.active", state.id, month, 1)
 
     def enrolment(self, state: EnrolmentState) -> None:
+        if state.teachers is not None:
+            september = first_month_of_year(state.academic_year)
+            self.add("teachers.employed", state.institution_id, september, state.teachers)
+            self.add("teachers.reports", state.institution_id, september, 1)
         if state.places is None or state.first_choice is None:
             return
         month = first_month_of_year(state.academic_year)
@@ -172,10 +292,10 @@ class _Book:
                 if party.category == PartyCategory.ENTERPRISE:
                     self.member("enterprises.active", at, month, party.ref)
 
-    def activity(self, state: ActivityState) -> None:
-        if state.status != ActivityStatus.CANCELLED:
-            self.add(f"form.{state.form}.activities", state.institution_id, month_of(state.held_on), 1)
-            self.held[state.institution_id, state.form].add(month_of(state.held_on))
+    def work(self) -> None:
+        for institution, _, form, month in _work(self.country):
+            self.add(f"form.{form}.activities", institution, month, 1)
+            self.held[institution, form].add(month)
 
     def employment(self, state: EmploymentState) -> None:
         if state.status == EmploymentStatus.CANCELLED:
@@ -184,6 +304,9 @@ class _Book:
         who = f"{state.institution_id}/{state.graduate_ref}"
         for period in _periods(month):
             self.member("graduates.employed", state.institution_id, month, who, period)
+            self.member("employers.active", state.institution_id, month, state.enterprise_id, period)
+            if f"graduates.isco_{state.profession[:1]}" in BY_NAME:
+                self.member(f"graduates.isco_{state.profession[:1]}", state.institution_id, month, who, period)
             if state.status == EmploymentStatus.CONFIRMED or state.confirmed_on is not None:
                 self.member("graduates.confirmed", state.institution_id, month, who, period)
 
@@ -210,6 +333,145 @@ class _Book:
                     self.add(f"variety.{form}", institution, month, 1)
                 if len(alive) >= 3:
                     self.add("variety.three_forms", institution, month, 1)
+
+    @property
+    def rules(self) -> dict[type[State], Callable[..., None]]:
+        """The rule of each kind of state that has sums or sets of its own."""
+        return {
+            PlacementState: self.placement,
+            SpecialistState: self.specialist,
+            StaffInternshipState: self.staff_internship,
+            TrainingState: self.training,
+            CertificationState: self.certification,
+            OutcomeState: self.outcome,
+            IncomeState: self.income,
+            VisitState: self.visit,
+            NextActionState: self.next_action,
+            WorkPlanState: self.work_plan,
+        }
+
+    def people(self, name: str, institution: str, month: int, ref: str) -> None:
+        for period in _periods(month):
+            self.member(name, institution, month, f"{institution}/{ref}", period)
+
+    def placement(self, state: PlacementState) -> None:
+        if state.status == "cancelled":
+            return
+        at, month = state.institution_id, month_of(state.starts_on)
+        self.add("placements.placed", at, month, 1)
+        self.add("placements.confirmed", at, month, state.confirmed_on is not None)
+        self.add("placements.completed", at, month, state.status == "completed")
+        self.add("placements.broken_off", at, month, state.status == "broken_off")
+
+    def specialist(self, state: SpecialistState) -> None:
+        for each in () if state.status == "cancelled" else state.hours:
+            if each.hours > 0:
+                month = month_from(each.month)
+                self.people("specialists.taught", state.institution_id, month, state.specialist_ref)
+                self.add("specialists.hours", state.institution_id, month, each.hours)
+
+    def staff_internship(self, state: StaffInternshipState) -> None:
+        if state.status == "completed" and state.completed_on:
+            self.people("teachers.trained", state.institution_id, month_of(state.completed_on), state.teacher_ref)
+
+    def training(self, state: TrainingState) -> None:
+        if state.status == "completed" and state.completed_on:
+            at, month = state.institution_id, month_of(state.completed_on)
+            self.people("trainees.completed", at, month, state.trainee_ref)
+            self.people(f"trainees.{state.kind}", at, month, state.trainee_ref)
+            self.add("completions.all", at, month, 1)
+
+    def certification(self, state: CertificationState) -> None:
+        if state.status == "cancelled":
+            return
+        at, month = state.institution_id, month_of(state.held_on)
+        self.add("certification.sessions", at, month, 1)
+        self.add("certification.with_enterprise", at, month, len(state.examiners) > 0)
+        for examiner in state.examiners:
+            for period in _periods(month):
+                self.member("certification.enterprises", at, month, examiner.enterprise_id, period)
+
+    def outcome(self, state: OutcomeState) -> None:
+        if state.withdrawn or state.months not in (6, 12):
+            return
+        month = month_of(later(state.graduated_on, state.months))
+        known = state.status != "unknown"
+        for name, counts in (
+            ("asked", True),
+            ("known", known),
+            ("available", known and state.status != "further_study"),
+            ("employed", state.status in ("employed", "self_employed")),
+        ):
+            if counts:
+                self.people(f"outcome.{state.months}.{name}", state.institution_id, month, state.graduate_ref)
+
+    def income(self, state: IncomeState) -> None:
+        if not state.withdrawn:
+            self.add("income.total", state.institution_id, month_from(state.month), state.total_tiyin)
+            self.add("income.reports", state.institution_id, month_from(state.month), 1)
+
+    def growth(self) -> None:
+        earned: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
+        for state in self.country.others[IncomeState].values():
+            assert isinstance(state, IncomeState)
+            if not state.withdrawn:
+                earned[state.institution_id][month_from(state.month)] += state.total_tiyin
+        for institution, months in earned.items():
+            for month in list(months):
+                if month - 12 in months:
+                    self.add("income.matched", institution, month, months[month])
+                    self.add("income.before", institution, month, months[month - 12])
+
+    def visit(self, state: VisitState) -> None:
+        at = state.institution_id
+        if state.status == VisitStatus.CANCELLED:
+            for cause in state.cancelled_for if state.cancelled_on else ():
+                if cause != "none" and state.cancelled_on:
+                    self.add(f"cause.{cause}", at, month_of(state.cancelled_on), 1)
+            return
+        self.add("visits.planned", at, month_of(local_day(state.planned_start)), 1)
+        if state.status == VisitStatus.HELD and state.held_on:
+            month = month_of(state.held_on)
+            self.add("visits.held", at, month, 1)
+            self.add("visits.punctual", at, month, bool(state.punctual))
+            for cause in state.protocol.causes if state.protocol else ():
+                if cause != "none":
+                    self.add(f"cause.{cause}", at, month, 1)
+
+    def conversion(self) -> None:
+        signed: dict[tuple[str, str, str], list[date]] = defaultdict(list)
+        for agreement in self.country.agreements.values():
+            if agreement.status not in (AgreementStatus.DRAFT, AgreementStatus.CANCELLED) and agreement.signed_on:
+                for party in agreement.parties:
+                    key = agreement.institution_id, str(party.category), party.ref
+                    signed[key].append(agreement.signed_on)
+        for visit in self.country.others[VisitState].values():
+            assert isinstance(visit, VisitState)
+            held = visit.held_on
+            if visit.status != VisitStatus.HELD or not held:
+                continue
+            days = signed[visit.institution_id, str(visit.category), visit.enterprise_id or visit.partner_ref or ""]
+            if any(held <= day <= later(held, CONVERSION_MONTHS) for day in days):
+                self.add("visits.converted", visit.institution_id, month_of(held), 1)
+
+    def next_action(self, state: NextActionState) -> None:
+        if state.status != "cancelled":
+            self._due("actions", state.institution_id, state.due_on, state.done_on)
+
+    def work_plan(self, state: WorkPlanState) -> None:
+        for measure in state.measures:
+            if measure.status != "cancelled":
+                self._due("plan", state.institution_id, measure.due_on, measure.done_on)
+
+    def _due(self, name: str, at: str, due_on: date, done_on: date | None) -> None:
+        self.add(f"{name}.due", at, month_of(due_on), 1)
+        self.add(f"{name}.done", at, month_of(due_on), done_on is not None)
+        self.add(f"{name}.on_time", at, month_of(due_on), done_on is not None and done_on <= due_on)
+
+    def standing(self, institution: str, steps: dict[str, list[tuple[date, int]]]) -> None:
+        for name, series in steps.items():
+            for month in self.months if any(value for _, value in series) else ():
+                self.add(name, institution, month, standing_at(series, _last_day(month), 0))
 
     def values(self) -> Values:
         found = {key: value for key, value in self.sums.items() if value}
@@ -247,9 +509,9 @@ def _dates_of(country: Country) -> Iterator[int]:
             yield month_of(period.since)
             if period.until:
                 yield month_of(period.until)
-    for activity in country.activities.values():
-        yield month_of(activity.held_on)
-        yield month_of(activity.held_on) + 12
+    for _, _, _, month in _work(country):
+        yield month
+        yield month + 12
 
 
 def _periods(month: int) -> list[str]:

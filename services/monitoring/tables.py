@@ -13,14 +13,14 @@ from typing import Any
 import asyncpg
 import msgspec
 
-from services.monitoring.domain.contributions import Contributions
 from services.monitoring.domain.measures import OWN_SETS, STEPPED_SLOTS
+from services.monitoring.domain.parts import Contributions
 from services.monitoring.domain.territory import Image, Level, Place
 from services.monitoring.domain.totals import Rows
 from services.monitoring.engine import Key, Member, References, Stored
 from shared.contracts.events import SERVICES, Event
 
-SHARDS_LOCK = 0x6D6F6E  # advisory locks (SHARDS_LOCK, source * 64 + shard)
+SHARDS_LOCK = 0x6D6F6E  # advisory locks (SHARDS_LOCK, shard): an institution has one shard in every source
 TERRITORY_LOCK = 0x7465727269746F72
 
 SOURCES = {service: number for number, service in enumerate(SERVICES)}
@@ -92,8 +92,11 @@ class Tables:
         self._types = types
 
     async def take_shards(self, events: Iterable[Event]) -> None:
-        """Wait until nobody else works on the shards of these events."""
-        shards = sorted({SOURCES[event.source] * 64 + event.shard for event in events})
+        """Wait until nobody else works on the shards of these events.
+
+        One lock for a shard of all sources: what derived aggregates are functions of comes from several.
+        """
+        shards = sorted({event.shard for event in events})
         await self._connection.execute(
             "select pg_advisory_xact_lock($1::integer, shard) from unnest($2::integer[]) shard", SHARDS_LOCK, shards
         )
@@ -155,7 +158,7 @@ class Tables:
                 contributions_from(contributions),
                 shard,
                 _decode_integers(positions),
-                {(measure, month): amount for measure, month, amount in _decode_triples(own)} if own else {},
+                triples_from(own) if own else {},
             )
             for place, kind, id_, version, shard, contributions, positions, own in rows
         }
@@ -287,6 +290,11 @@ def contributions_from(text: str) -> Contributions:
         (row[0], row[1], row[3] if len(row) == 4 else None): row[2] for row in _decode_contributions(text)
     }
     return found
+
+
+def triples_from(text: str) -> References:
+    """Amounts by two integers, from [[one, other, amount], …]."""
+    return {(one, other): amount for one, other, amount in _decode_triples(text)}
 
 
 def _array(values: Iterable[object]) -> str:

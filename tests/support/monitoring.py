@@ -21,7 +21,14 @@ from shared.contracts.agreements import (
 )
 from shared.contracts.catalogue import REGISTRY
 from shared.contracts.events import Event, State
-from shared.contracts.partners import EnrolmentState, InstitutionState, InstitutionStatus, Membership, TerritoryState
+from shared.contracts.partners import (
+    EnrolmentState,
+    InstitutionState,
+    InstitutionStatus,
+    Membership,
+    Programme,
+    TerritoryState,
+)
 from shared.contracts.surveys import ResponseState
 from shared.contracts.vocabulary import (
     Form,
@@ -31,9 +38,11 @@ from shared.contracts.vocabulary import (
     TerritoryLevel,
 )
 from shared.ids import new_id, shard_of
+from tests.support.monitoring_more import MORE
 
 NATION = "17"
 START = datetime(2026, 1, 1, tzinfo=UTC)
+A_PROGRAMME = Programme(code="1", title="x", isced_level=3, isced_field="0715", occupations=("7212",))
 FACTS = {
     TerritoryState: ("partners", "territory", "recorded"),
     InstitutionState: ("partners", "institution", "updated"),
@@ -42,6 +51,7 @@ FACTS = {
     ActivityState: ("agreements", "activity", "recorded"),
     EmploymentState: ("agreements", "employment", "corrected"),
     ResponseState: ("surveys", "response", "recorded"),
+    **{kind: (service, *fact.split(".")) for kind, (service, fact, _) in MORE.items()},
 }
 
 
@@ -137,6 +147,7 @@ class Story:
                 status=InstitutionStatus.CLOSED if closed_on else InstitutionStatus.ACTIVE,
                 path=f"/{district[:2]}/{district[:4]}/{district}/{ident}/",
                 membership=dated,
+                programmes=self.random.choice([(), (A_PROGRAMME,)]),
                 opened_on=None if self.random.random() < 0.3 else dated[0].since,
                 closed_on=closed_on,
             )
@@ -172,6 +183,7 @@ class Story:
                 academic_year=year,
                 places=figure(),
                 first_choice=figure(),
+                teachers=figure(),
             )
         )
 
@@ -247,12 +259,13 @@ class Story:
             self.tell(old.model_copy(update=changes))
             return
         ident = new_id()
+        institution = self.random.choice(self.institutions)
         self.tell(
             ActivityState(
                 id=ident,
                 version=self.next_version(ident),
-                institution_id=self.random.choice(self.institutions),
-                agreement_id=new_id(),
+                institution_id=institution,
+                agreement_id=self.an_agreement(institution),
                 form=self.random.choice(list(Form)[:4]),
                 status=ActivityStatus.RECORDED,
                 held_on=self.day(),
@@ -299,6 +312,24 @@ class Story:
             )
         )
 
+    def an_agreement(self, institution: str) -> str:
+        """The ident of an agreement of the institution, or of one that nobody told about."""
+        told = [
+            state.id
+            for state in self.latest.values()
+            if isinstance(state, AgreementState) and state.institution_id == institution
+        ]
+        return self.random.choice([*told, new_id()])
+
+    def do(self, ident: str | None = None) -> None:
+        """Something of preparation, contacts, practice or the final stage, or (with `id`) any other state of it."""
+        old = self.latest.get(ident or "")
+        kind = type(old) if old is not None else self.random.choice(list(MORE))
+        institution = getattr(old, "institution_id", None) or self.random.choice(self.institutions)
+        ident = ident or new_id()
+        make = MORE[kind][2]
+        self.tell(make(self, {"id": ident, "version": self.next_version(ident), "institution_id": institution}))
+
     def go_on(self, steps: int) -> None:
         """Let `steps` things happen."""
         for _ in range(steps):
@@ -310,9 +341,11 @@ class Story:
                     self.act(again)
                 case EmploymentState():
                     self.employ(again)
+                case state if type(state) in MORE:
+                    self.do(again)
                 case _:
                     new: list[Any] = [self.agree, self.act, self.employ, self.enrol, self.respond, self.move]
-                    self.random.choice(new)()
+                    self.random.choice(new + [self.do] * 6)()
 
 
 def a_story(random: Random, steps: int, *, institutions: int = 4, regions: int = 2, districts: int = 2) -> Story:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from services.monitoring.domain.contributions import Contributions
 from services.monitoring.domain.measures import COLUMNS, MEASURES
+from services.monitoring.domain.parts import Contributions
 from services.monitoring.domain.periods import text_of
 from services.monitoring.domain.territory import Image, Place
 from services.monitoring.domain.totals import Rows

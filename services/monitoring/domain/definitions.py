@@ -3,15 +3,13 @@
 Names, help and formula texts stand in messages/<language>.toml under the indicator's code.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import StrEnum
-from math import sqrt
 from typing import Final
 
+from services.monitoring.domain.formulas import Direction, Indicator, Privacy, Term, Unit, Window, total
 from services.monitoring.domain.measures import (
     CATALOGUE_FORMS,
     CATEGORY_ACTIVE,
+    EMPLOYERS,
     ENROLMENT_REPORTS,
     ENTERPRISES,
     FIRST_CHOICE,
@@ -20,6 +18,7 @@ from services.monitoring.domain.measures import (
     FORM_ALIVE,
     FORM_ENDED,
     FORM_SIGNED,
+    GRADUATES_BY_GROUP,
     GRADUATES_CONFIRMED,
     GRADUATES_EMPLOYED,
     INDEX_COUNT,
@@ -27,6 +26,10 @@ from services.monitoring.domain.measures import (
     INDEX_SUM,
     INSTITUTIONS,
     MEASURES,
+    PLACED,
+    PLACED_BROKEN_OFF,
+    PLACED_COMPLETED,
+    PLACED_CONFIRMED,
     PLACES,
     SCHEDULE_COMPLETE,
     SEATS_COMPLETED,
@@ -35,121 +38,34 @@ from services.monitoring.domain.measures import (
     THREE_FORMS,
 )
 from services.monitoring.domain.periods import PeriodKind
+from services.monitoring.domain.practice_indicators import INCOME_GROWTH, OUTCOMES, PLAN_AND_DOCUMENTS, PRACTICE
 from services.monitoring.domain.readings import (
+    CONVERSION,
+    GATE_KINDS,
+    GROWTH,
+    STANDING,
     VARIETY,
     Activity,
     Agreement,
+    Certification,
     Employment,
     Enrolment,
+    Income,
     Institution,
+    NextAction,
+    Outcome,
+    Placement,
+    Practice,
     Response,
+    Specialist,
+    StaffInternship,
+    Training,
+    Visit,
+    WorkPlan,
 )
+from services.monitoring.domain.stage_indicators import CONTACTS, EVIDENCE_KINDS, GATE_INDICATORS, STAGE
 from services.monitoring.domain.variety import WINDOW
 from shared.contracts.vocabulary import Form, RespondentGroup
-
-
-class Unit(StrEnum):
-    """What an indicator's value is."""
-
-    RATIO = "ratio"
-    COUNT = "count"
-    PERSONS = "persons"
-    SCORE = "score"
-
-
-class Direction(StrEnum):
-    """Which way is better."""
-
-    UP = "up"
-    DOWN = "down"
-    NONE = "none"
-
-
-class Privacy(StrEnum):
-    """Why small values are withheld: persons below k, or a survey shown in steps of k responses."""
-
-    PERSONS = "persons"
-    SURVEY = "survey"
-
-
-Amounts = Callable[[int], int]
-"""The amount of a measure at the place and in the period in question."""
-
-
-@dataclass(frozen=True, slots=True)
-class Term:
-    """A sum of measures – or, with `present`, how many of them are above zero – or a number."""
-
-    measures: tuple[int, ...] = ()
-    present: bool = False
-    number: int = 0
-
-    def __call__(self, amounts: Amounts) -> int:
-        """The term's value."""
-        if self.present:
-            return sum(amounts(measure) > 0 for measure in self.measures)
-        return self.number + sum(amounts(measure) for measure in self.measures)
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Which contributions are behind a value: of a measure, in the period's months or `months` up to its end."""
-
-    measure: int
-    part: str
-    months: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Indicator:
-    """One indicator. The value is numerator ÷ denominator ÷ `scale`, or the numerator where there is no denominator.
-
-    `own`: (numerator, denominator) at the institution itself, where they differ from the sums above it. `coverage`: the
-    institutions that have reported, out of those at work. `spread`: (sum, count, squares) of a mean. `lineage`: what is
-    behind the value, for "why this number?".
-    """
-
-    code: str
-    group: str
-    unit: Unit
-    direction: Direction
-    roll_up: str
-    source: str
-    numerator: Term
-    denominator: Term | None = None
-    own: tuple[Term, Term] | None = None
-    scale: int = 1
-    parts: dict[str, Term] = field(default_factory=dict)
-    coverage: Term | None = None
-    spread: tuple[int, int, int] | None = None
-    period_kinds: tuple[PeriodKind, ...] = tuple(PeriodKind)
-    privacy: Privacy | None = None
-    lineage: tuple[Window, ...] = ()
-
-    @property
-    def core(self) -> frozenset[int]:
-        """The measures behind the value itself and its coverage, without its parts."""
-        terms = [self.numerator, self.denominator, self.coverage, *(self.own or ())]
-        read = {measure for term in terms if term for measure in term.measures}
-        return frozenset(read | ({INSTITUTIONS} if self.coverage else set()))
-
-    @property
-    def measures(self) -> frozenset[int]:
-        """Every measure that the indicator reads."""
-        parts = {measure for term in self.parts.values() for measure in term.measures}
-        return self.core | parts | set(self.spread or ())
-
-
-def deviation(total: int, count: int, squares: int) -> float | None:
-    """The standard deviation of `count` values with this sum and sum of squares; None below two values."""
-    if count < 2:
-        return None
-    return sqrt(max(0, squares * count - total * total)) / count
-
-
-def _sum(*measures: int) -> Term:
-    return Term(measures)
-
 
 _F1 = Indicator(
     code="F1",
@@ -158,13 +74,13 @@ _F1 = Indicator(
     direction=Direction.UP,
     roll_up="additive by agreement; enterprises distinct",
     source="INDICATORS.md F1",
-    numerator=_sum(*FORM_ACTIVE.values()),
+    numerator=total(*FORM_ACTIVE.values()),
     parts={
-        "signed": _sum(*FORM_SIGNED.values()),
-        "ended": _sum(*FORM_ENDED.values()),
-        "enterprises": _sum(ENTERPRISES),
-        **{str(form): _sum(measure) for form, measure in FORM_ACTIVE.items()},
-        **{str(category): _sum(measure) for category, measure in CATEGORY_ACTIVE.items()},
+        "signed": total(*FORM_SIGNED.values()),
+        "ended": total(*FORM_ENDED.values()),
+        "enterprises": total(ENTERPRISES),
+        **{str(form): total(measure) for form, measure in FORM_ACTIVE.items()},
+        **{str(category): total(measure) for category, measure in CATEGORY_ACTIVE.items()},
     },
     lineage=tuple(
         [Window(measure, f"active/{form}") for form, measure in FORM_ACTIVE.items()]
@@ -180,15 +96,24 @@ _F2 = Indicator(
     direction=Direction.UP,
     roll_up="Σ ÷ Σ; seats additive",
     source="INDICATORS.md F2, Cedefop 02",
-    numerator=_sum(SCHEDULE_COMPLETE),
-    denominator=_sum(FORM_ACTIVE[Form.AF1]),
-    parts={"planned": _sum(SEATS_PLANNED), "filled": _sum(SEATS_FILLED), "completed": _sum(SEATS_COMPLETED)},
+    numerator=total(SCHEDULE_COMPLETE),
+    denominator=total(FORM_ACTIVE[Form.AF1]),
+    parts={
+        "planned": total(SEATS_PLANNED),
+        "filled": total(SEATS_FILLED),
+        "completed": total(SEATS_COMPLETED),
+        "placements": total(PLACED),
+        "placements_confirmed": total(PLACED_CONFIRMED),
+        "placements_completed": total(PLACED_COMPLETED),
+        "placements_broken_off": total(PLACED_BROKEN_OFF),
+    },
     lineage=(
         Window(FORM_ACTIVE[Form.AF1], "active"),
         Window(SCHEDULE_COMPLETE, "schedule"),
         Window(SEATS_PLANNED, "planned"),
         Window(SEATS_FILLED, "filled"),
         Window(SEATS_COMPLETED, "completed"),
+        Window(PLACED, "placements"),
     ),
 )
 _F3 = Indicator(
@@ -198,8 +123,14 @@ _F3 = Indicator(
     direction=Direction.UP,
     roll_up="distinct",
     source="INDICATORS.md F3, EQAVET 5, 6a",
-    numerator=_sum(GRADUATES_EMPLOYED),
-    parts={"confirmed": _sum(GRADUATES_CONFIRMED)},
+    numerator=total(GRADUATES_EMPLOYED),
+    parts={
+        "confirmed": total(GRADUATES_CONFIRMED),
+        "enterprises": total(EMPLOYERS),
+        **{f"isco_{group}": total(measure) for group, measure in GRADUATES_BY_GROUP.items()},
+    },
+    amounts=frozenset(["enterprises"]),
+    groups=tuple(f"isco_{group}" for group in GRADUATES_BY_GROUP),
     privacy=Privacy.PERSONS,
     lineage=(Window(GRADUATES_EMPLOYED, "reported"), Window(GRADUATES_CONFIRMED, "confirmed")),
 )
@@ -210,10 +141,10 @@ _I2 = Indicator(
     direction=Direction.UP,
     roll_up="Σ ÷ Σ",
     source="INDICATORS.md I2, EQAVET 3",
-    numerator=_sum(FIRST_CHOICE),
-    denominator=_sum(PLACES),
-    parts={"reported": _sum(ENROLMENT_REPORTS)},
-    coverage=_sum(ENROLMENT_REPORTS),
+    numerator=total(FIRST_CHOICE),
+    denominator=total(PLACES),
+    parts={"reported": total(ENROLMENT_REPORTS)},
+    coverage=total(ENROLMENT_REPORTS),
     period_kinds=(PeriodKind.ACADEMIC_YEAR,),
     lineage=(Window(FIRST_CHOICE, "first_choice"), Window(PLACES, "places")),
 )
@@ -224,12 +155,12 @@ _I5 = Indicator(
     direction=Direction.UP,
     roll_up="share of institutions with 3 forms or more; union of forms shown apart",
     source="INDICATORS.md I5, EQAVET 9",
-    numerator=_sum(THREE_FORMS),
-    denominator=_sum(INSTITUTIONS),
+    numerator=total(THREE_FORMS),
+    denominator=total(INSTITUTIONS),
     own=(Term(tuple(FORM_ALIVE.values()), present=True), Term(number=len(CATALOGUE_FORMS))),
     parts={
         "forms": Term(tuple(FORM_ALIVE.values()), present=True),
-        **{str(form): _sum(measure) for form, measure in FORM_ALIVE.items()},
+        **{str(form): total(measure) for form, measure in FORM_ALIVE.items()},
     },
     lineage=tuple(
         [Window(FORM_ACTIVE[form], f"active/{form}") for form in CATALOGUE_FORMS]
@@ -246,10 +177,10 @@ def _survey(group: RespondentGroup) -> Indicator:
         direction=Direction.UP,
         roll_up="mean of responses",
         source="INDICATORS.md S1–S5",
-        numerator=_sum(INDEX_SUM[group]),
-        denominator=_sum(INDEX_COUNT[group]),
+        numerator=total(INDEX_SUM[group]),
+        denominator=total(INDEX_COUNT[group]),
         scale=1000,
-        parts={"responses": _sum(INDEX_COUNT[group])},
+        parts={"responses": total(INDEX_COUNT[group])},
         spread=(INDEX_SUM[group], INDEX_COUNT[group], INDEX_SQUARES[group]),
         privacy=Privacy.SURVEY,
         lineage=(),  # a single answer is nobody's business
@@ -257,17 +188,36 @@ def _survey(group: RespondentGroup) -> Indicator:
 
 
 INDICATORS: Final[dict[str, Indicator]] = {
-    indicator.code: indicator for indicator in (_I2, _I5, _F1, _F2, _F3, *map(_survey, RespondentGroup))
+    indicator.code: indicator
+    for indicator in (
+        *OUTCOMES,
+        _I2,
+        INCOME_GROWTH,
+        *PLAN_AND_DOCUMENTS,
+        _I5,
+        _F1,
+        _F2,
+        _F3,
+        *PRACTICE,
+        *map(_survey, RespondentGroup),
+        STAGE,
+        *GATE_INDICATORS,
+        *CONTACTS,
+    )
 }
 """Every indicator by its code."""
 
 
-def fed_by(measure: int) -> int:
-    """The kind of aggregate whose contributions a measure sums."""
+def fed_by(measure: int) -> frozenset[int]:
+    """The kinds of aggregates whose contributions a measure, or a piece of evidence, sums."""
+    if measure in EVIDENCE_KINDS:
+        return EVIDENCE_KINDS[measure]
     name = MEASURES[measure].name
     if name.endswith(".activities"):
-        return Activity.kind
-    return _FED_BY[name.split(".")[0]]
+        return frozenset((Activity.kind, Certification.kind, *(each.kind for each in Practice.__subclasses__())))
+    if name.startswith("gate."):
+        return frozenset((GATE_KINDS[name.split(".")[1]],))
+    return frozenset((_FED_BY.get(name) or _FED_BY[name.split(".")[0]],))
 
 
 _FED_BY = {
@@ -276,8 +226,27 @@ _FED_BY = {
     "enterprises": Agreement.kind,
     "internship": Agreement.kind,
     "graduates": Employment.kind,
+    "employers": Employment.kind,
     "enrolment": Enrolment.kind,
     "variety": VARIETY,
     "institutions": Institution.kind,
     "survey": Response.kind,
+    "stage": STANDING,
+    "artefacts": STANDING,
+    "plan": WorkPlan.kind,
+    "outcome": Outcome.kind,
+    "income": Income.kind,
+    "income.matched": GROWTH,
+    "income.before": GROWTH,
+    "placements": Placement.kind,
+    "specialists": Specialist.kind,
+    "teachers": Enrolment.kind,
+    "teachers.trained": StaffInternship.kind,
+    "trainees": Training.kind,
+    "completions": Training.kind,
+    "certification": Certification.kind,
+    "visits": Visit.kind,
+    "visits.converted": CONVERSION,
+    "actions": NextAction.kind,
+    "cause": Visit.kind,
 }

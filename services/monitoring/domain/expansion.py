@@ -7,8 +7,8 @@ month, a stock leaves the old district and enters the new one in the month of th
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 
-from services.monitoring.domain.contributions import Contributions
 from services.monitoring.domain.measures import MEASURES, Kind
+from services.monitoring.domain.parts import Contributions
 from services.monitoring.domain.periods import codes_of
 
 Chain = tuple[int, ...]

@@ -126,7 +126,107 @@ for _number, _group in enumerate(RespondentGroup, start=31):
         _number, f"survey.{_group}", sum=Kind.FLOW, count=Kind.FLOW, squares=Kind.FLOW
     )
 
-OWN_SETS: Final = frozenset((GRADUATES_EMPLOYED, GRADUATES_CONFIRMED))
+# R1–R13: institutions at work whose gate is met, in progress (some evidence, never enough so far), lapsed (once met)
+GATE_MET: dict[str, int] = {}
+GATE_IN_PROGRESS: dict[str, int] = {}
+GATE_LAPSED: dict[str, int] = {}
+for _number in range(1, 14):
+    GATE_MET[f"R{_number}"], GATE_IN_PROGRESS[f"R{_number}"], GATE_LAPSED[f"R{_number}"] = _slot(
+        40 + _number, f"gate.R{_number}", met=Kind.STOCK, in_progress=Kind.STOCK, lapsed=Kind.STOCK
+    )
+
+# institutions that have reached the stage or a higher one
+STAGE_REACHED: Final = _slot(54, "stage", first=Kind.STOCK, second=Kind.STOCK, third=Kind.STOCK)
+
+# I4: required artefacts in force (R9, R10, each kind of R11, R12) and institutions with all of them;
+# measures of work plans by their due month
+ARTEFACTS, ARTEFACTS_COMPLETE = _slot(55, "artefacts", in_force=Kind.STOCK, complete=Kind.STOCK)
+MEASURES_DUE, MEASURES_ON_TIME, MEASURES_DONE = _slot(56, "plan", due=Kind.FLOW, on_time=Kind.FLOW, done=Kind.FLOW)
+
+# I1: graduates by the month in which their 6 or 12 months were up
+OUTCOME_ASKED: dict[int, int] = {}
+OUTCOME_KNOWN: dict[int, int] = {}
+OUTCOME_AVAILABLE: dict[int, int] = {}
+OUTCOME_EMPLOYED: dict[int, int] = {}
+for _number, _months in ((57, 6), (58, 12)):
+    OUTCOME_ASKED[_months], OUTCOME_KNOWN[_months], OUTCOME_AVAILABLE[_months], OUTCOME_EMPLOYED[_months] = _slot(
+        _number,
+        f"outcome.{_months}",
+        asked=Kind.SET_FLOW,
+        known=Kind.SET_FLOW,
+        available=Kind.SET_FLOW,
+        employed=Kind.SET_FLOW,
+    )
+
+# I3: extra-budgetary income in tiyin and reports of it; and, where the same month of the year before was reported
+# too, both months' income: growth compares like with like
+INCOME, INCOME_REPORTS, INCOME_MATCHED, INCOME_BEFORE = _slot(
+    59, "income", total=Kind.FLOW, reports=Kind.FLOW, matched=Kind.FLOW, before=Kind.FLOW
+)
+
+# F2: placements by the month they start in
+PLACED, PLACED_COMPLETED, PLACED_CONFIRMED, PLACED_BROKEN_OFF = _slot(
+    60, "placements", placed=Kind.FLOW, completed=Kind.FLOW, confirmed=Kind.FLOW, broken_off=Kind.FLOW
+)
+
+# F3: graduates employed by major group of ISCO-08; enterprises that employ graduates
+MAJOR_GROUPS: Final = "0123456789"
+GRADUATES_BY_GROUP: dict[str, int] = {}
+for _first, _groups in ((61, "0123"), (62, "4567"), (63, "89")):
+    _names = {f"isco_{_group}": Kind.SET_FLOW for _group in _groups}
+    GRADUATES_BY_GROUP.update(zip(_groups, _slot(_first, "graduates", **_names), strict=True))
+(EMPLOYERS,) = _slot(64, "employers", active=Kind.SET_FLOW)
+
+# F4: specialists by month taught, and their hours; F5: teachers who completed an internship, teachers there are
+SPECIALISTS, SPECIALIST_HOURS = _slot(65, "specialists", taught=Kind.SET_FLOW, hours=Kind.FLOW)
+TEACHERS_TRAINED, TEACHERS, TEACHER_REPORTS = _slot(
+    66, "teachers", trained=Kind.SET_FLOW, employed=Kind.FLOW, reports=Kind.FLOW
+)
+
+# F6: unemployed people who completed a course – all, and by kind – and completions
+TRAINEES: dict[str, int] = {}
+(TRAINEES_ALL, *_trainees) = _slot(
+    67,
+    "trainees",
+    completed=Kind.SET_FLOW,
+    training=Kind.SET_FLOW,
+    retraining=Kind.SET_FLOW,
+    further_training=Kind.SET_FLOW,
+)
+TRAINEES.update(zip(("training", "retraining", "further_training"), _trainees, strict=True))
+(COMPLETIONS,) = _slot(68, "completions", all=Kind.FLOW)
+
+# F7: sessions of the final state certification, those with an enterprise's examiner, enterprises that sent one
+SESSIONS, SESSIONS_WITH_ENTERPRISE, EXAMINING_ENTERPRISES = _slot(
+    69, "certification", sessions=Kind.FLOW, with_enterprise=Kind.FLOW, enterprises=Kind.SET_FLOW
+)
+
+# visits by the month they were planned for or held in; held ones that an agreement with the partner followed
+VISITS_PLANNED, VISITS_HELD, VISITS_PUNCTUAL, VISITS_CONVERTED = _slot(
+    70, "visits", planned=Kind.FLOW, held=Kind.FLOW, punctual=Kind.FLOW, converted=Kind.FLOW
+)
+ACTIONS_DUE, ACTIONS_ON_TIME, ACTIONS_DONE = _slot(71, "actions", due=Kind.FLOW, on_time=Kind.FLOW, done=Kind.FLOW)
+
+# causes of problems met at visits
+CAUSES: dict[str, int] = {}
+for _first, _names4 in ((72, ("A1", "A2", "A3", "A4")), (73, ("B1", "B2", "B3", "other"))):
+    CAUSES.update(zip(_names4, _slot(_first, "cause", **dict.fromkeys(_names4, Kind.FLOW)), strict=True))
+
+OWN_SETS: Final = frozenset(
+    (
+        GRADUATES_EMPLOYED,
+        GRADUATES_CONFIRMED,
+        *OUTCOME_ASKED.values(),
+        *OUTCOME_KNOWN.values(),
+        *OUTCOME_AVAILABLE.values(),
+        *OUTCOME_EMPLOYED.values(),
+        *GRADUATES_BY_GROUP.values(),
+        SPECIALISTS,
+        TEACHERS_TRAINED,
+        TRAINEES_ALL,
+        *TRAINEES.values(),
+    )
+)
 """Sets whose members belong to one institution, so that no two institutions ever refer to the same member."""
 
 STEPPED_SLOTS: Final = frozenset(measure.slot for measure in MEASURES.values() if measure.stepped)

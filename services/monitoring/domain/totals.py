@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from services.monitoring.domain.contributions import Contributions
 from services.monitoring.domain.expansion import Cells, expand
 from services.monitoring.domain.measures import COLUMNS, MEASURES
+from services.monitoring.domain.parts import Contributions
 from services.monitoring.domain.periods import QUARTERS, SEPTEMBER, YEARS
 from services.monitoring.domain.territory import Image, Integers
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.monitoring.domain.definitions import Amounts, Indicator, Privacy, deviation
+from services.monitoring.domain.formulas import Amounts, Indicator, Privacy, deviation
 from services.monitoring.domain.measures import INSTITUTIONS
 
 
@@ -25,16 +25,20 @@ def value_of(
     """The indicator's value from its measures' amounts; without its `parts` if they aren't wanted.
 
     `institution`: at the institution itself. `withheld`: responses are there, but fewer than k are new (surveys).
-    Counts of persons between 0 and k are withheld, and so is a part that, or whose rest, is such a count.
+    Counts of persons between 0 and k are withheld, a ratio of such counts with them, and so is a part that, or whose
+    rest, is such a count.
     """
     numerator = (indicator.own[0] if institution and indicator.own else indicator.numerator)(amounts)
     bottom = indicator.own[1] if institution and indicator.own else indicator.denominator
     denominator = bottom(amounts) if bottom else None
     coverage = None
     if indicator.coverage:
-        at_work = amounts(INSTITUTIONS)
-        coverage = min(1.0, indicator.coverage(amounts) / at_work) if at_work > 0 else None
-    if withheld or (indicator.privacy is Privacy.PERSONS and 0 < numerator < k):
+        whole = indicator.coverage_of(amounts) if indicator.coverage_of else amounts(INSTITUTIONS)
+        coverage = min(1.0, indicator.coverage(amounts) / whole) if whole > 0 else None
+    few = indicator.privacy is Privacy.PERSONS and _few(numerator, denominator, k)
+    if few and indicator.coverage_of:
+        coverage = None  # it is a share of the same few persons
+    if withheld or few:
         return Value(None, None, None, coverage, True, dict.fromkeys(indicator.parts) if parts else {})
     shown = _parts(indicator, amounts, numerator, k) if parts else {}
     if denominator is None:
@@ -45,14 +49,34 @@ def value_of(
     return Value(numerator / denominator / indicator.scale, numerator, denominator, coverage, False, shown)
 
 
+def _few(numerator: int, denominator: int | None, k: int) -> bool:
+    """Whether the numbers are of fewer than k persons, or tell of so few by their difference."""
+    if denominator is None:
+        return 0 < numerator < k
+    return any(0 < count < k for count in (numerator, denominator, denominator - numerator))
+
+
 def _parts(indicator: Indicator, amounts: Amounts, numerator: int, k: int) -> dict[str, float | None]:
     parts: dict[str, float | None] = {name: term(amounts) for name, term in indicator.parts.items()}
     if indicator.privacy is Privacy.PERSONS:
-        parts = {
-            name: None if part is not None and (0 < part < k or 0 < numerator - part < k) else part
-            for name, part in parts.items()
-        }
+        _withhold(indicator, parts, numerator, k)
     if indicator.spread:
         spread = deviation(*map(amounts, indicator.spread))
         parts["spread"] = None if spread is None else spread / indicator.scale
     return parts
+
+
+def _withhold(indicator: Indicator, parts: dict[str, float | None], numerator: int, k: int) -> None:
+    """Hide parts that are few persons, or whose rest is; of groups that make up the whole, so many that no hidden one
+    follows from those shown."""
+    for name, part in parts.items():
+        few = part is not None and (0 < part < k or 0 < abs(numerator - part) < k)
+        if few and name not in indicator.amounts and name not in indicator.groups:
+            parts[name] = None
+    groups = sorted((part, name) for name in indicator.groups if (part := parts[name]))
+    hidden = [name for part, name in groups if part < k]
+    for _, name in groups[len(hidden) :]:
+        if not hidden or sum(each for each, other in groups if other in hidden) >= k:
+            break
+        hidden.append(name)
+    parts.update(dict.fromkeys(hidden))

@@ -6,7 +6,6 @@ held in the twelve months up to it. That it lapses when no activity follows need
 
 from collections.abc import Mapping
 
-from services.monitoring.domain.contributions import Contributions, summed
 from services.monitoring.domain.measures import (
     CATALOGUE_FORMS,
     FORM_ACTIVE,
@@ -14,6 +13,7 @@ from services.monitoring.domain.measures import (
     FORM_ALIVE,
     THREE_FORMS,
 )
+from services.monitoring.domain.parts import Contributions, summed
 
 WINDOW = 12
 """Months in which at least one activity must lie, the present one included."""

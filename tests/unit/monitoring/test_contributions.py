@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.monitoring.domain import measures as m
-from services.monitoring.domain.contributions import contributions, difference
+from services.monitoring.domain.contributions import contributions
 from services.monitoring.domain.expansion import Membership, expand, presence
+from services.monitoring.domain.gates import FIRST_EVIDENCE
 from services.monitoring.domain.measures import COLUMNS, MEASURES, Kind
+from services.monitoring.domain.parts import Contributions, difference
 from services.monitoring.domain.periods import month_of
 from services.monitoring.domain.readings import ActivePeriod, Agreement, Employment, Enrolment, Party
 from services.monitoring.domain.territory import Image, Level, Place
@@ -38,8 +40,13 @@ def an_agreement(**changes: Any) -> Agreement:
     return Agreement(**(given | changes))
 
 
+def measured(found: Contributions) -> Contributions:
+    """Without evidence."""
+    return {key: amount for key, amount in found.items() if key[0] < FIRST_EVIDENCE}
+
+
 def test_an_agreement_counts_from_its_first_month_until_the_month_that_it_does_not_outlast() -> None:
-    assert contributions(an_agreement()) == {
+    assert measured(contributions(an_agreement())) == {
         (m.FORM_SIGNED[Form.AF1], SEPTEMBER, None): 1,
         (m.CATEGORY_SIGNED["enterprise"], SEPTEMBER, None): 1,
         (m.FORM_ACTIVE[Form.AF1], OCTOBER, None): 1,
@@ -65,7 +72,7 @@ def test_two_enterprises_are_two_members_and_one_agreement_of_their_category() -
 
 def test_a_report_with_one_figure_missing_is_no_report() -> None:
     def report(places: int | None, first_choice: int | None) -> dict[Any, int]:
-        return contributions(Enrolment("x", 1, "school", "2025-26", places, first_choice))
+        return measured(contributions(Enrolment("x", 1, "school", "2025-26", places, first_choice)))
 
     assert report(100, None) == report(None, 100) == {}
     assert report(100, 0) == {(m.PLACES, SEPTEMBER, None): 100, (m.ENROLMENT_REPORTS, SEPTEMBER, None): 1}
@@ -73,8 +80,10 @@ def test_a_report_with_one_figure_missing_is_no_report() -> None:
 
 def test_confirmed_graduates_count_in_both_sets_and_cancelled_ones_in_none() -> None:
     def employed(status: EmploymentStatus, confirmed: date | None = None) -> set[int]:
-        state = Employment("x", 1, "school", "7", status, date(2025, 9, 3), confirmed)
-        return {measure for measure, _, _ in contributions(state)}
+        state = Employment("x", 1, "school", "7", "factory", "7212", status, date(2025, 9, 3), confirmed)
+        found = {measure for measure, _, _ in contributions(state)}
+        assert not found or {m.EMPLOYERS, m.GRADUATES_BY_GROUP["7"]} <= found
+        return found - {m.EMPLOYERS, m.GRADUATES_BY_GROUP["7"]}
 
     both = {m.GRADUATES_EMPLOYED, m.GRADUATES_CONFIRMED}
     assert employed(EmploymentStatus.REPORTED) == {m.GRADUATES_EMPLOYED}

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from services.monitoring.domain import measures as m
-from services.monitoring.domain.definitions import INDICATORS, Privacy, fed_by
+from services.monitoring.domain.definitions import INDICATORS, fed_by
+from services.monitoring.domain.formulas import Privacy
+from services.monitoring.domain.gates import EVIDENCE
 from services.monitoring.domain.measures import MEASURES
 from services.monitoring.domain.readings import KIND_NAMES
 from services.monitoring.domain.values import Value, value_of
@@ -80,12 +82,57 @@ def test_every_indicator_is_wholly_declared(indicator: Any) -> None:
     assert indicator.period_kinds
     assert indicator.measures <= MEASURES.keys()
     for window in indicator.lineage:
-        assert fed_by(window.measure) in KIND_NAMES
+        assert fed_by(window.measure) <= KIND_NAMES.keys()
     if indicator.privacy is Privacy.SURVEY:
         assert not indicator.lineage
     else:
-        assert {window.measure for window in indicator.lineage} & (indicator.measures | set(m.FORM_ACTIVITIES.values()))
+        windows = {window.measure for window in indicator.lineage}
+        assert windows & (indicator.measures | set(m.FORM_ACTIVITIES.values()) | set(EVIDENCE.values()))
 
 
 def test_every_measure_is_fed_by_some_aggregate() -> None:
-    assert {fed_by(code) for code in MEASURES} <= KIND_NAMES.keys()
+    assert frozenset().union(*map(fed_by, MEASURES)) <= KIND_NAMES.keys()
+
+
+@pytest.mark.parametrize(
+    ("groups", "shown"),
+    [
+        ({"2": 12, "5": 13, "7": 20}, {"2": 12, "5": 13, "7": 20}),
+        ({"2": 5, "5": 13, "7": 20}, {"2": None, "5": None, "7": 20}),  # 38 - 13 - 20 would tell the 5
+        ({"2": 5, "5": 6, "7": 20}, {"2": None, "5": None, "7": 20}),
+        ({"7": 20}, {"7": 20}),
+    ],
+)
+def test_a_hidden_group_of_persons_can_not_be_told_from_the_others(
+    groups: dict[str, int], shown: dict[str, int | None]
+) -> None:
+    amounts = {m.GRADUATES_BY_GROUP[group]: count for group, count in groups.items()}
+    found = value("F3", {m.GRADUATES_EMPLOYED: sum(groups.values()), **amounts})
+    assert {group: found.parts[f"isco_{group}"] for group in groups} == shown
+
+
+@pytest.mark.parametrize(
+    ("employed", "available", "shown"),
+    [(20, 40, True), (9, 40, False), (35, 40, False), (5, 8, False), (0, 40, True), (40, 40, True), (0, 5, False)],
+)
+def test_ratios_of_few_persons_are_withheld(employed: int, available: int, shown: bool) -> None:
+    amounts = {m.OUTCOME_EMPLOYED[6]: employed, m.OUTCOME_AVAILABLE[6]: available}
+    found = value("I1", amounts | {m.OUTCOME_KNOWN[6]: 60, m.OUTCOME_ASKED[6]: 80})
+    assert found.suppressed is not shown
+    assert (found.value, found.coverage) == ((employed / available, 0.75) if shown else (None, None))
+
+
+def test_growth_needs_an_income_to_grow_from() -> None:
+    grown = value("I3", {m.INCOME_MATCHED: 150, m.INCOME_BEFORE: 100, m.INCOME: 400})
+    assert (grown.value, grown.parts["change"], grown.parts["total"]) == (0.5, 50, 400)
+    from_nothing = value("I3", {m.INCOME_MATCHED: 150})
+    assert (from_nothing.value, from_nothing.numerator, from_nothing.parts["change"]) == (None, 150, 150)
+
+
+def test_the_stage_is_a_number_at_the_institution_and_a_distribution_above() -> None:
+    first, second, third = m.STAGE_REACHED
+    own = value("STAGE", {first: 1, second: 1}, institution=True)
+    assert (own.numerator, own.denominator) == (2, 3)
+    above = value("STAGE", {first: 6, second: 3, third: 1, m.INSTITUTIONS: 10})
+    assert [above.parts[f"stage_{number}"] for number in range(4)] == [4, 3, 2, 1]
+    assert (above.numerator, above.denominator) == (10, 30)

@@ -3,11 +3,13 @@
 import ast
 from pathlib import Path
 from random import Random
+from types import ModuleType
 
 import pytest
 
 from deploy.cli.verify import Snapshot, Verdict, _compare, _count
-from services.monitoring import LISTENS_TO, recompute
+from services.monitoring import LISTENS_TO, recompute, recompute_standing
+from services.monitoring.domain import gates, measures
 from services.monitoring.domain.readings import decode
 from services.monitoring.engine import apply
 from tests.support.monitoring import Story, a_story
@@ -82,11 +84,18 @@ def test_lost_and_doubled_events_are_counted(
     assert len(verdict.named) == (lost > 0) + (doubled > 0)
 
 
-def test_the_recomputation_shares_only_names_and_periods_with_the_live_path() -> None:
-    tree = ast.parse(Path(recompute.__file__).read_text())
-    own = {
+def imported(module: ModuleType) -> set[str]:
+    tree = ast.parse(Path(module.__file__ or "").read_text())
+    return {
         node.module
         for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("services.")
     }
-    assert own == {"services.monitoring.domain.measures", "services.monitoring.domain.periods"}
+
+
+def test_the_recomputation_shares_only_declarations_and_periods_with_the_live_path() -> None:
+    declarations = {f"services.monitoring.domain.{name}" for name in ("gates", "measures", "periods")}
+    assert imported(recompute) == declarations | {"services.monitoring.recompute_standing"}
+    assert imported(recompute_standing) <= declarations
+    # And the declarations themselves compute nothing: they know no other module of the service.
+    assert imported(gates) == imported(measures) == set()

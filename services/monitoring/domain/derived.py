@@ -1,0 +1,101 @@
+"""The derived aggregates: functions of what an institution's other aggregates contribute, in the order they build up.
+
+What a derived aggregate contributes is compared and applied as everything else is, and may feed those after it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from services.monitoring.domain import variety
+from services.monitoring.domain.gates import CONVERSION_MONTHS, EVIDENCE, GATES, WORK_MONTHS
+from services.monitoring.domain.measures import INCOME_BEFORE, INCOME_MATCHED, VISITS_CONVERTED
+from services.monitoring.domain.parts import (
+    Contributions,
+    Part,
+    first_day,
+    holds,
+    month_of_ordinal,
+    months_after,
+    summed,
+)
+from services.monitoring.domain.readings import CONVERSION, GATE_KINDS, GROWTH, STANDING, VARIETY, WORK
+from services.monitoring.domain.standing import STANDING_INPUTS, Own, gate_inputs, gate_rule, standing
+from shared.contracts.vocabulary import PartnerCategory
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """One kind of derived aggregate: what it is a function of, and which.
+
+    `joint`: there is one for every key that its inputs name as their member; else one per institution.
+    """
+
+    kind: int
+    inputs: frozenset[int]
+    rule: Callable[[Own], Contributions]
+    joint: bool = False
+
+
+_WORK_DONE = EVIDENCE["work_done"]
+_WORKS_FOR = {EVIDENCE[f"works_for.{category}"]: category for category in PartnerCategory}
+_VISITED, _SIGNED_WITH = EVIDENCE["visited"], EVIDENCE["signed_with"]
+_INCOME, _INCOME_REPORTED = EVIDENCE["income"], EVIDENCE["income_reported"]
+
+
+def work(own: Own) -> Contributions:
+    """R13: a month with work under an agreement keeps the categories of its partners active for some months."""
+    categories = [_WORKS_FOR[code] for (code, _), amount in own.items() if code in _WORKS_FOR and amount > 0]
+    parts: list[Part] = []
+    for (code, month), amount in own.items():
+        if code == _WORK_DONE and amount > 0:
+            for category in categories:
+                parts += holds(f"worked.{category}", first_day(month), first_day(month + WORK_MONTHS))
+    return summed(parts)
+
+
+def conversion(own: Own) -> Contributions:
+    """Visits to a partner with which an agreement was signed on the day of the visit or in the months after it."""
+    signed = [day for (code, day), amount in own.items() if code == _SIGNED_WITH and amount > 0]
+    parts: list[Part] = []
+    for (code, day), amount in own.items():
+        if code == _VISITED:
+            last = months_after(date.fromordinal(day), CONVERSION_MONTHS)
+            if any(day <= each <= last for each in signed):
+                parts.append((VISITS_CONVERTED, month_of_ordinal(day), None, amount))
+    return summed(parts)
+
+
+def growth(own: Own) -> Contributions:
+    """I3: where a month and the same month of the year before were both reported, the income of both."""
+    reported = {month for (code, month), amount in own.items() if code == _INCOME_REPORTED and amount > 0}
+    parts: list[Part] = []
+    for month in reported:
+        if month - 12 in reported:
+            parts.append((INCOME_MATCHED, month, None, own.get((_INCOME, month), 0)))
+            parts.append((INCOME_BEFORE, month, None, own.get((_INCOME, month - 12), 0)))
+    return summed(parts)
+
+
+DERIVATIONS: Final = (
+    Derivation(WORK, frozenset([_WORK_DONE, *_WORKS_FOR]), work, joint=True),
+    Derivation(CONVERSION, frozenset([_VISITED, _SIGNED_WITH]), conversion, joint=True),
+    Derivation(GROWTH, frozenset([_INCOME, _INCOME_REPORTED]), growth),
+    Derivation(VARIETY, variety.INPUTS, variety.variety),
+    *(Derivation(GATE_KINDS[gate.code], gate_inputs(gate), gate_rule(gate)) for gate in GATES.values()),
+    Derivation(STANDING, STANDING_INPUTS, standing),
+)
+"""Every kind, each after those it is fed by."""
+
+
+def _feeds() -> dict[int, tuple[int, ...]]:
+    found: dict[int, tuple[int, ...]] = {}
+    for number, derivation in enumerate(DERIVATIONS):
+        for code in derivation.inputs:
+            found[code] = (*found.get(code, ()), number)
+    return found
+
+
+FEEDS: Final = _feeds()
+"""Which derivations (by number) a measure or a piece of evidence goes into."""
