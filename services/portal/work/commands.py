@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeGuard
 
-from services.portal.work import forms, registers
+from services.portal.work import forms, registers, templates
 from services.portal.work.api import Answer
 from services.portal.work.controls import Control, Drawing, every_control, inside_of, mark_errors
 from services.portal.work.declaration import Declared
@@ -89,6 +89,13 @@ async def fresh(worker: Worker, name: str, step_name: str, id_: str, query: Mapp
     """The form as it is first shown: what is known is filled in, what stands in the address too."""
     register, description, step = step_of(worker, name, step_name)
     entry = await registers.entry_of(worker, register, id_) if id_ else None
+    query = {register.called.get(name, name): value for name, value in query.items()}
+    names: dict[str, str] = {}
+    if register.templates and not id_:
+        labels, names = (
+            await templates.parties_of(worker, query["agreement_id"]) if query.get("agreement_id") else ({}, {})
+        )
+        step = await templates.filled_in(worker, register, step, query.get("kind", ""), labels)
     own = register.belongs(worker.role, worker.org)
     given: dict[str, Any] = {}
     if entry is not None:
@@ -99,10 +106,13 @@ async def fresh(worker: Worker, name: str, step_name: str, id_: str, query: Mapp
     else:
         given = dict(register.start)
         given |= {each.name: query[each.name] for each in step.body or () if query.get(each.name)}
-        given = _own_party(worker, given)
+        given = _own_party(worker, given) | ({templates.PARTY_NAMES: names} if names else {})
     given = {key: value for key, value in given.items() if value is not None}
-    names = {each.name for each in step.body or ()}
-    known = {key: value for key, value in own.items() if key in names} if entry is None else {}
+    asked = {each.name for each in step.body or ()}
+    known = {key: value for key, value in own.items() if key in asked} if entry is None else {}
+    if register.templates and entry is None:
+        known |= {"kind": query.get("kind", "")}
+        given |= {"language": str(worker.words.lang)}
     form = Form(
         register=register,
         description=description,
@@ -131,6 +141,13 @@ async def sent(worker: Worker, name: str, step_name: str, id_: str, data: forms.
         if found is None or step_ is None:
             raise NotFound
         register, description, step = found, described, step_
+    if register.templates and not id_ and ask:
+        parties, _ = (
+            await templates.parties_of(worker, _one(data, "agreement_id")) if _one(data, "agreement_id") else ({}, {})
+        )
+        step = await templates.filled_in(
+            worker, register, step, _one(data, "kind"), templates.named_in(data, parties) or parties
+        )
     seen = _one(data, "_seen")[:SEEN_LIMIT]
     body = step.body or ()
     return Form(

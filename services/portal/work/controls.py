@@ -77,7 +77,7 @@ class Drawing:
         control = Control(
             path=path,
             kind=each.kind,
-            label=self.words.label(self.register, each.name),
+            label=each.label or self.words.label(self.register, each.name),
             help=self.words.help(self.register, each.name, each.help),
             required=each.required,
             value=value,
@@ -121,7 +121,7 @@ class Drawing:
         elif control.value:
             control.find, control.value = control.value, ""
         if path in self.found:
-            control.searched, control.found = True, list(self.found[path])
+            control.searched, control.found = bool(control.find), list(self.found[path])
 
 
 def paths(controls: Sequence[Control]) -> Iterator[str]:

@@ -53,6 +53,8 @@ class Declared(_Declared):
     start: Mapping[str, Any] = Field(default_factory=dict)
     own: Mapping[Role, Mapping[str, str]] = Field(default_factory=dict)
     steps: Mapping[str, StepRule] = Field(default_factory=dict)
+    templates: str = ""
+    called: Mapping[str, str] = Field(default_factory=dict)
     files: tuple[str, ...] = ()
     list_files: tuple[str, ...] = ()
     reveals: tuple[str, ...] = ()

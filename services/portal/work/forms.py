@@ -53,6 +53,8 @@ def _read_one(field: Field, form: Sent, path: str) -> Any:
         case kind if kind in PLAIN_LISTS:
             typed = [str(value).strip() for value in form.getlist(path)]
             return [_code_of(field, value) for value in typed if value]
+        case Kind.MAP:
+            return _last(form, path)
         case Kind.REFERENCE | Kind.PARTY:
             return {"id": _last(form, path).strip(), "find": _last(form, path + FIND).strip()}
     return _code_of(field, _last(form, path).strip())
@@ -101,7 +103,9 @@ def to_json(fields: Sequence[Field], raw: Raw) -> dict[str, Any]:
     for each in fields:
         value = raw.get(each.name)
         if each.kind is Kind.ROWS:
-            rows = [to_json(each.fields, row) for row in value or ()]
+            rows: list[Any] = [to_json(each.fields, row) for row in value or ()]
+            if each.flat:
+                rows = [[row.get(column.name, "") for column in each.fields] for row in rows]
             if rows or each.required:
                 command[each.name] = rows
         elif each.kind is Kind.GROUP:
@@ -129,6 +133,9 @@ def _typed(field: Field, text: str) -> Any:
             return _number(text, 1, decimal=field.decimal)
         case Kind.MOMENT:
             return _aware(text)
+        case Kind.MAP:
+            pairs = (line.partition(":") for line in text.splitlines() if line.strip())
+            return {name.strip(): value.strip() for name, _, value in pairs}
         case Kind.CHOICE if field.whole:
             return _number(text, 1, decimal=False)
     return text
@@ -178,6 +185,8 @@ def _shown(field: Field, value: Any) -> Any:
     if field.kind is Kind.MONEY and isinstance(value, int):
         soum = Decimal(value) / 100
         return str(soum.to_integral_value() if soum == soum.to_integral_value() else soum)
+    if field.kind is Kind.MAP and isinstance(value, Mapping):
+        return "\n".join(f"{name}: {each}" for name, each in value.items())
     if field.kind is Kind.MOMENT:
         return _local(str(value))
     return str(value)

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from services.portal.proxy import Upstreams
 from services.portal.rendering import Pages
 from services.portal.sign_in import SessionEnded, SignIn
-from services.portal.work import commands, desk, registers
+from services.portal.work import commands, desk, registers, templates
 from services.portal.work.commands import Done, Form
 from services.portal.work.controls import every_control
 from services.portal.work.declaration import declaration
@@ -73,6 +73,17 @@ def work_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, catalogue: 
     @router.get("/work/{name}/new")
     async def new(request: Request, name: str) -> Response:
         worker = await worker_of(request)
+        declared, _, _ = commands.step_of(worker, name, "")
+        if declared.templates and not request.query_params.get("kind"):
+            return pages.page(
+                request,
+                "work/templates.html",
+                register=name,
+                register_name=worker.words.register(name),
+                label=worker.words.new(name),
+                templates=await templates.choices(worker, declared),
+                query=urlencode(dict(request.query_params)),
+            )
         return form_page(request, worker, await commands.fresh(worker, name, "", "", dict(request.query_params)))
 
     @router.post("/work/{name}/new")

@@ -38,6 +38,7 @@ class Kind(StrEnum):
     LINES = "lines"
     GROUP = "group"
     ROWS = "rows"
+    MAP = "map"
 
 
 PLAIN_LISTS = frozenset({Kind.CHOICES, Kind.CODES, Kind.LINES, Kind.INSIDES})
@@ -46,7 +47,10 @@ PLAIN_LISTS = frozenset({Kind.CHOICES, Kind.CODES, Kind.LINES, Kind.INSIDES})
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: `source` says which register, code list or key its values come from, `enum` whose words they have."""
+    """One field: `source` says which register, code list or key its values come from, `enum` whose words they have.
+
+    `flat` rows are sent as lists in the order of their fields; `label` is what a template calls it.
+    """
 
     name: str
     kind: Kind
@@ -64,6 +68,8 @@ class Field:
     default: Any = None
     help: str = ""
     nullable: bool = False
+    label: str = ""
+    flat: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +186,8 @@ class Reader:
                 return self._list(name, resolved, common, depth)
             case "object" if "properties" in resolved and depth < DEPTH:
                 return Field(kind=Kind.GROUP, fields=self.fields(resolved, depth + 1), enum=component, **common)
+            case "object":
+                return Field(kind=Kind.MAP, **(common | {"default": None}))
             case "boolean":
                 return Field(kind=Kind.FLAG, **common)
             case "integer" | "number" as number:

@@ -149,6 +149,8 @@ class Shower:
         match field.kind:
             case Kind.ROWS:
                 return self._table(register, field, value)
+            case Kind.MAP if isinstance(value, Mapping):
+                return Value(pairs=tuple((str(name), _anything(each)) for name, each in value.items()))
             case Kind.GROUP:
                 return Value(pairs=tuple(self.entry(register, field.fields, value)))
             case Kind.CHOICES:
@@ -202,6 +204,13 @@ class Shower:
             return Value(id_)
         href = f"/work/{register}/{id_}" if register in self._readable and self._found.get((register, id_)) else ""
         return Value(self.name_of(register, id_), href=href)
+
+
+def _anything(value: Any) -> Value:
+    """What no description explains, as plain as it can be shown."""
+    if isinstance(value, (list, tuple)):
+        return Value(items=tuple(_anything(each) for each in value))
+    return Value("" if value is None else str(value))
 
 
 def _is_key(field: Field) -> bool:
