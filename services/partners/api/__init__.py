@@ -1,9 +1,9 @@
 """HTTP routes of partners, a module a room; what may be done by whom stands in the rooms' PERMISSIONS."""
 
-from services.partners.api import api_keys, imports, preparation, registers, visits, webhooks
+from services.partners.api import api_keys, imports, matching, preparation, registers, visits, webhooks
 from shared.scope import Role
 
-ROOMS = (registers, api_keys, imports, preparation, visits, webhooks)
+ROOMS = (registers, api_keys, imports, matching, preparation, visits, webhooks)
 PERMISSIONS: dict[str, frozenset[Role]] = {}
 for _room in ROOMS:
     if _twice := PERMISSIONS.keys() & _room.PERMISSIONS.keys():
