@@ -132,8 +132,8 @@ def test_what_the_caller_does_not_see_is_only_told_as_busy_from_when_to_when() -
         calendars.check_free(NOW, NOW + hour, [Engagement(Busy.PARTNER, NOW, NOW + hour, hidden=True)])
     assert refusal.value.params == {
         "who": "partner",
-        "since": NOW.isoformat(),
-        "until": (NOW + hour).isoformat(),
+        "since": "2026-09-01T11:00:00+05:00",
+        "until": "2026-09-01T12:00:00+05:00",
         "begins": "01.09.2026 11:00",
         "ends": "01.09.2026 12:00",
     }

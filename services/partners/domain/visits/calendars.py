@@ -28,6 +28,7 @@ from shared.scope import SOATO_LENGTHS
 LONGEST_MEETING = timedelta(hours=12)
 LONGEST_EVENT = timedelta(days=120)
 Moment = Annotated[AwareDatetime, Field(description="a moment with its offset, e.g. 2026-09-14T10:00:00+05:00")]
+WRITTEN = "%d.%m.%Y %H:%M"
 WRONG_TIME = frozenset(
     {
         KnownEventKind.HOLIDAY,
@@ -91,20 +92,17 @@ def check_free(starts: datetime, ends: datetime, engagements: Iterable[Engagemen
     if not meeting:
         return
     first = min(meeting, key=lambda each: (each.starts_at, each.who))
+    begins, ends = first.starts_at.astimezone(TASHKENT), first.ends_at.astimezone(TASHKENT)
     when = {
-        "since": first.starts_at.isoformat(),
-        "until": first.ends_at.isoformat(),
-        "begins": _local(first.starts_at),
-        "ends": _local(first.ends_at),
+        "since": begins.isoformat(),
+        "until": ends.isoformat(),
+        "begins": begins.strftime(WRITTEN),
+        "ends": ends.strftime(WRITTEN),
     }
     if first.hidden:
         raise BusyThen(who=first.who.value, **when)
     what = first.kind.value if first.kind else "visit"
     raise Clash(who=first.who.value, cause=first.cause.value, what=what, ref=first.ref or "–", **when)
-
-
-def _local(moment: datetime) -> str:
-    return moment.astimezone(TASHKENT).strftime("%d.%m.%Y %H:%M")
 
 
 def territories(path: str) -> set[str]:
