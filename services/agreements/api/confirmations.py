@@ -1,123 +1,97 @@
-"""Routes of confirmation links, and of the versions an agreement has gone through."""
+"""Routes of links by which parties without an account sign: made by the institution, used without a sign-in."""
 
-from typing import Annotated, Any
+from collections.abc import Awaitable, Callable
+from typing import Annotated
 
-from fastapi import APIRouter, Header, Path, Request, Response
-from pydantic import BaseModel
+from fastapi import APIRouter, HTTPException, Path, Request, Response
 
-from services.agreements.commands import agreements as agreement_commands
-from services.agreements.commands import confirmations as commands
-from services.agreements.queries import agreements as queries
+from services.agreements.commands import links as commands
+from services.agreements.domain import links as domain
 from services.agreements.tables.agreements import AgreementRow
-from shared.contracts.agreements import AgreementState
 from shared.errors import NotFound
 from shared.persistence.pages import one_state
-from shared.persistence.unit_of_work import Database
-from shared.scope import EDUCATION, SYSTEM, Role
-from shared.web.edge import Edge, Revealed, json_response
+from shared.persistence.unit_of_work import Database, UnitOfWork
+from shared.scope import SYSTEM, Principal, Role
+from shared.web.edge import Edge, RequestEdge, Revealed, json_response, page_response
+from shared.web.guesses import WrongGuesses
 
-PERMISSIONS: dict[str, frozenset[Role]] = {
-    "link.make": EDUCATION,
-    "version.read": EDUCATION | {Role.ENTERPRISE, Role.SERVICE},
-}
-Token = Annotated[str, Path(pattern=r"^[A-Za-z0-9_-]{32}$")]
-Key = Annotated[str, Header(alias="Idempotency-Key", max_length=200)]
+PERMISSIONS: dict[str, frozenset[Role]] = {"link.keep": frozenset({Role.INSTITUTION})}
+BY_LINK = {"link.use": frozenset({Role.SERVICE})}
+"""Whoever holds a token acts for its party alone; nobody signed in has this permission."""
+WRONG_TOKENS = WrongGuesses()
+UNSTORED = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+Token = Annotated[str, Path(max_length=100, description="the secret part of the link")]
 
 router = APIRouter(prefix="/v1")
 
 
-class ShownLink(BaseModel):
-    """A new link; its token is in this answer and nowhere else."""
+@router.post(
+    "/agreements/{id_}/confirmation-links",
+    tags=["agreements"],
+    status_code=201,
+    response_model=domain.IssuedLink,
+    response_model_exclude_none=True,
+)
+async def issue_link(edge: Edge, id_: str, body: domain.IssueLink) -> Response:
+    """Make a link by which a party without an account signs; its token is shown this once."""
 
-    party_id: str
-    expires_at: str
-    token: str
+    async def use_case(uow: UnitOfWork) -> Revealed:
+        link, token = await commands.issue_link(uow, id_, body)
+        return Revealed(link, {"token": token, "path": f"/c/{token}"})
 
-
-class Links(BaseModel):
-    """An agreement's links, without their tokens."""
-
-    items: list[dict[str, Any]]
-
-
-class Confirmation(BaseModel):
-    """What a link signs: form, category of the party, validity – nothing that names a person."""
-
-    form: str
-    category: str
-    opportunities: list[str]
-    parties: list[str]
-    valid_from: str
-    valid_until: str
-    expires_at: str
-    signed_on: str | None
-    status: str
+    return await edge.command("link.keep", use_case, status=201)
 
 
-class Version(BaseModel):
-    """An agreement as it stood with one amendment in force."""
-
-    amendment: int
-    since: str
-    state: AgreementState
-
-
-class Versions(BaseModel):
-    """Versions in the order in which they took effect."""
-
-    items: list[Version]
-
-
-@router.post("/agreements/{id_}/links", tags=["agreements"], status_code=201, response_model=ShownLink)
-async def make_link(edge: Edge, id_: str, body: commands.MakeLink) -> Response:
-    """Make a single-use link by which a party without an account confirms; its token is shown this once."""
-
-    async def use_case(uow: Any) -> Revealed:
-        link = await commands.make_link(uow, id_, body)
-        return Revealed({"party_id": link.party_id, "expires_at": link.expires_at.isoformat()}, {"token": link.token})
-
-    return await edge.command("link.make", use_case, status=201)
-
-
-@router.post("/agreements/{id_}/links/revoke", tags=["agreements"])
-async def revoke_link(edge: Edge, id_: str, body: commands.RevokeLink) -> Response:
-    """A party's link is no longer to be used."""
-    return await edge.command("link.make", lambda uow: commands.revoke_link(uow, id_, body))
-
-
-@router.get("/agreements/{id_}/links", tags=["agreements"], response_model=Links)
+@router.get("/agreements/{id_}/confirmation-links", tags=["agreements"])
 async def list_links(edge: Edge, id_: str) -> Response:
-    """An agreement's links without their tokens: made, used, revoked, expired."""
-    edge.allow("link.make")
-    async with edge.database.unit_of_work(edge.principal) as uow:
-        await agreement_commands.load_agreement(uow, id_)
-        return json_response({"items": await commands.links_of(uow, id_)})
-
-
-@router.get("/agreements/{id_}/versions", tags=["agreements"], response_model=Versions)
-async def list_versions(edge: Edge, id_: str) -> Response:
-    """Every version of an agreement: as signed, and as each amendment made it, with the day from which it held."""
-    async with edge.reading("version.read") as session:
+    """An agreement's links without their tokens."""
+    async with edge.reading("link.keep") as session:
         if await one_state(session, AgreementRow, id_, edge.principal.scope) is None:
             raise NotFound(what="agreement", id=id_[:100])
-    async with edge.database.reading(SYSTEM) as session:
-        return json_response({"items": await queries.versions(session, id_)})
+        links = await commands.links_of(session, id_, edge.database.clock())
+        return page_response([link.model_dump(mode="json") for link in links], None)
 
 
-# -- for people without an account: the token is the permission
+@router.post("/agreements/{id_}/confirmation-links/{link_id}/revoke", tags=["agreements"], response_model=domain.Link)
+async def revoke_link(edge: Edge, id_: str, link_id: str) -> Response:
+    """Take a link back."""
+    return await edge.command("link.keep", lambda uow: commands.revoke_link(uow, id_, link_id))
 
 
-@router.get("/confirmations/{token}", tags=["confirmations"], response_model=Confirmation)
+# -- without a sign-in: the token is the permission
+
+
+@router.get("/confirmations/{token}", tags=["confirmations"], response_model=domain.Confirmation)
 async def show_confirmation(request: Request, token: Token) -> Response:
-    """What the link signs; changes nothing."""
+    """What the link's party would sign; changes nothing."""
     database: Database = request.app.state.database
-    async with database.unit_of_work() as uow:
-        return json_response(await commands.look(uow, token))
+
+    async def look() -> Response:
+        async with database.reading(SYSTEM) as session:
+            shown = await commands.shown_by_link(session, token, database.clock())
+            return json_response(shown.model_dump(mode="json"))
+
+    return await _unguessed(look)
 
 
-@router.post("/confirmations/{token}", tags=["confirmations"], response_model=Confirmation)
-async def confirm(request: Request, token: Token, key: Key = "") -> Response:
-    """Sign by the link, once; the same Idempotency-Key again gets the same answer."""
-    database: Database = request.app.state.database
-    async with database.unit_of_work() as uow:
-        return json_response(await commands.confirm(uow, token, key))
+@router.post("/confirmations/{token}", tags=["confirmations"], response_model=domain.Confirmation)
+async def confirm(request: Request, token: Token, body: domain.Confirm) -> Response:  # noqa: ARG001 - it says yes
+    """Sign by the link, once."""
+    holder = Principal(f"link:{commands.hash_of(token).hex()}", Role.SERVICE)
+    edge = RequestEdge(request, holder, request.app.state.database, BY_LINK)
+
+    async def use_case(uow: UnitOfWork) -> dict[str, object]:
+        return (await commands.confirm_by_link(uow, token)).model_dump(mode="json")
+
+    return await _unguessed(lambda: edge.command("link.use", use_case))
+
+
+async def _unguessed(answer: Callable[[], Awaitable[Response]]) -> Response:
+    try:
+        response = await answer()
+    except domain.UnknownLink:
+        if WRONG_TOKENS.count():
+            raise
+        raise HTTPException(429, headers={"Retry-After": "60"}) from None
+    response.headers.update(UNSTORED)
+    return response
