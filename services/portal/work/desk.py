@@ -1,7 +1,7 @@
 """The desk: where the institution stands in the method, what waits, what to do next."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -18,8 +18,8 @@ from shared.scope import Role
 
 ROWS = 5
 DUE_ROWS = 200
-MOVES = ("missing", "in_progress", "lapsed")
-"""States of a gate in which there is something to do."""
+EVIDENCE = 4
+"""Pieces of evidence shown beside a gate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,8 @@ class Gate:
     next: str = ""
     next_label: str = ""
     register: str = ""
+    help: str = ""
+    lacking: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ async def stages(worker: Worker) -> tuple[list[StageShown], bool]:
         except (NotFound, Forbidden, Unavailable):
             pass
         else:
-            told, reached, known = _gates_of(body), _reached(body), True
+            told, reached, known = _gates_of(body), _reached(worker, body), True
     return [_stage(worker, name, told, name in reached) for name in worker.declared.stages], known
 
 
@@ -144,11 +146,13 @@ def _gate(worker: Worker, code: str, told: Mapping[str, Any]) -> Gate:
             href = f"/work/{register}/new"
     return Gate(
         code=code,
-        name=worker.words.text(f"gate.{code}"),
+        name=str(told.get("name") or worker.words.text(f"gate.{code}")),
+        help=str(told.get("help", "")),
+        lacking=tuple(_lacking(worker, told.get("asks"))) if state != "met" else (),
         state=state,
         since=_day(worker, told.get("since")),
-        lapses=_day(worker, told.get("lapses_on") or told.get("valid_until")),
-        evidence=tuple(_evidence(worker, told.get("evidence", ()))),
+        lapses=_day(worker, told.get("lapses_on")),
+        evidence=tuple(_evidence(worker, told.get("evidence"))),
         next=href if state != "met" else "",
         next_label=worker.words.new(register)
         if register != "institutions"
@@ -160,45 +164,45 @@ def _gate(worker: Worker, code: str, told: Mapping[str, Any]) -> Gate:
 def _evidence(worker: Worker, told: Any) -> list[tuple[str, str]]:
     """What shows that a result is met: words and, where it is an entry one may open, its address."""
     found: list[tuple[str, str]] = []
-    if not isinstance(told, Sequence) or isinstance(told, str):
-        return found
-    for each in told[:3]:
-        if not isinstance(each, Mapping):
+    for each in told if isinstance(told, list) else ():
+        register = _register_of(worker, str(each.get("aggregate", "")))
+        href = f"/work/{register}/{each.get('id')}" if register and register != "institutions" else ""
+        found.append((str(each.get("name", "")), href))
+    return list(dict.fromkeys(found))[:EVIDENCE]
+
+
+def _register_of(worker: Worker, aggregate: str) -> str:
+    """The register that an aggregate stands in: "activity" in activities, "work_plan" in work-plans."""
+    name = aggregate.replace("_", "-")
+    plural = f"{name[:-1]}ies" if name.endswith("y") else f"{name}s"
+    register = worker.declared.register_of(plural)
+    return plural if register is not None and worker.role in register.readers else ""
+
+
+def _lacking(worker: Worker, told: Any) -> list[str]:
+    """What a gate still asks for, with how much of it there is."""
+    found = []
+    for asked in told if isinstance(told, list) else ():
+        if asked.get("answered"):
             continue
-        kind = str(each.get("aggregate") or each.get("kind") or "")
-        id_ = str(each.get("id") or each.get("ref") or "")
-        register = kind.replace("_", "-") + "s"
-        if worker.declared.register_of(register) is not None and id_:
-            found.append((worker.words.register(register), f"/work/{register}/{id_}"))
+        ways = [
+            worker.words.text("desk.lacking", name=way.get("name"), found=way.get("found"), needed=way.get("needed"))
+            for way in asked.get("any_of", ())
+        ]
+        found.append(worker.words.text("desk.or").join(ways))
     return found
 
 
 def _gates_of(body: Any) -> dict[str, Mapping[str, Any]]:
-    """Gates by code, however the answer groups them."""
-    found: dict[str, Mapping[str, Any]] = {}
-
-    def walk(value: Any) -> None:
-        if isinstance(value, Mapping):
-            code = value.get("code") or value.get("gate") or value.get("result")
-            if isinstance(code, str) and "state" in value:
-                found[code] = value
-            for inner in value.values():
-                walk(inner)
-        elif isinstance(value, list):
-            for inner in value:
-                walk(inner)
-
-    walk(body)
-    return found
+    """Gates by code."""
+    gates = body.get("gates") if isinstance(body, Mapping) else None
+    return {str(gate.get("code")): gate for gate in gates or () if isinstance(gate, Mapping)}
 
 
-def _reached(body: Any) -> frozenset[str]:
-    """The stages all of whose results are met."""
-    names = ("preparation", "organisation", "final")
-    stage = body.get("stage") if isinstance(body, Mapping) else None
-    if isinstance(stage, int):
-        return frozenset(names[:stage])
-    return frozenset(names[: names.index(stage) + 1]) if stage in names else frozenset()
+def _reached(worker: Worker, body: Any) -> frozenset[str]:
+    """The stages all of whose results, and those of the stages before, are met."""
+    stage = body.get("stage") if isinstance(body, Mapping) else 0
+    return frozenset(tuple(worker.declared.gate_stages)[:stage] if isinstance(stage, int) else ())
 
 
 def _day(worker: Worker, value: Any) -> str:
