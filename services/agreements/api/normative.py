@@ -1,6 +1,11 @@
 """HTTP routes of normative documents: everybody reads what holds for them, and adopts and repeals their own."""
 
+from datetime import date
+
 from fastapi import APIRouter, Response
+from pydantic import Field
+from sqlalchemy import ColumnElement, and_, or_
+from sqlmodel import col
 
 from services.agreements.commands import normative
 from services.agreements.domain import normative as domain
@@ -24,6 +29,12 @@ class NormativeDocumentFilter(Filter):
     territory: Reference = None
     kind: NormativeKind | None = None
     status: AdoptionStatus | None = None
+    in_force_on: date | None = Field(default=None, description="in force on this day")
+
+
+def _in_force_on(day: date) -> ColumnElement[bool]:
+    since, until = (col(NormativeDocumentRow.state)[name].astext for name in ("in_force_from", "in_force_until"))
+    return and_(since <= day.isoformat(), or_(until.is_(None), until > day.isoformat()))
 
 
 NORMATIVE_DOCUMENTS = Register(
@@ -34,6 +45,7 @@ NORMATIVE_DOCUMENTS = Register(
     shown=domain.NormativeShown,
     read="normative_document.read",
     filters=NormativeDocumentFilter,
+    conditions={"in_force_on": _in_force_on},
     create=Creation("normative_document.adopt", domain.AdoptNormativeDocument, normative.adopt_normative_document),
 )
 REGISTERS = (NORMATIVE_DOCUMENTS,)

@@ -115,14 +115,6 @@ def repealed(state: Adopted, command: Repeal, today: date) -> Adopted:
     return _moved(state, AdoptionStep.REPEAL, editions=(*state.editions[:-1], _ended(last, until)))
 
 
-def in_force(editions: tuple[Edition, ...], day: date) -> Edition | None:
-    """The edition in force on `day`."""
-    for edition in editions:
-        if edition.in_force_from <= day and (edition.in_force_until is None or day < edition.in_force_until):
-            return edition
-    return None
-
-
 def _moved(state: Adopted, step: AdoptionStep, **changes: Any) -> Adopted:
     status = ADOPTION.get((state.status, step))
     if status is None:

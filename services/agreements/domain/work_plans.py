@@ -283,12 +283,6 @@ def next_due(state: WorkPlanState) -> date | None:
     return min((each.due_on for each in state.measures if (each.status, Step.OVERDUE) in MEASURES), default=None)
 
 
-def on_time(state: WorkPlanState, today: date) -> tuple[int, int]:
-    """INDICATORS.md I4: measures done on time, and measures due by `today`; those given up count nowhere."""
-    due = [each for each in state.measures if each.status is not MeasureStatus.CANCELLED and each.due_on <= today]
-    return sum(1 for each in due if each.done_on is not None and each.done_on <= each.due_on), len(due)
-
-
 def texts(
     state: WorkPlanState, added: Sequence[MeasureInput], before: WorkPlanDetails | None = None
 ) -> WorkPlanDetails:

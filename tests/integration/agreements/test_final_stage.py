@@ -136,6 +136,10 @@ async def test_r10_plan_is_amended_carried_out_overdue_and_closed(country: Count
     last = (year[1].replace(year=year[1].year + 1) - timedelta(days=1)).isoformat()
     plan = ok(await school.post("/v1/work-plans", a_plan(institution, last, last)), 201)
     assert (await school.post("/v1/work-plans", a_plan(institution, last))).status_code == 409
+    late = await country.institution()
+    plan_of_late = a_plan(late, year[1].isoformat(), last)
+    adopted = ok(await country.school(late).post("/v1/work-plans", plan_of_late), 201)
+    assert [measure["status"] for measure in adopted["measures"]] == ["overdue", "planned"]
     path = f"/v1/work-plans/{plan['id']}"
     added = {**a_plan(institution, last)["measures"][0], "title": "Seminar"}
     change = {"measure_id": "m2", "title": "Boshqa nom"}
@@ -418,6 +422,10 @@ async def test_norm_holds_for_all_below_its_issuer_who_alone_may_repeal_it(count
     replaced = ok(await issuers["1708"].get(f"/v1/normative-documents/{region['id']}"))
     assert (replaced["status"], replaced["in_force_until"]) == ("repealed", day(9))
     assert await told_of(country, region["id"]) == ["adopted", "repealed"]
+    for on, holds in ((day(-21), False), (day(8), True), (day(9), False)):
+        asked = {"territory": "1708", "in_force_on": on, "limit": 500}
+        items = ok(await issuers["1708"].get("/v1/normative-documents", **asked))["items"]
+        assert (region["id"] in {item["id"] for item in items}) == holds
     district = await do(issuers[HERE], norms[HERE], "repeal", {"repealed_from": day(0)}, of="normative-documents")
     assert district["status"] == "repealed"
 
@@ -578,9 +586,9 @@ async def test_r11_many_documents_in_one_transaction_and_single_ones_beside_it_a
             assert answer.headers["retry-after"] == "1"
         return int(ok(answer, 201)["sequence"])
 
-    bulk, *singles = await asyncio.gather(
-        school.post("/v1/documents/bulk", {"items": items, "atomic": True}), *(single() for _ in range(2))
-    )
+    beside = asyncio.gather(*(single() for _ in range(2)))
+    bulk = await school.post("/v1/documents/bulk", {"items": items, "atomic": True})
+    singles = await beside
     assert ok(bulk)["done"] == 3
     listed = ok(await school.get("/v1/documents", institution_id=institution))["items"]
     assert sorted(document["sequence"] for document in listed) == list(range(1, 6))

@@ -10,8 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.contracts.final_stage import DocumentKind
 from shared.i18n import Lang
 
-SHORT_HASH = 16
-
 
 class Block(BaseModel):
     """Base of what stands on the page, in order."""
