@@ -43,7 +43,7 @@ from tests.support.monitoring_more import MORE
 NATION = "17"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 A_PROGRAMME = Programme(code="1", title="x", isced_level=3, isced_field="0715", occupations=("7212",))
-FACTS = {
+FACTS: dict[type[State], tuple[str, str, str]] = {
     TerritoryState: ("partners", "territory", "recorded"),
     InstitutionState: ("partners", "institution", "updated"),
     EnrolmentState: ("partners", "enrolment", "reported"),
@@ -51,7 +51,7 @@ FACTS = {
     ActivityState: ("agreements", "activity", "recorded"),
     EmploymentState: ("agreements", "employment", "corrected"),
     ResponseState: ("surveys", "response", "recorded"),
-    **{kind: (service, *fact.split(".")) for kind, (service, fact, _) in MORE.items()},
+    **{kind: (service, aggregate, fact) for kind, (service, aggregate, fact, _) in MORE.items()},
 }
 
 
@@ -327,7 +327,7 @@ class Story:
         kind = type(old) if old is not None else self.random.choice(list(MORE))
         institution = getattr(old, "institution_id", None) or self.random.choice(self.institutions)
         ident = ident or new_id()
-        make = MORE[kind][2]
+        make = MORE[kind][3]
         self.tell(make(self, {"id": ident, "version": self.next_version(ident), "institution_id": institution}))
 
     def go_on(self, steps: int) -> None:

@@ -388,26 +388,26 @@ def board(story: Told, base: Base) -> State:
     )
 
 
-MORE: dict[type[State], tuple[str, str, Callable[[Told, Base], State]]] = {
-    PlacementState: ("agreements", "placement.corrected", placement),
-    SpecialistState: ("agreements", "specialist.taught", specialist),
-    StaffInternshipState: ("agreements", "staff_internship.completed", staff_internship),
-    TrainingState: ("agreements", "training.completed", training),
-    ProjectState: ("agreements", "project.ended", project),
-    ExpertReviewState: ("agreements", "expert_review.reviewed", expert_review),
-    CertificationState: ("agreements", "certification.corrected", certification),
-    OutcomeState: ("agreements", "outcome.corrected", outcome),
-    IncomeState: ("agreements", "income.corrected", income),
-    InstructionState: ("agreements", "instruction.revised", instruction),
-    WorkPlanState: ("agreements", "work_plan.amended", work_plan),
-    SampleState: ("agreements", "sample.revised", sample),
-    BoardState: ("agreements", "board.amended", board),
-    PartnershipState: ("partners", "partnership.updated", partnership),
-    OrientationState: ("partners", "orientation.adopted", orientation),
-    MarketReviewState: ("partners", "market_review.recorded", market_review),
-    SectorReviewState: ("partners", "sector_review.recorded", sector_review),
-    MarketAssessmentState: ("partners", "market_assessment.recorded", market_assessment),
-    VisitState: ("partners", "visit.held", visit),
-    NextActionState: ("partners", "next_action.done", next_action),
+MORE: dict[type[State], tuple[str, str, str, Callable[[Told, Base], State]]] = {
+    PlacementState: ("agreements", "placement", "corrected", placement),
+    SpecialistState: ("agreements", "specialist", "taught", specialist),
+    StaffInternshipState: ("agreements", "staff_internship", "completed", staff_internship),
+    TrainingState: ("agreements", "training", "completed", training),
+    ProjectState: ("agreements", "project", "ended", project),
+    ExpertReviewState: ("agreements", "expert_review", "reviewed", expert_review),
+    CertificationState: ("agreements", "certification", "corrected", certification),
+    OutcomeState: ("agreements", "outcome", "corrected", outcome),
+    IncomeState: ("agreements", "income", "corrected", income),
+    InstructionState: ("agreements", "instruction", "revised", instruction),
+    WorkPlanState: ("agreements", "work_plan", "amended", work_plan),
+    SampleState: ("agreements", "sample", "revised", sample),
+    BoardState: ("agreements", "board", "amended", board),
+    PartnershipState: ("partners", "partnership", "updated", partnership),
+    OrientationState: ("partners", "orientation", "adopted", orientation),
+    MarketReviewState: ("partners", "market_review", "recorded", market_review),
+    SectorReviewState: ("partners", "sector_review", "recorded", sector_review),
+    MarketAssessmentState: ("partners", "market_assessment", "recorded", market_assessment),
+    VisitState: ("partners", "visit", "held", visit),
+    NextActionState: ("partners", "next_action", "done", next_action),
 }
-"""Each kind with its service, a fact that carries it, and how a random state of it is made."""
+"""Each kind with its service and aggregate, a fact that carries it, and how a random state of it is made."""
