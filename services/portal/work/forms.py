@@ -109,8 +109,9 @@ def to_json(fields: Sequence[Field], raw: Raw) -> dict[str, Any]:
             if rows or each.required:
                 command[each.name] = rows
         elif each.kind is Kind.GROUP:
+            untouched = to_raw(each.fields, _defaults(each.fields))
             inner = to_json(each.fields, value or {})
-            if inner or each.required:
+            if (inner and value != untouched) or each.required:
                 command[each.name] = inner
         elif each.kind in PLAIN_LISTS:
             if value or each.required:

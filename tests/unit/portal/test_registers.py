@@ -1,0 +1,132 @@
+"""The declaration and the services agree: what stands in registers.toml exists and has its words and possible steps."""
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.agreements.domain import employments as employment_domain
+from services.agreements.domain import lifecycle as agreement_life
+from services.agreements.domain.practice import placements as placement_domain
+from services.partners.domain.visits import visits as visit_domain
+from services.portal.work.declaration import declaration
+from services.portal.work.schema import Field, every
+from services.portal.work.words import OWN_SECTIONS, Words, choices, named
+from shared.clock import local_day, now
+from shared.i18n import SHARED_MESSAGES, Catalogue, Lang
+from shared.scope import Role
+from tests.unit.portal.described import ROUTERS, described
+
+CATALOGUE = Catalogue.load(SHARED_MESSAGES, Path(__file__).parents[3] / "services/portal/messages")
+DECLARED = declaration()
+NAMES = [each.name for each in DECLARED.registers]
+
+
+def fields_of(name: str) -> Iterator[Field]:
+    """Every field a page of this register can show or ask for."""
+    _, description = described(name)
+    steps = [*description.steps.values(), *([description.create] if description.create else [])]
+    for step in steps:
+        yield from every(step.places)
+        yield from every(step.body or ())
+    yield from every(description.shown)
+    yield from every(description.filters)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_register_is_there_with_everything_that_is_declared_of_it(name: str) -> None:
+    register, description = described(name)
+    shown = {each.name for each in description.shown}
+    assert register.service in ROUTERS
+    assert register.stage in DECLARED.stages
+    assert description.read
+    assert set(register.columns) | set(register.title) <= shown
+    assert not register.state or register.state in shown
+    assert set(register.parts) <= description.parts
+    for other, key in register.under.items():
+        assert key in {each.name for each in described(other)[1].filters}, f"{other} can't be narrowed by {key}"
+    assert set(register.steps) <= set(description.steps) | {"notice"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_everything_on_a_registers_pages_has_its_word(name: str) -> None:
+    _, description = described(name)
+    keys = {f"register.{name}"} | ({f"new.{name}"} if description.create else set())
+    assert {key for key in keys if not CATALOGUE.has(key)} == set()
+    without = {
+        each.name
+        for each in fields_of(name)
+        if not (CATALOGUE.has(f"field.{each.name}") or CATALOGUE.has(f"field_of.{name}.{each.name}"))
+    }
+    assert without == set(), "fields without a label"
+    codes = {
+        f"{each.enum}.{option}"
+        for each in fields_of(name)
+        for option in each.options
+        if not any(
+            CATALOGUE.has(f"{section}.{option}")
+            for section in ("code", f"code_of.{each.enum}", OWN_SECTIONS.get(each.enum, "code"))
+        )
+    }
+    assert codes == set(), "codes without a word"
+    steps = {step for step in description.steps if not (CATALOGUE.has(f"step.{step}"))}
+    assert steps == set(), "steps without a word"
+
+
+def test_desk_and_gates_lead_to_registers_that_exist() -> None:
+    for waiting in DECLARED.desk:
+        register, description = described(waiting.register_)
+        assert set(waiting.filters) <= {each.name for each in description.filters}
+        assert waiting.roles <= register.readers
+        assert CATALOGUE.has(f"desk.{waiting.name}")
+    for code, name in DECLARED.gates.items():
+        assert name in NAMES
+        assert CATALOGUE.has(f"gate.{code}")
+    assert [code for codes in DECLARED.gate_stages.values() for code in codes] == [f"R{n}" for n in range(1, 14)]
+
+
+LIVES: list[tuple[str, Mapping[Any, Any], dict[str, str]]] = [
+    (
+        "agreements",
+        agreement_life.LIFECYCLE,
+        {"schedule": "schedule", "schedule-term": "report", "activities": "record_activity"},
+    ),
+    ("employments", employment_domain.LIFECYCLE, {}),
+    ("placements", placement_domain.LIFE.table, {"break-off": "break_off"}),
+    ("visits", visit_domain.LIFECYCLE, {"checklist-check": "check", "protocol": "record"}),
+]
+
+
+@pytest.mark.parametrize(("name", "table", "called"), LIVES, ids=[life[0] for life in LIVES])
+def test_step_is_offered_exactly_where_the_service_permits_it(
+    name: str, table: Mapping[tuple[StrEnum, StrEnum], StrEnum], called: dict[str, str]
+) -> None:
+    register, _ = described(name)
+    known = {step.value for _, step in table}
+    for step, rule in register.steps.items():
+        inside = called.get(step, step)
+        if inside not in known:
+            continue
+        possible = {state.value for state, each in table if each.value == inside}
+        assert rule.states == possible, f"{name}: {step}"
+
+
+def test_nobody_is_offered_what_the_service_never_permits_them() -> None:
+    sign = described("agreements")[0]
+    assert sign.offers("sign", Role.ENTERPRISE, {"status": "draft", "form": "AF1"})
+    assert not sign.offers("sign", Role.MINISTRY, {"status": "draft", "form": "AF1"})
+    assert not sign.offers("sign", Role.INSTITUTION, {"status": "active", "form": "AF1"})
+    assert not sign.offers("schedule", Role.INSTITUTION, {"status": "draft", "form": "AF2"})
+
+
+@pytest.mark.parametrize("lang", list(Lang))
+def test_codes_have_names_in_the_readers_language(lang: Lang) -> None:
+    words = Words(CATALOGUE, lang)
+    assert words.code("AgreementStatus", "draft") != "draft" or lang is Lang.EN
+    assert words.label("agreements", "valid_until") != "valid until"
+    assert named("isco", "7231", lang).startswith("7231 – ")
+    assert named("isco", "0000", lang) == "0000"
+    districts = [code for _, options in choices("district", lang, local_day(now())) for code, _ in options]
+    assert len(districts) == len(set(districts)) == 206
