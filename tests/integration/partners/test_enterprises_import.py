@@ -1,0 +1,210 @@
+"""Imports of any size: jobs that are watched, name what is wrong, and never do a row twice – also after a crash."""
+
+import io
+import uuid
+from typing import Any
+
+import httpx
+import openpyxl
+import pytest
+from sqlalchemy import text
+
+from services.partners.api.imports import TARGETS
+from services.partners.commands.imports import EnterpriseImport
+from shared.i18n import Lang
+from shared.importing import worker
+from shared.importing.worker import ImportWorker
+from shared.persistence.unit_of_work import UnitOfWork
+from shared.scope import Role
+from shared.telemetry.progress import Progress
+from tests.integration.partners.test_registers import a_territory
+from tests.support.services import Client, Running, eventually
+
+HEADER = "stir;name;size;isic_section;district"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+async def send(
+    client: Client, content: bytes | str, *, commit: bool = True, key: str = "", kind: str = "text/csv"
+) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {client.token}", "Content-Type": kind, "Accept-Language": "en"}
+    headers["Idempotency-Key"] = key or str(uuid.uuid4())
+    body = content.encode() if isinstance(content, str) else content
+    address = f"{client.base}/v1/enterprises/import?commit={str(commit).lower()}"
+    return await client.http.post(address, content=body, headers=headers)
+
+
+async def done(client: Client, answer: httpx.Response) -> dict[str, Any]:
+    """The job, once it is over."""
+    assert answer.status_code == 202, answer.text
+    address = answer.headers["location"]
+
+    async def over() -> dict[str, Any] | None:
+        job: dict[str, Any] = (await client.get(address)).json()
+        return job if job["status"] == "done" else None
+
+    job: dict[str, Any] = await eventually(over, "the import is done")
+    return job
+
+
+def counts(job: dict[str, Any]) -> tuple[int, int, int, int]:
+    assert job["done"] == job["rows"]
+    return job["new"], job["changed"], job["unchanged"], job["wrong"]
+
+
+async def test_rows_are_registered_updated_left_alone_or_named(partners: Running) -> None:
+    await a_territory(partners)
+    ministry = partners.as_(Role.MINISTRY, "17")
+    good = [f"3010000{number:02};Zavod {number};small;C;1708201" for number in range(20)]
+    dry = await done(ministry, await send(ministry, "\n".join([HEADER, *good]), commit=False))
+    assert counts(dry) == (20, 0, 0, 0)
+    assert (await ministry.get("/v1/enterprises")).json()["items"] == []
+    assert counts(await done(ministry, await send(ministry, "\n".join([HEADER, *good])))) == (20, 0, 0, 0)
+    closed = (await ministry.get("/v1/enterprises", stir="301000003")).json()["items"][0]["id"]
+    assert (await ministry.post(f"/v1/enterprises/{closed}/close")).status_code == 200
+    rows = [
+        HEADER,
+        good[0],
+        good[1].replace("small", "LARGE"),
+        "7;A;small;C;1708201",
+        "301000099;;tiny;Z;99",
+        good[3].replace("Zavod", "Yangi"),
+        good[0],
+        "301000098;A;small;C;1799999",
+        "301000097;A;small;C;1708201;more",
+        "301000096;Yangi zavod;small;C;1708201",
+    ]
+    answer = await send(ministry, "\n".join(rows))
+    job = await done(ministry, answer)
+    assert counts(job) == (1, 1, 1, 6)
+    address = f"{answer.headers['location']}/faults"
+    faults = (await ministry.get(address)).json()["items"]
+    assert [(fault["row"], fault["column"], fault["rule"]) for fault in faults] == [
+        (4, "stir", "stir"),
+        (5, "district", "district_code"),
+        (5, "isic_section", "isic_section"),
+        (5, "name", "missing"),
+        (5, "size", "enum"),
+        (6, "stir", "enterprise_ended"),
+        (7, "stir", "duplicate_row"),
+        (8, "district", "unknown_territory"),
+        (9, "", "more_cells"),
+    ]
+    for lang in Lang:
+        headers = {"Authorization": f"Bearer {ministry.token}", "Accept-Language": lang}
+        told = (await partners.http.get(partners.base + address, headers=headers)).json()["items"]
+        assert all(fault["message"] and fault["remedy"] and "{" not in fault["message"] for fault in told)
+    first = (await ministry.get(address, limit=4)).json()
+    rest = (await ministry.get(address, after=first["next"])).json()
+    assert first["items"] + rest["items"] == faults
+    assert (await ministry.get("/v1/enterprises", q="янги завод")).json()["items"][0]["stir"] == "301000096"
+
+
+async def test_same_file_with_the_same_key_is_the_same_job(partners: Running) -> None:
+    await a_territory(partners)
+    ministry = partners.as_(Role.MINISTRY, "17")
+    content = f"{HEADER}\n301000001;A;small;C;1708201"
+    first, again = [await send(ministry, content, key="k") for _ in range(2)]
+    assert first.json()["id"] == again.json()["id"]
+    await done(ministry, first)
+    other = await send(ministry, content + "0", key="k")
+    assert other.json()["type"].endswith("idempotency-key-reused")
+
+
+async def test_spreadsheet_is_read_like_a_text_file(partners: Running) -> None:
+    await a_territory(partners)
+    ministry = partners.as_(Role.MINISTRY, "17")
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(["name", "stir", "size", "isic_section", "district"])
+    sheet.append(["“Жиззах Пластмасса” АЖ", 301234567, "medium", "c", 1708201])
+    file = io.BytesIO()
+    book.save(file)
+    assert counts(await done(ministry, await send(ministry, file.getvalue(), kind=XLSX))) == (1, 0, 0, 0)
+    state = (await ministry.get("/v1/enterprises", stir="301234567")).json()["items"][0]
+    assert (state["name"], state["isic_section"]) == ("“Жиззах Пластмасса” АЖ", "C")
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "rule"),
+    [
+        ("", "text/csv", "file_empty"),
+        ("stir;name\n1;2", "text/csv", "missing"),
+        (HEADER + ";colour\n", "text/csv", "unknown_column"),
+        (HEADER.encode() + b"\n\xff\xff", "text/csv", "not_utf8"),
+        (HEADER + '\n"3', "text/csv", "not_a_table"),
+        (b"no sheet", XLSX, "not_a_table"),
+    ],
+)
+async def test_file_that_cannot_be_read_is_refused_and_leaves_nothing(
+    partners: Running, content: bytes | str, kind: str, rule: str
+) -> None:
+    ministry = partners.as_(Role.MINISTRY, "17")
+    refused = await send(ministry, content, kind=kind)
+    assert refused.status_code == 422, refused.text
+    assert rule in {error["rule"] for error in refused.json()["errors"]}
+    async with partners.app.state.database.unit_of_work() as uow:
+        assert (await uow.session.execute(text("select count(*) from import_job"))).scalar_one() == 0
+
+
+async def test_an_office_imports_within_its_territory_and_sees_its_jobs(partners: Running) -> None:
+    await a_territory(partners)
+    ministry, region = partners.as_(Role.MINISTRY, "17"), partners.as_(Role.REGION, "1708")
+    line = "301000001;A;{size};C;1703202"
+    await done(ministry, await send(ministry, f"{HEADER}\n{line.format(size='small')}"))
+    answer = await send(region, f"{HEADER}\n{line.format(size='large')}")
+    assert counts(await done(region, answer)) == (0, 0, 0, 1)
+    address = answer.headers["location"]
+    assert (await region.get(address + "/faults")).json()["items"][0]["rule"] == "beyond_territory"
+    assert (await ministry.get(address)).status_code == 200
+    for foreign in (partners.as_(Role.REGION, "1703"), partners.as_(Role.DISTRICT, "1708201")):
+        assert (await foreign.get(address)).status_code == 404
+    assert (await send(partners.as_(Role.INSTITUTION, "0198"), HEADER)).status_code == 403
+    assert (await send(ministry, "{}", kind="application/json")).status_code == 415
+
+
+class Crash(Exception):
+    """Stands for kill -9: the transaction ends with the process."""
+
+
+async def test_import_goes_on_behind_the_last_row_that_was_done(
+    partners: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await a_territory(partners)
+    ministry = partners.as_(Role.MINISTRY, "17")
+    monkeypatch.setattr(worker, "BATCH", 10)
+    real, calls = EnterpriseImport.apply, 0
+
+    async def apply(self: EnterpriseImport, uow: UnitOfWork, *arguments: Any, **options: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        result = await real(self, uow, *arguments, **options)
+        if calls in (2, 3, 5):
+            raise Crash  # everything is written, nothing committed
+        return result
+
+    monkeypatch.setattr(EnterpriseImport, "apply", apply)
+    rows = [f"3010000{number:02};Zavod {number};small;C;1708201" for number in range(45)]
+    job = await done(ministry, await send(ministry, "\n".join([HEADER, *rows])))
+    assert counts(job) == (45, 0, 0, 0)
+    assert calls > 5
+    async with partners.app.state.database.unit_of_work() as uow:
+        told = await uow.session.execute(
+            text("select count(*), count(distinct subject) from event where type like '%enterprise.registered%'")
+        )
+        assert tuple(told.one()) == (45, 45)
+        assert (await uow.session.execute(text("select count(*) from import_row"))).scalar_one() == 0
+
+
+async def test_workers_beside_each_other_do_every_row_once(partners: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    await a_territory(partners)
+    ministry = partners.as_(Role.MINISTRY, "17")
+    monkeypatch.setattr(worker, "BATCH", 7)
+    others = [ImportWorker(partners.app.state.database, Progress(), TARGETS) for _ in range(2)]
+    rows = [f"3010000{number:02};Zavod {number};small;C;1708201" for number in range(60)]
+    answer = await send(ministry, "\n".join([HEADER, *rows]))
+    for _ in range(20):
+        for other in others:
+            await other.work_off_one()
+    assert counts(await done(ministry, answer)) == (60, 0, 0, 0)
