@@ -1,26 +1,27 @@
 """The engine and sessions of a service's database; every transaction carries the caller's scope."""
 
+import time
 from typing import Any
 
 import asyncpg
-from sqlalchemy import event, text
+from sqlalchemy import event
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, PendingRollbackError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InvalidatePoolError, OperationalError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import Session, SessionTransaction
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from shared.scope import NONE, Scope
 
 
 def make_engine(url: str, *, application: str, pool_size: int = 10) -> AsyncEngine:
     """An asyncpg engine; connections are checked before use, so that a restarted PostgreSQL is noticed and healed."""
-    return create_async_engine(
+    engine = create_async_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
-        pool_pre_ping=True,
         pool_recycle=1800,
         hide_parameters=True,  # an error's text goes to the logs: never with what people wrote
         connect_args={
@@ -35,6 +36,33 @@ def make_engine(url: str, *, application: str, pool_size: int = 10) -> AsyncEngi
             },
         },
     )
+    _check_idle(engine)
+    return engine
+
+
+IDLE_S = 1.0
+
+
+def _check_idle(engine: AsyncEngine) -> None:
+    """Ask a connection that lay idle whether it lives, and drop the pool's others with it where it does not.
+
+    One that was used a moment ago is only looked at: asyncpg has noticed if the server hung up. SQLAlchemy's own check
+    is three round trips before every transaction.
+    """
+
+    @event.listens_for(engine.sync_engine, "checkin")
+    def note(_: Any, record: ConnectionPoolEntry) -> None:
+        record.info["used_at"] = time.monotonic()
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def check(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
+        if connection.driver_connection.is_closed():
+            raise InvalidatePoolError("the server hung up")
+        if time.monotonic() - record.info.get("used_at", time.monotonic()) > IDLE_S:
+            try:
+                engine.dialect.do_ping(connection)
+            except Exception as problem:
+                raise InvalidatePoolError("the connection is dead") from problem
 
 
 def make_session(engine: AsyncEngine, scope: Scope = NONE) -> AsyncSession:
@@ -48,7 +76,7 @@ def make_session(engine: AsyncEngine, scope: Scope = NONE) -> AsyncSession:
 def _enter_scope(session: Session, _: SessionTransaction, connection: Connection) -> None:
     # Transaction-local: a session-level setting would leak through the pool to the next caller.
     setting = session.info.get("scope", NONE.setting)
-    connection.execute(text("select set_config('app.scope', :scope, true)"), {"scope": setting})
+    connection.exec_driver_sql("select set_config('app.scope', $1, true)", (setting,))
 
 
 TRANSIENT_SQLSTATES = ("08", "53", "57", "58", "40", "55", "25006", "25P03")
