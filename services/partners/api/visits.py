@@ -309,9 +309,11 @@ async def _calendar(edge: Edge, session: AsyncSession, visits: Sequence[Mapping[
         select(col(EnterpriseRow.id), col(EnterpriseRow.name)).where(col(EnterpriseRow.id).in_(named))
     )
     names: dict[str, str] = {row[0]: row[1] for row in rows}
-    texts = _texts(edge.request.app.state.catalogue, edge.lang)
+    texts = _texts(edge.request.app.state.catalogue, edge.lang, visited=edge.principal.role is Role.ENTERPRISE)
     return Response(queries.calendar(visits, names, texts, edge.database.clock(), alone=alone), media_type=ICALENDAR)
 
 
-def _texts(catalogue: Catalogue, lang: Lang) -> Mapping[str, str]:
-    return catalogue.section("calendar", lang)
+def _texts(catalogue: Catalogue, lang: Lang, *, visited: bool) -> Mapping[str, str]:
+    """The calendar's texts: who is visited does not read of a visit to itself."""
+    texts = catalogue.section("calendar", lang)
+    return texts | {"summary": texts["visited"]} if visited else texts

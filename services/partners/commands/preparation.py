@@ -47,10 +47,14 @@ async def open_institution(uow: UnitOfWork, institution_id: str) -> InstitutionS
 
     Raises NotFound, or InvalidInput where it is closed.
     """
-    state = await uow.load(InstitutionRow, InstitutionState, institution_id, what="institution")
-    if state.status is InstitutionStatus.CLOSED:
-        raise InvalidInput(FieldError("institution_id", "institution_closed", {"value": institution_id}))
-    return state
+    return at_work(await uow.load(InstitutionRow, InstitutionState, institution_id, what="institution"))
+
+
+def at_work(institution: InstitutionState) -> InstitutionState:
+    """The institution; raises InvalidInput where it is closed."""
+    if institution.status is InstitutionStatus.CLOSED:
+        raise InvalidInput(FieldError("institution_id", "institution_closed", {"value": institution.id}))
+    return institution
 
 
 async def record_self_assessment(uow: UnitOfWork, command: domain.RecordSelfAssessment) -> SelfAssessmentState:

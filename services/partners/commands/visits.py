@@ -9,12 +9,13 @@ from sqlmodel import col
 
 from services.partners.commands.calendars import check_calendars
 from services.partners.commands.enterprises import FOLLOWERS, living_enterprise
-from services.partners.commands.preparation import open_institution
+from services.partners.commands.preparation import at_work, open_institution
 from services.partners.domain.visits import actions, dossiers, visits
-from services.partners.tables.registers import EnterpriseRow, PartnershipRow
+from services.partners.tables.registers import EnterpriseRow, InstitutionRow, PartnershipRow
 from services.partners.tables.visits import DossierRow, NextActionRow, VisitRow
 from shared.clock import local_day
 from shared.contracts.events import EventType
+from shared.contracts.partners import InstitutionState
 from shared.contracts.visits import Check, DossierState, NextActionState, Side, VisitState, VisitStatus
 from shared.contracts.vocabulary import EnterpriseSize
 from shared.errors import FieldError, Forbidden, InvalidInput
@@ -75,8 +76,9 @@ async def reschedule_visit(uow: UnitOfWork, visit_id: str, command: visits.Resch
     """Another time, free in both calendars; the partner has to agree to it again."""
     state = await _own_visit(uow, visit_id)
     outcome = visits.reschedule(state, command, uow.now)
-    uow.expected_version = None  # If-Match named the version of the visit alone
-    institution = await open_institution(uow, state.institution_id)
+    # Not locked: whoever moves the institution holds it and waits for its visits. The calendars' locks are enough.
+    row = await uow.session.get_one(InstitutionRow, state.institution_id)
+    institution = at_work(InstitutionState.model_validate(row.state))
     await check_calendars(uow, institution, await _enterprise(uow, state.enterprise_id), outcome[1])
     return await _record_visit(uow, outcome)
 

@@ -275,6 +275,7 @@ async def test_calendar_is_one_that_calendars_read(partners: Running) -> None:
     taken_back: Any = Calendar.from_ical((await zavod.get(f"/v1/visits/{visit['id']}/calendar.ics")).content)
     assert taken_back["method"] == "CANCEL"
     assert taken_back.walk("VEVENT")[0]["status"] == "CANCELLED"
+    assert taken_back.walk("VEVENT")[0]["summary"] == "Visit of an educational institution"
     assert (await zavod.get(f"/v1/institutions/{id_}/calendar.ics")).status_code == 404
 
 
