@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from services.monitoring.domain.definitions import INDICATORS
+from services.monitoring.domain.gates import GATES
 from services.monitoring.domain.measures import BY_NAME, Kind
 from services.monitoring.domain.periods import month_from
+from services.monitoring.domain.standing import stage_of
 from services.monitoring.recompute import live_values, recompute
 from shared.contracts.agreements import EmploymentState, EmploymentStatus
 from shared.contracts.events import Event
@@ -21,7 +23,7 @@ from shared.contracts.surveys import ResponseState
 from shared.contracts.vocabulary import RespondentGroup
 from shared.ids import new_id
 from shared.scope import Role
-from tests.support.monitoring import Story, a_story
+from tests.support.monitoring import FACTS, Story, a_story
 from tests.support.services import Client, Running, eventually
 
 MONTH = "2026-02"
@@ -361,3 +363,56 @@ async def test_change_stream_tells_what_moved_within_the_place(monitoring: Runni
         assert messages[0]["as_of"].startswith("2026-01-01T00")
     finally:
         listening.cancel()
+
+
+async def test_the_stage_names_every_gate_with_its_state_and_evidence_within_scope(told: Running, story: Story) -> None:
+    ministry = told.as_(Role.MINISTRY, "17")
+    states = set()
+    for institution in story.institutions:
+        answer = await ministry.get(f"/v1/institutions/{institution}/stage")
+        assert answer.status_code == 200, answer.text
+        found = answer.json()
+        assert found["institution"]["code"] == institution
+        assert [gate["code"] for gate in found["gates"]] == list(GATES)
+        met = {gate["code"] for gate in found["gates"] if gate["state"] == "met"}
+        assert found["stage"] == stage_of(met)
+        for gate in found["gates"]:
+            states.add(gate["state"])
+            assert gate["name"]
+            assert gate["help"]
+            assert (gate["since"] or found["on"]) <= found["on"] < (gate["lapses_on"] or "9")
+            if gate["state"] == "met":
+                assert gate["evidence"]
+                assert all(ask["answered"] for ask in gate["asks"])
+            for piece in gate["evidence"]:
+                assert piece["name"]
+                assert piece["from"] <= found["on"] < (piece["until"] or "9")
+                state = story.latest[piece["id"]]
+                assert getattr(state, "institution_id", state.id) == institution
+                assert FACTS[type(state)][:2] == (piece["service"], piece["aggregate"])
+    assert states == {"missing", "in_progress", "met", "lapsed"}
+    own, foreign = story.institutions[0], story.institutions[1]
+    school = told.as_(Role.INSTITUTION, own)
+    assert (await school.get(f"/v1/institutions/{own}/stage")).status_code == 200
+    for hidden in (foreign, "17", "1700", "nowhere"):
+        assert (await school.get(f"/v1/institutions/{hidden}/stage")).status_code == 404
+    assert (await ministry.get("/v1/institutions/1700/stage")).status_code == 404
+
+
+async def test_gates_and_their_lineage_agree_with_the_recomputation(told: Running, story: Story) -> None:
+    ministry = told.as_(Role.MINISTRY, "17")
+    proof = recompute(story.country, {month_from(MONTH)})
+    for place in ("17", "1701", *story.institutions):
+        at_work = proof.get(("institutions.active", place, MONTH), 0)
+        for gate in GATES:
+            found = await value(ministry, gate, place, MONTH)
+            counts = {state: proof.get((f"gate.{gate}.{state}", place, MONTH), 0) for state in found["parts"]}
+            counts["missing"] = at_work - sum(counts.values())
+            assert found["parts"] == counts
+            assert (found["denominator"] or 0) == at_work
+    lineage = (await ministry.get("/v1/lineage", indicator="R7", place="1700", period=MONTH, limit=200)).json()
+    assert lineage["items"]
+    assert {item["part"] for item in lineage["items"]} == {"agreement"}
+    assert all(item["aggregate"] == "agreement" and item["events"] for item in lineage["items"])
+    answers = (await ministry.get("/v1/lineage", indicator="R8", place="17", period="2025-26", limit=200)).json()
+    assert "response" not in {item["aggregate"] for item in answers["items"]}
