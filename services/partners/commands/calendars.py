@@ -7,6 +7,7 @@ from sqlmodel import col
 
 from services.partners.commands.enterprises import FOLLOWERS, living_enterprise
 from services.partners.commands.preparation import open_institution
+from services.partners.commands.territory import require_territory
 from services.partners.domain.visits import calendars
 from services.partners.domain.visits.calendars import Busy, Engagement
 from services.partners.tables.registers import EnterpriseRow
@@ -24,6 +25,8 @@ _LOCK = text("select pg_advisory_xact_lock(hashtextextended('calendar ' || :owne
 async def record_known_event(uow: UnitOfWork, command: calendars.RecordKnownEvent) -> KnownEventState:
     """Enter what keeps an institution, an enterprise or a territory from receiving visits."""
     path, key = await _calendar_of(uow, command.owner, command.owner_ref)
+    # Where an enterprise was merged, the event is the living one's.
+    command = command.model_copy(update={"owner_ref": key})
     event_type, state = calendars.record(new_id(), command, _who(uow.principal))
     await uow.session.execute(_LOCK, {"owner": key})
     return await uow.record(
@@ -53,6 +56,7 @@ async def _calendar_of(uow: UnitOfWork, owner: EventOwner, ref: str) -> tuple[st
         return enterprise.org_path, id_
     if not (ref.isascii() and ref.isdigit()) or len(ref) not in SOATO_LENGTHS:
         raise InvalidInput(FieldError("owner_ref", "soato", {"value": ref[:20]}))
+    await require_territory(uow, ref, "owner_ref")
     if not principal.scope.sees(path_of(ref)):
         raise Forbidden(role=principal.role.value)
     return path_of(ref), ref
@@ -103,9 +107,8 @@ async def _events(
     uow: UnitOfWork, institution: InstitutionState, enterprise: EnterpriseRow | None, visit: VisitState
 ) -> Iterable[Engagement]:
     """Known events of either side, and of the territories they lie in."""
-    territories = calendars.territories(institution.path) | (
-        calendars.territories(enterprise.org_path) if enterprise is not None else set()
-    )
+    own = calendars.territories(institution.path)
+    territories = own | (calendars.territories(enterprise.org_path) if enterprise is not None else set())
     owners = [
         and_(col(KnownEventRow.owner) == EventOwner.INSTITUTION, col(KnownEventRow.owner_ref) == institution.id),
         and_(col(KnownEventRow.owner) == EventOwner.TERRITORY, col(KnownEventRow.owner_ref).in_(territories)),
@@ -124,7 +127,8 @@ async def _events(
     )
     found = []
     for row in rows.scalars():
-        who = Busy.PARTNER if row.owner == EventOwner.ENTERPRISE else Busy.INSTITUTION
+        ours = row.owner_ref == institution.id or row.owner_ref in own
+        who = Busy.INSTITUTION if ours else Busy.PARTNER
         told = None if row.owner == EventOwner.ENTERPRISE else row.id
         found.append(Engagement(who, row.starts_at, row.ends_at, KnownEventKind(row.state["kind"]), told))
     return found

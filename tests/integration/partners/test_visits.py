@@ -165,6 +165,8 @@ async def test_clashes_are_refused_with_their_name_and_no_more(partners: Running
         "ends_at": at(24, 9),
     }
     await refused(school.post("/v1/known-events", holiday), 403)
+    nowhere = holiday | {"owner_ref": "1799"}
+    await refused(partners.as_(Role.MINISTRY, "17").post("/v1/known-events", nowhere), 422, "unknown_territory")
     await ok(partners.as_(Role.REGION, "1708").post("/v1/known-events", holiday))
     await refused(
         school.post("/v1/visits", a_plan(id_, enterprise, planned_start=at(9, 9), planned_end=at(10, 9))), 409
@@ -327,6 +329,9 @@ async def test_contacts_follow_a_merged_enterprise(partners: Running) -> None:
     await refused(school.post("/v1/visits", clash), 409)
     busy = {"envoy_ref": "T-9", "planned_start": at(9, 6), "planned_end": at(10, 6)}
     await refused(school.post("/v1/visits", a_plan(id_, enterprise, **busy)), 409)
+    inspection = {"owner": "enterprise", "owner_ref": double, "kind": "inspection"}
+    late = await ok(ministry.post("/v1/known-events", inspection | {"starts_at": at(8, 11), "ends_at": at(18, 11)}))
+    assert late["owner_ref"] == enterprise
     await ok(ministry.post(f"/v1/enterprises/{double}/unmerge"))
     assert (await ok(school.get(f"/v1/visits/{visit['id']}")))["enterprise_id"] == double
     assert (await ok(firm.get(f"/v1/known-events/{event['id']}")))["owner_ref"] == double

@@ -27,7 +27,9 @@ from shared.scope import SOATO_LENGTHS
 
 LONGEST_MEETING = timedelta(hours=12)
 LONGEST_EVENT = timedelta(days=120)
-Moment = Annotated[AwareDatetime, Field(description="a moment with its offset, e.g. 2026-09-14T10:00:00+05:00")]
+Moment = Annotated[
+    AwareDatetime, Field(description="a moment with its offset from UTC", examples=["2026-09-14T10:00:00+05:00"])
+]
 WRITTEN = "%d.%m.%Y %H:%M"
 WRONG_TIME = frozenset(
     {

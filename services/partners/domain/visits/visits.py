@@ -35,6 +35,8 @@ from shared.contracts.vocabulary import EnterpriseSize
 from shared.errors import DomainError, FieldError, InvalidInput
 
 Result = tuple[EventType, VisitState]
+LATE_ENTRY = timedelta(days=365)
+"""So long a visit may be entered afterwards, from paper."""
 PUNCTUAL = timedelta(minutes=15)
 """V3: a start no farther from the planned one was kept to."""
 
@@ -140,7 +142,7 @@ class AnswerCheck(Command):
 
     answered_on: Day | None = Field(default=None, description="the day on which it was done")
     waived: Waiver | None = Field(default=None, description="why it is left out; needs `reason` too")
-    reason: Note | None = Field(default=None, description="why it is waived, in words")
+    reason: Note | None = Field(default=None, description="why it is waived, in words", examples=["Doimiy hamkor"])
 
     @model_validator(mode="after")
     def _why(self) -> "AnswerCheck":
@@ -218,7 +220,7 @@ class CancelVisit(Command):
     """It won't take place; the problems that prevented it are counted."""
 
     causes: Annotated[
-        tuple[Cause, ...], Field(min_length=1, max_length=8, description="what prevented it: A1–A4, B1–B3, other")
+        tuple[Cause, ...], Field(min_length=1, max_length=8, description="what prevented it", examples=[["B2"]])
     ]
 
 
@@ -359,7 +361,7 @@ def reassign(state: VisitState, enterprise_id: str) -> Result:
 
 
 def _ahead(start: datetime, now: datetime) -> None:
-    if start <= now:
+    if start <= now - LATE_ENTRY:
         raise InvalidInput(FieldError("planned_start", "has_passed", {"value": start.isoformat()}))
 
 
