@@ -12,18 +12,19 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.contracts.events import MAX_DATA_BYTES, Event, Recorded
 from shared.errors import TooLarge
 from shared.ids import new_id
+from shared.persistence.engine import raw_connection
 from shared.telemetry.trace import current_traceparent
 
 CHANNEL = "hamkor_stream"
 
 # One round trip: the head's row is locked, its events take the next positions, the relay is woken at commit.
-_APPEND = text(
-    "with head as (update stream_head set position = position + :count where shard = :shard returning position), "
+_APPEND = (
+    "with head as (update stream_head set position = position + $2 where shard = $1 returning position), "
     "added as (insert into event (shard, position, id, type, key, subject, time, data, traceparent) "
-    "select :shard, head.position - :count + e.nr, e.id, e.type, e.key, e.subject, :time, e.data, :traceparent "
-    "from head, unnest(cast(:ids as uuid[]), cast(:types as text[]), cast(:keys as text[]), "
-    "cast(:subjects as text[]), cast(:data as bytea[])) with ordinality as e(id, type, key, subject, data, nr)), "
-    "told as (select pg_notify(:channel, '')) "
+    "select $1, head.position - $2 + e.nr, e.id, e.type, e.key, e.subject, $3, e.data, $4 "
+    "from head, unnest($6::uuid[], $7::text[], $8::text[], $9::text[], $10::bytea[]) "
+    "with ordinality as e(id, type, key, subject, data, nr)), "
+    "told as (select pg_notify($5, '')) "
     "select head.position from head, told"
 )
 # Many shards at once, as imports have them: two round trips, the heads locked in the order of shards.
@@ -74,12 +75,14 @@ async def append(session: AsyncSession, service: str, recorded: Sequence[Recorde
         by_shard[each.shard].append(each)
     if len(by_shard) > FEW:
         return await _append_to_many(session, service, by_shard, at)
+    if not by_shard:
+        return []
+    # Straight to the driver: every command passes here.
+    connection = await raw_connection(session)
     positions: list[Position] = []
     for shard in sorted(by_shard):
         events = by_shard[shard]
-        head: int = (
-            await session.execute(_APPEND, {**_columns(events, at), "count": len(events), "shard": shard})
-        ).scalar_one()
+        head: int = await connection.fetchval(_APPEND, shard, len(events), *_columns(events, at).values())
         positions += [Position(service, shard, position) for position in range(head - len(events) + 1, head + 1)]
     return positions
 
@@ -109,6 +112,7 @@ async def _append_to_many(
 
 
 def _columns(events: Sequence[Recorded], at: datetime) -> dict[str, Any]:
+    """What both statements take, in the order of their parameters."""
     payloads = [each.state.model_dump_json().encode() for each in events]
     for payload in payloads:
         if len(payload) >= MAX_DATA_BYTES:

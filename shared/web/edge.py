@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.contracts.events import State
@@ -23,6 +22,7 @@ from shared.errors import (
     VersionRequired,
 )
 from shared.i18n import Lang, negotiate
+from shared.persistence.engine import raw_connection
 from shared.persistence.unit_of_work import Database, UnitOfWork
 from shared.scope import Principal, Role
 
@@ -42,15 +42,12 @@ UseCase = Callable[[UnitOfWork], Awaitable[Result]]
 
 MAX_KEY_CHARACTERS = 200
 
-_CLAIM = text(
-    "insert into idempotency (subject, key, request_hash) values (:subject, :key, :hash) "
+_CLAIM = (
+    "insert into idempotency (subject, key, request_hash) values ($1, $2, $3) "
     "on conflict (subject, key) do nothing returning key"
 )
-_STORED = text("select request_hash, status, headers, body from idempotency where subject = :subject and key = :key")
-_STORE = text(
-    "update idempotency set status = :status, headers = cast(:headers as jsonb), body = :body "
-    "where subject = :subject and key = :key"
-)
+_STORED = "select request_hash, status, headers, body from idempotency where subject = $1 and key = $2"
+_STORE = "update idempotency set status = $3, headers = $4::text::jsonb, body = $5 where subject = $1 and key = $2"
 
 
 class KeyRequired(HamkorError):
@@ -98,15 +95,16 @@ class RequestEdge:
         key = self.idempotency_key()
         expected = self._expected_version(versioned)
         fingerprint = await self._fingerprint(expected)
-        identity = {"subject": f"{self.principal.role}:{self.principal.subject}", "key": key}
+        identity = (f"{self.principal.role}:{self.principal.subject}", key)
         async with self.database.unit_of_work(self.principal, expected) as uow:
-            claimed = (await uow.session.execute(_CLAIM, {**identity, "hash": fingerprint})).one_or_none()
-            if claimed is None:
-                stored = (await uow.session.execute(_STORED, identity)).one()
-                if bytes(stored.request_hash) != fingerprint:
+            # Straight to the driver: every command passes here.
+            connection = await raw_connection(uow.session)
+            if await connection.fetchval(_CLAIM, *identity, fingerprint) is None:
+                stored = await connection.fetchrow(_STORED, *identity)
+                if bytes(stored["request_hash"]) != fingerprint:
                     raise KeyReused
-                headers = {**stored.headers, "Idempotency-Replayed": "true"}
-                return Response(bytes(stored.body), stored.status, headers, media_type="application/json")
+                headers = {**stored["headers"], "Idempotency-Replayed": "true"}
+                return Response(bytes(stored["body"]), stored["status"], headers, media_type="application/json")
             result = await use_case(uow)
             secret: Mapping[str, str] = {}
             if isinstance(result, Revealed):
@@ -115,9 +113,7 @@ class RequestEdge:
             positions = await uow.stage()
             if positions:
                 headers["Hamkor-Position"] = ", ".join(str(position) for position in positions)
-            await uow.session.execute(
-                _STORE, {**identity, "status": status, "headers": json.dumps(headers), "body": body}
-            )
+            await connection.execute(_STORE, *identity, status, json.dumps(headers), body)
         if secret:
             body = _dump({**json.loads(body), **secret})
         return Response(body, status, headers, media_type="application/json")

@@ -18,6 +18,7 @@ from shared.scope import path_of
 from shared.web.edge import Revealed
 
 TEST_TYPE = "hamkor.webhook.test"
+# Secrets and deliveries are shown to no scope: what changes those that are there goes beyond the caller's own.
 _ADD_SECRET = text("insert into webhook_secret (webhook_id, secret, made_at) values (:id, :secret, :now)")
 _END_SECRETS = text("update webhook_secret set ends_at = :ends where webhook_id = :id and ends_at is null")
 _FORGET_SECRETS = text("delete from webhook_secret where webhook_id = :id")
@@ -57,7 +58,8 @@ async def change_webhook(uow: UnitOfWork, id_: str, command: domain.ChangeWebhoo
 async def rotate_secret(uow: UnitOfWork, id_: str) -> Revealed:
     """Another secret; the former signs along for a day, so that receivers can change over without a gap."""
     state = await _record(uow, domain.rotate(await _load(uow, id_)))
-    await uow.session.execute(_END_SECRETS, {"id": id_, "ends": uow.now + domain.OVERLAP})
+    async with uow.beyond_scope():
+        await uow.session.execute(_END_SECRETS, {"id": id_, "ends": uow.now + domain.OVERLAP})
     return Revealed(state, {"secret": await _add_secret(uow, id_)})
 
 
@@ -69,15 +71,17 @@ async def disable_webhook(uow: UnitOfWork, id_: str, reason: DisabledReason = Di
 async def enable_webhook(uow: UnitOfWork, id_: str) -> WebhookState:
     """Send again, beginning with what was kept."""
     state = await _record(uow, domain.enable(await _load(uow, id_)))
-    await uow.session.execute(_DUE_NOW, {"id": id_, "now": uow.now})
+    async with uow.beyond_scope():
+        await uow.session.execute(_DUE_NOW, {"id": id_, "now": uow.now})
     return state
 
 
 async def remove_webhook(uow: UnitOfWork, id_: str) -> WebhookState:
     """End it for good, with its secrets and whatever was still to be sent."""
     state = await _record(uow, domain.remove(await _load(uow, id_)))
-    await uow.session.execute(_FORGET_SECRETS, {"id": id_})
-    await uow.session.execute(_FORGET_DELIVERIES, {"id": id_})
+    async with uow.beyond_scope():
+        await uow.session.execute(_FORGET_SECRETS, {"id": id_})
+        await uow.session.execute(_FORGET_DELIVERIES, {"id": id_})
     return state
 
 
@@ -97,7 +101,8 @@ async def replay(uow: UnitOfWork, id_: str, since: datetime) -> dict[str, Any]:
     oldest = uow.now - timedelta(days=domain.KEPT_DAYS)
     if since < oldest:
         raise InvalidInput(FieldError("since", "earlier_than", {"limit": oldest.date().isoformat()}))
-    done = await uow.session.execute(_REPLAY, {"id": id_, "now": uow.now, "since": since})
+    async with uow.beyond_scope():
+        done = await uow.session.execute(_REPLAY, {"id": id_, "now": uow.now, "since": since})
     return {"replayed": done.rowcount}  # type: ignore[attr-defined]  # of an update
 
 

@@ -60,7 +60,8 @@ class Collecting:
             for event, placed in batch
             if (path := paths.get(event.key) or _path_of(placed)) is not None
             for webhook in webhooks
-            if path.startswith(webhook.org_path) and wants(tuple(webhook.types), event.type)
+            # Both ids begin with their time: what happened before a webhook was registered is not its business.
+            if event.id > webhook.id and path.startswith(webhook.org_path) and wants(tuple(webhook.types), event.type)
         ]
         if due:
             await self._add(uow, due)
