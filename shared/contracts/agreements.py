@@ -116,8 +116,22 @@ class ActivityStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+class OtherPurpose(StrEnum):
+    """AF9: what is done under an agreement of no other form."""
+
+    CAREER_GUIDANCE = "career_guidance"
+    EXCURSION = "excursion"
+    EQUIPMENT = "equipment"
+    BUILDINGS = "buildings"
+    SCHOLARSHIPS = "scholarships"
+    CONTESTS = "contests"
+    RESEARCH = "research"
+    SOCIAL_SUPPORT = "social_support"
+    EVENTS = "events"
+
+
 class ActivityState(State):
-    """Something done under an agreement on a day."""
+    """Something done under an agreement on a day; under one of form AF9 with its purpose."""
 
     institution_id: str
     agreement_id: str
@@ -125,6 +139,7 @@ class ActivityState(State):
     status: ActivityStatus
     held_on: date
     participants: int
+    purpose: OtherPurpose | None = None
 
 
 class EmploymentStatus(StrEnum):

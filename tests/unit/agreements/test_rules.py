@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from services.agreements.domain import activities, agreements, schedules
 from services.agreements.domain.agreements import AlreadySigned, NotYourParty, Signer
 from services.agreements.domain.inputs import FIRST_DAY, LAST_DAY
-from shared.contracts.agreements import AgreementStatus, Renewal, SignatureKind
+from shared.contracts.agreements import AgreementStatus, OtherPurpose, Renewal, SignatureKind
 from shared.contracts.vocabulary import Form, Opportunity, PartyCategory
 from shared.errors import DomainError, InvalidInput
 from tests.unit.agreements.builders import (
@@ -191,6 +191,19 @@ def test_activity_is_refused_on_a_day_of_suspension() -> None:
         else:
             with pytest.raises(InvalidInput):
                 activities.record("x", state, command, TODAY)
+
+
+@pytest.mark.parametrize("form", list(Form))
+def test_activity_says_its_purpose_under_af9_and_nowhere_else(form: Form) -> None:
+    bare = activities.RecordActivity(held_on=TODAY, participants=2)
+    for purpose in (None, *OtherPurpose):
+        command = bare.model_copy(update={"purpose": purpose})
+        if (form is Form.AF9) == (purpose is not None):
+            assert activities.record("x", an_active(form), command, TODAY)[1].purpose is purpose
+            continue
+        with pytest.raises(InvalidInput) as refusal:
+            activities.record("x", an_active(form), command, TODAY)
+        assert [error.field for error in refusal.value.errors] == ["purpose"]
 
 
 def test_amendment_for_a_day_to_come_waits_for_it() -> None:
