@@ -164,7 +164,10 @@ async def parts(worker: Worker, register: Declared, description: Description, en
     for name in register.parts:
         if name not in description.parts:
             continue
-        items = await part_items(worker, register, name, str(entry["id"]))
+        try:
+            items = await part_items(worker, register, name, str(entry["id"]))
+        except (NotFound, Forbidden, Unavailable):
+            continue  # not for this reader, or away: the entry itself is shown all the same
         kind = worker.declared.register_of(name)
         linked = kind is not None and worker.described[name].read and worker.role in kind.readers
         columns = tuple(_seen(items))
