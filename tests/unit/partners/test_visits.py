@@ -2,13 +2,16 @@
 
 from contextlib import nullcontext
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from starlette.requests import Request
 
+import services.partners
 from services.partners.domain.visits import actions, calendars, standing, visits
 from services.partners.domain.visits.calendars import WRONG_TIME, Busy, BusyThen, Clash, Engagement
 from services.partners.domain.visits.visits import LIFECYCLE, Step
@@ -30,6 +33,8 @@ from shared.contracts.visits import (
 )
 from shared.contracts.vocabulary import EnterpriseSize, Opportunity, PartnerCategory
 from shared.errors import DomainError, InvalidInput, WrongState
+from shared.i18n import SHARED_MESSAGES, Catalogue
+from shared.web.problems import Problems
 
 NOW = datetime(2026, 9, 1, 6, tzinfo=UTC)
 TODAY = date(2026, 9, 1)
@@ -151,6 +156,27 @@ def test_meeting_is_refused_exactly_where_a_known_event_overlaps(kind: KnownEven
         told = refusal.value.params
         assert (told["cause"], told["what"]) == ("B1" if kind in WRONG_TIME else "B3", kind)
         assert told["ref"] == "e1"
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [
+        ("uz", "hamkor band: inventarizatsiya (B1)"),
+        ("uz-Cyrl", "ҳамкор банд: инвентаризация (B1)"),
+        ("ru", "партнёр не может: инвентаризация (B1)"),
+        ("en", "the partner can't: stocktaking (B1)"),
+    ],
+)
+def test_clash_is_said_in_words_and_told_in_codes(lang: str, said: str) -> None:
+    catalogue = Catalogue.load(SHARED_MESSAGES, Path(services.partners.__file__).parent / "messages")
+    request = Request({"type": "http", "path": "/", "headers": [(b"accept-language", lang.encode())]})
+    busy = Engagement(Busy.PARTNER, NOW, NOW + timedelta(hours=1), KnownEventKind.STOCKTAKING)
+    with pytest.raises(Clash) as refusal:
+        calendars.check_free(NOW, NOW + timedelta(hours=1), [busy])
+    told = Problems("partners", catalogue).told(request, refusal.value)
+    assert said in told["detail"]
+    assert (told["who"], told["what"]) == ("partner", "stocktaking")
+    assert "01.09.2026 11:00" in told["detail"]
 
 
 # -- V1–V6

@@ -18,8 +18,8 @@ Outcome = tuple[EventType, DossierState]
 class PartnerCommand(Command):
     """Names a partner: an enterprise of the register, or another organisation under its register number."""
 
-    institution_id: Id
-    category: PartnerCategory
+    institution_id: Id = Field(description="whose partner it is")
+    category: PartnerCategory = Field(description="which kind of partner")
     enterprise_id: Id | None = Field(default=None, description="for the category `enterprise` alone")
     partner_ref: Ref | None = Field(default=None, description="register number of a partner that is no enterprise")
 
