@@ -31,6 +31,7 @@ from shared.web.edge import Permissions
 from shared.web.health import health_router
 from shared.web.internal import internal_router
 from shared.web.middleware import LimitBody, Observe
+from shared.web.openapi import document
 from shared.web.problems import Problems
 
 log = structlog.get_logger(__name__)
@@ -141,6 +142,7 @@ def create_app(
     app.include_router(internal_router(settings.service, inbox))
     for router in routers:
         app.include_router(router)
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     app.add_middleware(LimitBody, limit_bytes=max_body_bytes, many_bytes=MAX_MANY_BYTES, spooled=spooled_bodies)
     app.add_middleware(Observe, service=settings.service, untraced=untraced)
     return app
