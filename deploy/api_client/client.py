@@ -82,9 +82,12 @@ class Api:
         key: str | None = None,
         version: int | None = None,
         parameters: dict[str, str | int] | None = None,
+        file: tuple[bytes, str] | None = None,
     ) -> Answer:
-        """Send until answered."""
+        """Send until answered; `file` is a body with its media type, in place of JSON."""
         headers = {"Accept-Language": self._lang}
+        if file is not None:
+            headers["Content-Type"] = file[1]
         if key is not None:
             headers["Idempotency-Key"] = key
         if version is not None:
@@ -101,6 +104,7 @@ class Api:
                     self._door(service) + path,
                     params=parameters or None,  # an empty mapping would take away the query in the path
                     json=body,
+                    content=file[0] if file is not None else None,
                     headers=headers,
                     timeout=self.patience.request_s,
                 )

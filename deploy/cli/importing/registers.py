@@ -88,6 +88,18 @@ class Known:
         return cls({state["id"]: state for state in answer.body["items"]})
 
 
+class Bulk(ABC, Generic[L]):
+    """Sends entries of one wave together."""
+
+    at_once: ClassVar[int]
+
+    @abstractmethod
+    async def send(
+        self, entries: Sequence[Entry[L]], api: Api, user: str, *, commit: bool
+    ) -> tuple[dict[Outcome, int], list[Fault]]:
+        """Bring up to `at_once` entries in, or without `commit` compare them. Raises Problem and Unreachable."""
+
+
 class Register(ABC, Generic[L]):
     """How the rows of one register are checked, compared and sent."""
 
@@ -107,6 +119,11 @@ class Register(ABC, Generic[L]):
     @abstractmethod
     async def plan(self, entry: Entry[L], known: Known, api: Api, user: str) -> Plan:
         """Compare an entry with the platform. Raises Problem and Unreachable."""
+
+    def in_bulk(self, entries: Sequence[Entry[L]]) -> "Bulk[L] | None":
+        """How so many entries are sent together; None where each goes by itself."""
+        del entries
+        return None
 
     def wave(self, line: L) -> int:
         """Entries of a wave are sent when the waves before are done."""

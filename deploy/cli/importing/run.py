@@ -11,7 +11,7 @@ from typing import Generic
 from deploy.api_client import Api, Problem, Unreachable
 from deploy.cli.importing.columns import understand
 from deploy.cli.importing.files import FileProblem, Row, open_rows
-from deploy.cli.importing.registers import SERVICE, Entry, Known, L, Outcome, Plan, Register
+from deploy.cli.importing.registers import SERVICE, Bulk, Entry, Known, L, Outcome, Plan, Register
 from deploy.cli.importing.rows import Fault, Parsed, parse
 
 Advance = Callable[[], None]
@@ -95,6 +95,10 @@ class Import(Generic[L]):
         After `stop` is set, what is under way is finished and nothing new begun. Raises Unreachable when the platform
         stays silent, and Problem when it doesn't let the user in.
         """
+        bulk = self.register.in_bulk(entries)
+        if bulk is not None:
+            await self._in_bulk(bulk, entries, advance)
+            return self.result
         for _, wave in groupby(entries, key=lambda entry: entry.wave):
             waiting = iter(list(wave))
             async with asyncio.TaskGroup() as workers:
@@ -102,6 +106,18 @@ class Import(Generic[L]):
                     workers.create_task(self._work(waiting, advance))
         self.result.interrupted = self.stop.is_set() and self.result.looked_at < len(entries)
         return self.result
+
+    async def _in_bulk(self, bulk: Bulk[L], entries: list[Entry[L]], advance: Advance) -> None:
+        for begin in range(0, len(entries), bulk.at_once):
+            if self.stop.is_set():
+                self.result.interrupted = True
+                return
+            part = entries[begin : begin + bulk.at_once]
+            counts, faults = await bulk.send(part, self.api, self.user, commit=self.commit)
+            self.result.counts.update(counts)
+            self.result.faults += faults
+            for _ in part:
+                advance()
 
     async def _work(self, waiting: Iterator[Entry[L]], advance: Advance) -> None:
         for entry in waiting:

@@ -4,8 +4,8 @@ Measured on 500,000 enterprises (tests/bench/enterprise_register.py), what it to
 - Trigrams over whole names (`key %> q`) read the posting lists of every trigram of the question, most of them in a
   tenth of all names: 80–300 ms. Names are made of few different words: their vocabulary is looked through by trigrams
   instead, and names are found by whole words.
-- Neither @> nor && nor % nor LIKE is leakproof: under row-level security by a function none of their indexes is used, and
-  every question reads the whole table (400 ms). See migration 0002.
+- Neither @> nor && nor % nor LIKE is leakproof: under row-level security by a function none of their indexes is used,
+  and every question reads the whole table (400 ms). See migration 0002.
 - One GIN index over words and codes together (`terms`) answers name, place, sector, size and status in one index scan:
       Limit  ->  Bitmap Heap Scan on enterprise  (Recheck Cond: terms @> … AND terms && …)
                    ->  Bitmap Index Scan on enterprise_terms

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from deploy.api_client import Api, fixed_token
-from deploy.cli.importing.enterprises import EnterpriseRegister
+from deploy.cli.importing.enterprises import EnterpriseBulk, EnterpriseRegister
 from deploy.cli.importing.institutions import InstitutionRegister
 from deploy.cli.importing.registers import Known, Outcome, Register
 from deploy.cli.importing.run import Import, Result, check_file
@@ -64,6 +64,33 @@ async def test_enterprises_new_changed_unchanged_and_wrong(api: Api, tmp_path: P
         assert result.counts == {Outcome.CHANGED: 1}
         state = (await api.get("", "partners", "/v1/enterprises", stir="301234567")).body["items"][0]
         assert state["size"] == size
+
+
+async def test_many_enterprises_go_together_with_the_same_result(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await import_(api, TerritoryRegister(), TERRITORY)
+    monkeypatch.setattr(EnterpriseRegister, "many", 10)
+    monkeypatch.setattr(EnterpriseBulk, "at_once", 8)
+    header = "stir;name;size;isic_section;district"
+    lines = [f"3012345{number:02};A;small;C;1708401" for number in range(20)]
+    dry = await import_(api, EnterpriseRegister(), a_file(tmp_path, header, *lines), commit=False)
+    assert (dry.counts[Outcome.NEW], dry.looked_at) == (20, 20)
+    result = await import_(api, EnterpriseRegister(), a_file(tmp_path, header, *lines, "7;B;small;C;1708401"))
+    assert (result.counts[Outcome.NEW], [fault.row for fault in result.faults]) == (20, [22])
+    closed = (await api.get("", "partners", "/v1/enterprises", stir="301234512")).body["items"][0]
+    await api.command("", "POST", "partners", f"/v1/enterprises/{closed['id']}/close")
+    changed = [line.replace("small", "large") for line in lines[10:]]
+    result = await import_(api, EnterpriseRegister(), a_file(tmp_path, header, *lines[:10], *changed))
+    assert {outcome: count for outcome, count in result.counts.items() if count} == {
+        Outcome.UNCHANGED: 10,
+        Outcome.CHANGED: 9,
+        Outcome.WRONG: 1,
+    }
+    (fault,) = result.faults
+    assert (fault.row, fault.column, fault.rule) == (14, "stir", "enterprise_ended")
+    assert fault.message
+    assert fault.remedy
 
 
 async def test_institution_is_updated_moved_and_given_programmes(api: Api, tmp_path: Path) -> None:
