@@ -15,12 +15,13 @@ from deploy.cli.importing.registers import Known as KnownTerritory
 from deploy.cli.importing.run import Import, check_file
 from deploy.cli.importing.territory import TerritoryRegister
 from deploy.cli.simulation.chaos import Chaos
-from deploy.cli.simulation.country import plan
+from deploy.cli.simulation.country import Country, districts, plan
 from deploy.cli.simulation.execution import Disturbances, Ledger, Pace, Performer
 from deploy.cli.simulation.history import Known, Progress, inhabitants, live_through, questionnaires
 from deploy.cli.simulation.live import live
 from deploy.cli.simulation.machinery import Buckets, Machinery, collect_freshness, machinery
 from deploy.cli.simulation.proof import Proof, prove, settle
+from deploy.cli.simulation.tour import Grounds, tour
 from deploy.cli.simulation.work import World
 from deploy.cli.verify import Verdict, verify
 from deploy.local.environment import ROOT
@@ -28,6 +29,7 @@ from deploy.local.ports import Ports
 from deploy.local.process import Patience as Supervision
 from deploy.local.stack import Engines, Stack
 from shared import clock
+from shared.contracts.catalogue import REGISTRY
 
 TERRITORY = ROOT / "shared" / "reference" / "territory.csv"
 AT_ONCE = 16
@@ -108,8 +110,16 @@ async def act(
     progress = Progress()
     progress.on_step = lambda: step(progress)
     await live_through(country, Known(), performer, world, options.days, AT_ONCE, progress)
+    await performer.drive(tour(_grounds(country, world)), "tour")
     if until is not None and not until.is_set():
         await live(await inhabitants(country, performer), world, performer, str(options.seed), until)
+
+
+def _grounds(country: Country, world: World) -> Grounds:
+    """Where the tour takes place: where the first institution is, and next door."""
+    here = country.institutions[0].district
+    neighbour = next(each.soato for each in districts()[here[:4]] if each.soato != here)
+    return Grounds(country.seed, here[:4], here, neighbour, world.today)
 
 
 async def import_territory(api: Api) -> None:
@@ -159,6 +169,7 @@ def _summary(
         "disturbed": dict(ledger.disturbed),
         "killed": dict(chaos.killed),
         "refused": dict(ledger.refused),
+        "missing_types": sorted(REGISTRY.keys() - proof.events_by_type.keys()),
         "events_by_type": dict(sorted(proof.events_by_type.items())),
         "institutions": options.institutions,
         "days": options.days,

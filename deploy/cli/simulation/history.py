@@ -10,7 +10,9 @@ from deploy.api_client import Answer, Problem
 from deploy.cli.simulation.chance import chance
 from deploy.cli.simulation.country import Country, PlannedEnterprise
 from deploy.cli.simulation.execution import Performer
-from deploy.cli.simulation.work import Enterprise, Institution, World, life, merge, register_enterprise
+from deploy.cli.simulation.lives import life
+from deploy.cli.simulation.method import market
+from deploy.cli.simulation.work import Enterprise, Institution, World, merge, register_enterprise
 from shared.contracts.vocabulary import InstitutionKind
 
 PAGE = 500
@@ -113,6 +115,7 @@ async def live_through(
 ) -> None:
     """Let every institution that is missing live through `days` days up to today; half-way duplicates are merged."""
     entered = await enter_enterprises(country, known, performer, world, at_once, progress)
+    await tell_markets(country, performer, world)
     start = world.today - timedelta(days=days)
     missing = [each for each in country.institutions if each.code not in known.institutions]
     progress.institutions = len(country.institutions) - len(missing)
@@ -138,6 +141,17 @@ async def live_through(
 
     if missing:
         await asyncio.gather(_together(work, at_once), clear_up())
+
+
+async def tell_markets(country: Country, performer: Performer, world: World) -> None:
+    """What the labour bodies of the institutions' regions report, and what the regions plan."""
+    sections: dict[str, list[str]] = {}
+    for institution in country.institutions:
+        inside = sections.setdefault(institution.district[:4], [])
+        if institution.sector not in inside:
+            inside.append(institution.sector)
+    for region, inside in sorted(sections.items()):
+        await performer.drive(market(region, inside, world.today, chance(country.seed, region)), f"market-{region}")
 
 
 async def _together(work: Callable[[], Any], at_once: int) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from deploy.api_client import Unreachable
 from deploy.cli.simulation.chance import chance
 from deploy.cli.simulation.execution import Performer
-from deploy.cli.simulation.work import Institution, World, something
+from deploy.cli.simulation.lives import something
+from deploy.cli.simulation.work import Institution, World
 from shared import clock
 
 BESIDE_EACH_OTHER = 12

@@ -9,6 +9,7 @@ from typing import Final
 
 from deploy.cli.simulation.execution import Ledger
 from deploy.cli.simulation.machinery import Machinery
+from shared.contracts.catalogue import REGISTRY
 
 RECORDED: Final = "hamkor.surveys.response.recorded.v1"
 OF_THEIR_OWN: Final = frozenset(
@@ -16,8 +17,14 @@ OF_THEIR_OWN: Final = frozenset(
         "hamkor.partners.territory.recorded.v1",  # imported before the activity
         "hamkor.agreements.agreement.activated.v1",
         "hamkor.agreements.agreement.expired.v1",
-        "hamkor.agreements.agreement.reassigned.v1",
-        "hamkor.agreements.employment.reassigned.v1",
+        "hamkor.agreements.agreement.amended.v1",  # an amendment agreed for that day
+        "hamkor.agreements.agreement.renewed.v1",
+        "hamkor.agreements.work_plan.measure_overdue.v1",
+        "hamkor.agreements.board.decision_overdue.v1",
+        "hamkor.partners.next_action.overdue.v1",
+        "hamkor.partners.webhook.disabled.v1",  # after days without an answer
+        *(name for name in REGISTRY if name.startswith("hamkor.agreements.") and name.endswith(".reassigned.v1")),
+        *(name for name in REGISTRY if name.startswith("hamkor.agreements.") and name.endswith(".cancelled.v1")),
         RECORDED,  # anonymous: counted by campaign instead
     }
 )

@@ -1,7 +1,7 @@
 """What institutions and enterprises do: pure generators of deeds, in the order of days, the same for the same seed."""
 
 import heapq
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from random import Random
@@ -11,6 +11,7 @@ from deploy.api_client import Answer, Problem
 from deploy.cli.simulation.acts import Act, Deed, Look, Response, Work
 from deploy.cli.simulation.answers import answer
 from deploy.cli.simulation.country import ISCED_LEVELS, PLACES, PlannedEnterprise, PlannedInstitution, sector, tilt
+from shared.contracts.agreements import OtherPurpose
 from shared.contracts.vocabulary import Form, InstitutionKind, PartnerCategory, PartyCategory
 
 FORMS: Final[Mapping[Form, float]] = {
@@ -144,36 +145,6 @@ def register_enterprise(planned: PlannedEnterprise, on: date) -> Generator[Deed,
     return Enterprise(done.id, planned.sector, region, planned.double_of is not None)
 
 
-def life(planned: PlannedInstitution, world: World, random: Random, start: date, *, doubles: bool = False) -> Work:
-    """All that one institution does from `start` to today: registration first, then everything beside each other.
-
-    With `doubles` its partners may be entries of the register that are duplicates.
-    """
-    calendar = Calendar(start, world.today)
-    institution = yield from register_institution(planned, random, calendar)
-    vigour = min(2.5, random.lognormvariate(0, 0.5)) * tilt(institution.region, "vigour") * calendar.length / 90
-    works: list[Work] = [figures(institution, random, calendar)]
-    partners = world.partners_of(institution, random, random.randint(3, 6), doubles=doubles)
-    works += [
-        partnership(institution, partner, random, _from(random, calendar, 0.3))
-        for partner in partners[: random.randint(1, 3)]
-    ]
-    if random.random() < 0.3:
-        works.append(other_partnership(institution, random, _from(random, calendar, 0.5)))
-    works += [
-        agreement(institution, partners, f"A{number:03d}", random, _from(random, calendar, 0.8))
-        for number in range(max(1, round(2.5 * vigour)))
-    ]
-    for number in range(round(2.0 * vigour)):
-        ref = f"G{institution.code}-L{number:03d}"
-        works.append(employment(institution, random.choice(partners), ref, random, _from(random, calendar, 0.95)))
-    if random.random() < 0.24 and world.instruments:
-        works.append(survey(institution, world, random, Calendar(world.today, world.today)))
-    if planned.moves_to is not None:
-        works.append(move(institution, planned.moves_to, calendar))
-    yield from by_day(works)
-
-
 def by_day(works: Iterable[Work]) -> Work:
     """Works beside each other: always the deed of the earliest day next. A work whose deed is refused ends there."""
     waiting: list[tuple[date, int, Work, Deed]] = []
@@ -197,7 +168,7 @@ def _wait(waiting: list[tuple[date, int, Work, Deed]], number: int, work: Work, 
     heapq.heappush(waiting, (deed.on, number, work, deed))
 
 
-def _from(random: Random, calendar: Calendar, share: float) -> Calendar:
+def begun_within(random: Random, calendar: Calendar, share: float) -> Calendar:
     """The calendar of a work that begins somewhere in the first `share` of the days."""
     return Calendar(calendar.day(random.uniform(0, calendar.length * share)), calendar.today)
 
@@ -341,8 +312,17 @@ def _forms(random: Random, count: int) -> list[str]:
 # -- agreements
 
 
+Also = Callable[[Institution, Enterprise, Answer, Form, Random, Calendar], Iterable[Work]]
+"""What else is done under a signed agreement."""
+
+
 def agreement(
-    institution: Institution, partners: Sequence[Enterprise], mark: str, random: Random, calendar: Calendar
+    institution: Institution,
+    partners: Sequence[Enterprise],
+    mark: str,
+    random: Random,
+    calendar: Calendar,
+    also: Also | None = None,
 ) -> Work:
     """An agreement from draft to what becomes of it: signed, scheduled, worked under, amended, suspended, ended.
 
@@ -389,6 +369,9 @@ def agreement(
             begin = Calendar(calendar.day(offset + random.uniform(2, 30)), calendar.today, calendar.at_once)
             ref = f"G{institution.code}-{mark}-{place}"
             works.append(employment(institution, partner, ref, random, begin, agreement_id=last.id))
+    if also is not None and not short:
+        later = Calendar(calendar.day(max(offset, begins) + random.uniform(1, 12)), calendar.today, calendar.at_once)
+        works += also(institution, partner, last, form, random, later)
     yield from by_day(works)
 
 
@@ -470,7 +453,10 @@ def _under(
 
 
 def _activity(hand: _Hand, form: Form, random: Random, offset: float) -> Work:
-    body = {"held_on": hand.calendar.day(offset).isoformat(), "participants": random.randint(*PARTICIPANTS[form])}
+    participants = random.randint(*PARTICIPANTS[form])
+    body: dict[str, object] = {"held_on": hand.calendar.day(offset).isoformat(), "participants": participants}
+    if form is Form.AF9:
+        body["purpose"] = list(OtherPurpose)[participants % len(OtherPurpose)].value
     path, user = f"/v1/agreements/{hand.id}/activities", hand.institution.user
     on = hand.calendar.day(offset)
     done = yield Act(on, "activity.record", user, "POST", "agreements", path, body)
@@ -621,23 +607,3 @@ def survey(institution: Institution, world: World, random: Random, calendar: Cal
         yield Response(on, campaign.id, item["code"], fields)
     if random.random() < 0.25:
         yield Act(on, "campaign.close", user, "POST", "surveys", f"{path}/close")
-
-
-# -- life as it happens
-
-
-def something(institution: Institution, world: World, random: Random) -> Work:
-    """One piece of today's work of an institution."""
-    calendar = Calendar(world.today, world.today, at_once=True)
-    partners = world.partners_of(institution, random, 4)
-    kind = random.random()
-    if kind < 0.34:
-        return agreement(institution, partners, f"{random.getrandbits(40):010x}", random, calendar)
-    if kind < 0.66:
-        return follow_up(institution, random, calendar)
-    if kind < 0.86:
-        ref = f"G{institution.code}-{random.getrandbits(40):010x}"
-        return employment(institution, random.choice(partners), ref, random, calendar)
-    if kind < 0.95 or not world.instruments:
-        return correct_figures(institution, random, calendar)
-    return survey(institution, world, random, calendar)

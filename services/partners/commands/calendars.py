@@ -30,7 +30,12 @@ async def record_known_event(uow: UnitOfWork, command: calendars.RecordKnownEven
     event_type, state = calendars.record(new_id(), command, _who(uow.principal))
     await uow.session.execute(_LOCK, {"owner": key})
     return await uow.record(
-        KnownEventRow, event_type, state, key=key, org_path=path, details=EventTitle(title=command.title)
+        KnownEventRow,
+        event_type,
+        state,
+        key=_stream_of(state),
+        org_path=path,
+        details=EventTitle(title=command.title),
     )
 
 
@@ -38,8 +43,8 @@ async def cancel_known_event(uow: UnitOfWork, event_id: str) -> KnownEventState:
     """It does not take place."""
     state = await uow.load(KnownEventRow, KnownEventState, event_id, what="known_event")
     uow.expected_version = None
-    path, key = await _calendar_of(uow, state.owner, state.owner_ref)
-    return await uow.record(KnownEventRow, *calendars.cancel(state), key=key, org_path=path)
+    path, _ = await _calendar_of(uow, state.owner, state.owner_ref)
+    return await uow.record(KnownEventRow, *calendars.cancel(state), key=_stream_of(state), org_path=path)
 
 
 async def _calendar_of(uow: UnitOfWork, owner: EventOwner, ref: str) -> tuple[str, str]:
@@ -144,10 +149,15 @@ async def reassign_events(uow: UnitOfWork, old: str, new: str) -> None:
     for id_ in ids.scalars().all():
         state = await uow.load(KnownEventRow, KnownEventState, id_, what="known_event")
         row = await uow.session.get_one(KnownEventRow, id_)
-        await uow.record(KnownEventRow, *calendars.reassign(state, new), key=new, org_path=row.org_path)
+        await uow.record(KnownEventRow, *calendars.reassign(state, new), key=_stream_of(state), org_path=row.org_path)
 
 
 FOLLOWERS.append(reassign_events)
+
+
+def _stream_of(state: KnownEventState) -> str:
+    """The stream that tells of an event: its owner's, or its own – enterprises come and go by merging."""
+    return state.id if state.owner is EventOwner.ENTERPRISE else state.owner_ref
 
 
 def _who(principal: Principal) -> str:

@@ -195,7 +195,7 @@ async def reassign_listings(uow: UnitOfWork, old: str, new: str) -> None:
             state = await uow.load(row_type, ListingState, id_, what=kind.what)
             event_type, moved = kind.reassign(state, new)
             row = await uow.session.get_one(row_type, id_)
-            await uow.record(row_type, event_type, moved, key=new, org_path=row.org_path)
+            await uow.record(row_type, event_type, moved, key=_stream_of(moved), org_path=row.org_path)
 
 
 FOLLOWERS.append(reassign_listings)
@@ -216,7 +216,8 @@ async def _list(
     event_type, state = kind.record(
         new_id(), command.model_copy(update={"enterprise_id": id_}), enterprise.state["district"]
     )
-    return await uow.record(row, event_type, state, key=id_, org_path=enterprise.org_path, details=details)
+    key = _stream_of(state)
+    return await uow.record(row, event_type, state, key=key, org_path=enterprise.org_path, details=details)
 
 
 async def _own_listing(uow: UnitOfWork, row: type[Listing], kind: domain.ListingKind, id_: str) -> ListingState:
@@ -234,9 +235,13 @@ async def _relist(
 ) -> ListingState:
     event_type, state = outcome
     entry = await uow.session.get_one(row, state.id)
-    key = state.institution_id or state.enterprise_id
-    assert key is not None
+    key = _stream_of(state)
     return await uow.record(row, event_type, state, key=key, org_path=entry.org_path, details=details)
+
+
+def _stream_of(state: ListingState) -> str:
+    """The stream that tells of a need or offer: its institution's, or its own – enterprises come and go by merging."""
+    return state.institution_id or state.id
 
 
 def _may_speak_for(uow: UnitOfWork, enterprise_id: str, org_path: str) -> None:

@@ -11,7 +11,8 @@ from deploy.cli.simulation.acts import Act, Deed, Look, Response, Work
 from deploy.cli.simulation.answers import answer
 from deploy.cli.simulation.chance import chance
 from deploy.cli.simulation.country import SECTORS, Country, districts, plan, region_weights
-from deploy.cli.simulation.work import Calendar, Enterprise, Institution, World, by_day, life, something, survey
+from deploy.cli.simulation.lives import life, something
+from deploy.cli.simulation.work import Calendar, Enterprise, Institution, World, by_day, survey
 from services.agreements.domain.agreements import DraftAgreement
 from services.partners.domain.enterprises import RegisterEnterprise
 from services.partners.domain.institutions import RegisterInstitution, ReportEnrolment, SetProgrammes
@@ -49,12 +50,15 @@ def played(work: Work, refuse: str = "") -> Iterator[Deed]:
         return
 
 
+MEETING = {"meeting_id": "t1", "decisions": []}
+
+
 def an_answer(deed: Deed, states: dict[str, dict[str, Any]]) -> dict[str, Any]:
     if not isinstance(deed, Act):
         return {"items": []}
     body = dict(deed.body or {})
     id_ = next((part for part in deed.path.split("/") if part in states), f"0198f000-0000-7000-8000-{len(states):012d}")
-    state = states.setdefault(id_, {"id": id_, "version": 0, "schedule": [], **body})
+    state = states.setdefault(id_, {"id": id_, "version": 0, "schedule": [], "meetings": [MEETING], **body})
     state["version"] += 1
     state["schedule"] = body.get("terms", state["schedule"])
     return {**state, "items": [{"code": f"C{id_}-{place}"} for place in range(body.get("count", 0))]}
