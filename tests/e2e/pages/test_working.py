@@ -13,8 +13,9 @@ from selenium.webdriver.support.ui import Select
 
 from shared.clock import local_day, now
 from shared.scope import Role
-from tests.e2e.pages.conftest import DESKTOP, PHONE, Browser, Stage
+from tests.e2e.pages.conftest import DESKTOP, NODE_MODULES, PHONE, Browser, Stage
 from tests.e2e.pages.fake_services import World
+from tests.e2e.pages.test_accessibility import RUN
 from tests.support.platform import Platform
 
 pytestmark = pytest.mark.e2e
@@ -175,3 +176,23 @@ def test_every_register_opens_and_so_does_its_form(working: Browser, partners: P
             working.driver.get(form)
             assert working.all(".work-form, .matches"), form
     assert working.complaints() == []
+
+
+def test_working_pages_break_no_rule_of_accessibility(working: Browser, partners: Partners) -> None:
+    axe = (NODE_MODULES / "axe-core/axe.min.js").read_text(encoding="utf-8")
+    working.driver.execute_cdp_cmd("Page.setBypassCSP", {"enabled": True})  # axe-core brings styles of its own
+    try:
+        working.sign_in(f"institution:{partners.school}", "/work")
+        broken = {}
+        for path in ("/work", "/work/enterprises", f"/work/enterprises/{partners.plant}", "/work/agreements/new",
+                     "/work/visits/new", "/work/documents/new?kind=employment_contract"):  # fmt: skip
+            working.open(path)
+            if path.endswith("agreements/new"):
+                send(working)
+                working.find(".problem")
+            working.run(axe)
+            if found := working.driver.execute_async_script(RUN):
+                broken[path] = found
+        assert broken == {}
+    finally:
+        working.driver.execute_cdp_cmd("Page.setBypassCSP", {"enabled": False})
