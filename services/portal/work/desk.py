@@ -12,8 +12,10 @@ from services.portal.work.api import segment
 from services.portal.work.declaration import Waiting
 from services.portal.work.reader import Worker
 from services.portal.work.registers import Row
+from services.portal.work.words import named
 from shared import i18n
 from shared.errors import Forbidden, NotFound, Unavailable
+from shared.i18n import Lang
 from shared.scope import Role
 
 ROWS = 5
@@ -214,55 +216,40 @@ def _day(worker: Worker, value: Any) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """A partner that would fit, and why."""
+    """A partner that would fit, where it is, and why it stands at this rank."""
 
+    id: str
     name: str
+    place: str
     href: str
     score: str
     reasons: tuple[str, ...]
-    enterprise_id: str
 
 
 async def matches(worker: Worker, id_: str) -> list[Match] | None:
-    """Ranked partners for an institution (or an enterprise) with the reasons of each; None where nobody ranks yet."""
-    kind = "enterprises" if worker.role is Role.ENTERPRISE else "institutions"
+    """Ranked partners for an institution or an enterprise with the reasons of each; None where nobody ranks them.
+
+    Raises Unavailable.
+    """
+    own, other = ("enterprises", "institution") if worker.role is Role.ENTERPRISE else ("institutions", "enterprise")
     try:
-        items, _ = await worker.services.page("partners", f"/v1/{kind}/{segment(id_)}/matches", {"limit": "20"})
+        items, _ = await worker.services.page("partners", f"/v1/{own}/{segment(id_)}/matches", {"limit": "20"})
     except (NotFound, Forbidden):
         return None
-    other = "institution_id" if worker.role is Role.ENTERPRISE else "enterprise_id"
-    register = "institutions" if worker.role is Role.ENTERPRISE else "enterprises"
-    ids = {str(item.get(other) or item.get("id") or "") for item in items}
-    await worker.shower.learn_ids({register: ids - {""}})
-    found = []
-    for item in items:
-        partner = str(item.get(other) or item.get("id") or "")
-        name = item.get("name") or worker.shower.name_of(register, partner)
-        score = item.get("score")
-        found.append(
-            Match(
-                name=str(name),
-                href=f"/work/{register}/{partner}" if register == "enterprises" else "",
-                score=i18n.number(float(score), worker.words.lang, 2) if isinstance(score, (int, float)) else "",
-                reasons=tuple(_reasons(worker, item.get("reasons") or item.get("why") or ())),
-                enterprise_id=partner if register == "enterprises" else "",
-            )
+    lang = worker.words.lang
+    return [
+        Match(
+            id=str(item[other]["id"]),
+            name=str(item[other]["name"]),
+            place=named("district", str(item[other]["district"]), lang),
+            href=f"/work/enterprises/{item[other]['id']}" if other == "enterprise" else "",
+            score=i18n.number(item["score"], lang, 2),
+            reasons=tuple(_reason(each, lang) for each in item["reasons"]),
         )
-    return found
+        for item in items
+    ]
 
 
-def _reasons(worker: Worker, told: Any) -> list[str]:
-    """The reasons of a rank as sentences; what the service says in words is taken as it is."""
-    if isinstance(told, Mapping):
-        told = [{"reason": name, "points": points} for name, points in told.items()]
-    found = []
-    for each in told:
-        if isinstance(each, str):
-            found.append(worker.words.code("Reason", each))
-        elif isinstance(each, Mapping):
-            text = each.get("text") or each.get("message")
-            code = str(each.get("reason") or each.get("code") or "")
-            points = each.get("points", each.get("score"))
-            amount = f" ({i18n.number(points, worker.words.lang, 2)})" if isinstance(points, (int, float)) else ""
-            found.append(str(text) if text else worker.words.code("Reason", code) + amount)
-    return found
+def _reason(told: Mapping[str, Any], lang: Lang) -> str:
+    """A reason in words, with the points it gives."""
+    return f"{told['text']} (+{i18n.number(told['points'], lang, 2)})"

@@ -271,6 +271,49 @@ async def test_only_possible_steps_are_offered_to_those_who_may(browser: httpx.A
     assert offered == {"sign"}
 
 
+async def test_matching_partners_stand_with_the_reasons_of_their_rank_and_the_next_step(
+    browser: httpx.AsyncClient, services: Services
+) -> None:
+    reason = {
+        "consideration": "distance",
+        "code": "near",
+        "value": 1,
+        "weight": 0.2,
+        "points": 0.2,
+        "text": "Same <district>",
+    }
+    plant = {"id": PLANT, "name": "Zavod", "district": "1708201", "stir": "3", "size": "large", "isic_section": "C"}
+    match = {"rank": 1, "score": 0.75, "enterprise": plant, "reasons": [reason]}
+    services.entries[f"/v1/institutions/{SCHOOL}/matches"] = {"items": [match], "next": None}
+    await sign_in(browser, f"institution:{SCHOOL}")
+    page = (await browser.get("/work/matches", headers=PAGE)).text
+    assert "Same &lt;district&gt; (+0.2)" in page
+    assert f"enterprise_id={PLANT}" in page
+    del services.entries[f"/v1/institutions/{SCHOOL}/matches"]
+    assert "Matching is not available" in (await browser.get("/work/matches", headers=PAGE)).text
+
+
+async def test_desk_shows_where_the_institution_stands_and_the_form_that_leads_on(
+    browser: httpx.AsyncClient, services: Services
+) -> None:
+    need = {"evidence": "orientation", "name": "Council decision", "found": 0, "needed": 1}
+    proof = {"evidence": "plan", "name": "Plan in force", "service": "agreements", "aggregate": "work_plan", "id": "w1",
+             "from": "2026-09-01", "until": None}  # fmt: skip
+    gates = [
+        {"code": "R1", "name": "Oriented", "help": "", "stage": 1, "state": "missing", "since": None, "lapses_on": None,
+         "asks": [{"answered": False, "any_of": [need]}], "evidence": []},
+        {"code": "R10", "name": "Work plan", "help": "", "stage": 3, "state": "met", "since": "2026-09-01",
+         "lapses_on": "2027-09-01", "asks": [], "evidence": [proof]},
+    ]  # fmt: skip
+    services.entries[f"/v1/institutions/{SCHOOL}/stage"] = {"stage": 0, "gates": gates}
+    await sign_in(browser, f"institution:{SCHOOL}")
+    page = (await browser.get("/work", headers=PAGE)).text
+    assert "Council decision (0/1)" in page
+    assert '<a class="button small plain" href="/work/orientations/new">' in page
+    assert '<a href="/work/work-plans/w1">Plan in force</a>' in page
+    assert "lapses on 1 September 2027" in page
+
+
 # -- confirming by a link ----------------------------------------------------------------------------------------------
 
 LINK = {
