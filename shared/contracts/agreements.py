@@ -70,14 +70,26 @@ class Renewal(Value):
     notice_days: int
 
 
+class PartyWord(Value):
+    """A party agreed to an amendment, and how."""
+
+    party_id: str
+    signature: Signature
+
+
 class PendingAmendment(Value):
-    """An amendment agreed for a day to come; what is None stays as it is."""
+    """An amendment that takes effect on a day to come, but not before all have agreed; what is None stays as it is.
+
+    `awaits` are the parties whose word is awaited still: while there are any, no day brings it into effect.
+    """
 
     agreed_on: date
     effective_on: date
     valid_until: date | None = None
     opportunities: tuple[Opportunity, ...] | None = None
     schedule: tuple[InternshipTerm, ...] | None = None
+    awaits: tuple[str, ...] = ()
+    words: tuple[PartyWord, ...] = ()
 
 
 class AgreementState(State):

@@ -131,6 +131,14 @@ async def list_versions(edge: Edge, id_: str) -> Response:
         return json_response({"items": await queries.versions(session, id_)})
 
 
+@router.post("/agreements/{id_}/confirm-amendment", tags=["agreements"], response_model=AgreementState)
+async def confirm_amendment(edge: Edge, id_: str, body: agreement_domain.SignAgreement) -> Response:
+    """Agree for one's own party to the amendment that awaits every party; the institution records paper for others."""
+    return await edge.command(
+        "agreement.sign", lambda uow: agreements.confirm_amendment(uow, id_, body), versioned=True
+    )
+
+
 @router.post("/agreements/{id_}/notice", tags=["agreements"], response_model=AgreementState)
 async def give_notice(edge: Edge, id_: str) -> Response:
     """It will not be renewed by itself any more."""

@@ -42,6 +42,13 @@ async def amend_agreement(uow: UnitOfWork, agreement_id: str, command: domain.Am
     return await record_outcome(uow, domain.amend(state, command, local_day(uow.now)))
 
 
+async def confirm_amendment(uow: UnitOfWork, agreement_id: str, command: domain.SignAgreement) -> AgreementState:
+    """Agree to an amendment for the caller's party, or record that on paper; with the last one it may count at once."""
+    state = await present_agreement(uow, agreement_id)
+    outcome = domain.confirm_amendment(state, command, _signer(uow.principal), local_day(uow.now))
+    return await let_time_pass(uow, await record_outcome(uow, outcome))
+
+
 async def give_notice(uow: UnitOfWork, agreement_id: str) -> AgreementState:
     """It will not be renewed by itself any more."""
     state = await present_agreement(uow, agreement_id)

@@ -16,6 +16,7 @@ from shared.contracts.agreements import (
     AgreementState,
     AgreementStatus,
     Party,
+    PartyWord,
     PendingAmendment,
     Renewal,
     Signature,
@@ -90,6 +91,9 @@ class AmendAgreement(Command):
     valid_until: Day | None = None
     opportunities: Opportunities | None = None
     schedule: Terms | None = None
+    every_party: bool = Field(
+        default=False, description="true: it counts only when every party has agreed to it, by confirm-amendment"
+    )
 
     @model_validator(mode="after")
     def _something(self) -> "AmendAgreement":
@@ -170,13 +174,7 @@ def sign(state: AgreementState, command: SignAgreement, signer: Signer, today: d
     WrongState.
     """
     require(state, Step.SIGN)
-    party = next((party for party in state.parties if party.party_id == command.party_id), None)
-    if party is None:
-        raise InvalidInput(FieldError("party_id", "unknown_party", {"value": command.party_id}))
-    own = (party.category, party.ref) == (signer.category, signer.ref)
-    keeper = signer == Signer(PartyCategory.INSTITUTION, state.institution_id)
-    if not own and not (keeper and command.kind is SignatureKind.PAPER):
-        raise NotYourParty(party_id=party.party_id)
+    party = _party_of(state, command, signer)
     if party.signature is not None:
         raise AlreadySigned(party_id=party.party_id)
     if command.signed_on > today:
@@ -192,6 +190,44 @@ def sign(state: AgreementState, command: SignAgreement, signer: Signer, today: d
     return take(state, Step.COMPLETE, parties=parties, signed_on=max(days))
 
 
+def confirm_amendment(state: AgreementState, command: SignAgreement, signer: Signer, today: date) -> Outcome:
+    """A party agrees to the amendment that awaits it; with the last one it takes effect, not before its day.
+
+    Raises NotYourParty, AlreadySigned, InvalidInput where nobody is awaited or for a day that can't be, WrongState.
+    """
+    require(state, Step.CONFIRM_AMENDMENT)
+    party = _party_of(state, command, signer)
+    pending = state.pending
+    if pending is None or not pending.awaits:
+        raise InvalidInput(FieldError("party_id", "no_amendment_awaits"))
+    if party.party_id not in pending.awaits:
+        raise AlreadySigned(party_id=party.party_id)
+    check_day("signed_on", command.signed_on, first=pending.agreed_on, today=today)
+    if pending.valid_until is not None and today > pending.valid_until:
+        raise InvalidInput(FieldError("signed_on", "signed_after_end", {"limit": pending.valid_until.isoformat()}))
+    signature = Signature(kind=command.kind, signed_on=command.signed_on, scan_ref=command.scan_ref)
+    words = (*pending.words, PartyWord(party_id=party.party_id, signature=signature))
+    changes: dict[str, Any] = {
+        "words": words,
+        "awaits": tuple(each for each in pending.awaits if each != party.party_id),
+        # Nothing counts before everybody has agreed to it.
+        "effective_on": max(pending.effective_on, command.signed_on),
+    }
+    return take(state, Step.CONFIRM_AMENDMENT, pending=pending.model_copy(update=changes))
+
+
+def _party_of(state: AgreementState, command: SignAgreement, signer: Signer) -> Party:
+    """The party that signs; raises InvalidInput for an unknown one, NotYourParty for somebody else's."""
+    party = next((party for party in state.parties if party.party_id == command.party_id), None)
+    if party is None:
+        raise InvalidInput(FieldError("party_id", "unknown_party", {"value": command.party_id}))
+    own = (party.category, party.ref) == (signer.category, signer.ref)
+    keeper = signer == Signer(PartyCategory.INSTITUTION, state.institution_id)
+    if not own and not (keeper and command.kind is SignatureKind.PAPER):
+        raise NotYourParty(party_id=party.party_id)
+    return party
+
+
 def passed(state: AgreementState, today: date) -> Iterator[Outcome]:
     """What passing time has done by `today`, in order: brought into force at `valid_from`, over after `valid_until`.
 
@@ -202,7 +238,7 @@ def passed(state: AgreementState, today: date) -> Iterator[Outcome]:
         outcome = take(state, Step.ACTIVATE, active_periods=periods.opened(state.active_periods, since))
         state = outcome[1]
         yield outcome
-    if state.pending is not None and state.pending.effective_on <= today:
+    if state.pending is not None and _is_due(state.pending, min(today, state.valid_until)):
         outcome = _take_effect(state, state.pending)
         state = outcome[1]
         yield outcome
@@ -214,6 +250,11 @@ def passed(state: AgreementState, today: date) -> Iterator[Outcome]:
         yield outcome
     if (state.status, Step.EXPIRE) in LIFECYCLE and state.valid_until < today:
         yield take(state, Step.EXPIRE, **_over(state, state.valid_until + ONE_DAY))
+
+
+def _is_due(pending: PendingAmendment, day: date) -> bool:
+    """Whether everybody has agreed to it and its day has come."""
+    return not pending.awaits and pending.effective_on <= day
 
 
 def _renews(state: AgreementState) -> bool:
@@ -261,7 +302,8 @@ def amend(state: AgreementState, command: AmendAgreement, today: date) -> Outcom
     """Another last day (not before today: that would be an end), other opportunities, another schedule.
 
     A schedule that is not given must fit the new validity. With an effect day ahead it is agreed now and takes effect
-    then; one at a time. Raises InvalidInput, WrongState.
+    then; where every party is to agree, it waits for that too. One at a time: only one that still awaits somebody gives
+    way to another. Raises InvalidInput, WrongState.
     """
     require(state, Step.AMEND)
     effective_on = command.effective_on or today
@@ -273,12 +315,12 @@ def amend(state: AgreementState, command: AmendAgreement, today: date) -> Outcom
             "until": state.valid_until.isoformat(),
         }
         raise InvalidInput(FieldError("effective_on", "outside_validity", limits))
-    if effective_on > today and state.pending is not None:
-        raise InvalidInput(
-            FieldError("effective_on", "amendment_pending", {"value": state.pending.effective_on.isoformat()})
-        )
+    waits = effective_on > today or command.every_party
+    agreed_for = state.pending.effective_on if state.pending is not None and not state.pending.awaits else None
+    if waits and agreed_for is not None:
+        raise InvalidInput(FieldError("effective_on", "amendment_pending", {"value": agreed_for.isoformat()}))
     valid_until = command.valid_until or state.valid_until
-    earliest = max(today, state.valid_from, effective_on)
+    earliest = max(today, state.valid_from, effective_on, agreed_for or today)
     if valid_until < earliest:
         raise InvalidInput(FieldError("valid_until", "earlier_than", {"limit": earliest.isoformat()}))
     schedule: Schedule = state.schedule
@@ -287,13 +329,14 @@ def amend(state: AgreementState, command: AmendAgreement, today: date) -> Outcom
     elif any(fault for term in schedule for fault in day_faults("", term, state.valid_from, valid_until)):
         last = max(term.ends_on for term in schedule)
         raise InvalidInput(FieldError("valid_until", "schedule_reaches_beyond", {"limit": last.isoformat()}))
-    if effective_on > today:
+    if waits:
         pending = PendingAmendment(
             agreed_on=today,
             effective_on=effective_on,
             valid_until=command.valid_until,
             opportunities=command.opportunities,
             schedule=None if command.schedule is None else schedule,
+            awaits=tuple(party.party_id for party in state.parties) if command.every_party else (),
         )
         return take(state, Step.AGREE_AMENDMENT, pending=pending)
     return take(

@@ -37,6 +37,7 @@ class Step(StrEnum):
     RECORD_ACTIVITY = "record_activity"
     AMEND = "amend"
     AGREE_AMENDMENT = "agree_amendment"  # an amendment for a day to come
+    CONFIRM_AMENDMENT = "confirm_amendment"  # a party agrees to an amendment
     GIVE_NOTICE = "give_notice"  # no renewal any more
     RENEW = "renew"  # by the calendar
     SUSPEND = "suspend"
@@ -59,6 +60,7 @@ LIFECYCLE: dict[tuple[Status, Step], Status] = {
     (Status.SIGNED, Step.REPORT): Status.SIGNED,
     (Status.SIGNED, Step.AMEND): Status.SIGNED,
     (Status.SIGNED, Step.AGREE_AMENDMENT): Status.SIGNED,
+    (Status.SIGNED, Step.CONFIRM_AMENDMENT): Status.SIGNED,
     (Status.SIGNED, Step.GIVE_NOTICE): Status.SIGNED,
     (Status.SIGNED, Step.END): Status.ENDED,
     (Status.SIGNED, Step.REASSIGN): Status.SIGNED,
@@ -68,6 +70,7 @@ LIFECYCLE: dict[tuple[Status, Step], Status] = {
     (Status.ACTIVE, Step.RECORD_ACTIVITY): Status.ACTIVE,
     (Status.ACTIVE, Step.AMEND): Status.ACTIVE,
     (Status.ACTIVE, Step.AGREE_AMENDMENT): Status.ACTIVE,
+    (Status.ACTIVE, Step.CONFIRM_AMENDMENT): Status.ACTIVE,
     (Status.ACTIVE, Step.GIVE_NOTICE): Status.ACTIVE,
     (Status.ACTIVE, Step.RENEW): Status.ACTIVE,
     (Status.ACTIVE, Step.SUSPEND): Status.SUSPENDED,
@@ -80,6 +83,7 @@ LIFECYCLE: dict[tuple[Status, Step], Status] = {
     (Status.SUSPENDED, Step.RECORD_ACTIVITY): Status.SUSPENDED,
     (Status.SUSPENDED, Step.AMEND): Status.SUSPENDED,
     (Status.SUSPENDED, Step.AGREE_AMENDMENT): Status.SUSPENDED,
+    (Status.SUSPENDED, Step.CONFIRM_AMENDMENT): Status.SUSPENDED,
     (Status.SUSPENDED, Step.GIVE_NOTICE): Status.SUSPENDED,
     (Status.SUSPENDED, Step.RESUME): Status.ACTIVE,
     (Status.SUSPENDED, Step.END): Status.ENDED,
@@ -105,6 +109,7 @@ TOLD_AS: dict[Step, EventType] = {
     Step.REPORT: AGREEMENT_SCHEDULED,
     Step.AMEND: AGREEMENT_AMENDED,
     Step.AGREE_AMENDMENT: AGREEMENT_AMENDMENT_AGREED,
+    Step.CONFIRM_AMENDMENT: AGREEMENT_AMENDMENT_AGREED,
     Step.GIVE_NOTICE: AGREEMENT_NOTICE_GIVEN,
     Step.RENEW: AGREEMENT_RENEWED,
     Step.SUSPEND: AGREEMENT_SUSPENDED,

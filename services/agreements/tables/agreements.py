@@ -37,7 +37,7 @@ class AgreementRow(Base, table=True):
             "status": state.status.value,
             "valid_from": state.valid_from,
             "valid_until": state.valid_until,
-            "amends_on": state.pending.effective_on if state.pending else None,
+            "amends_on": state.pending.effective_on if state.pending and not state.pending.awaits else None,
             "enterprise_ids": sorted(
                 {party.ref for party in state.parties if party.category is PartyCategory.ENTERPRISE}
             ),

@@ -269,6 +269,24 @@ async def test_lists_page_and_filter(country: Country) -> None:
     assert (await school.get("/v1/agreements", institution_id="\x00")).status_code == 422
 
 
+async def test_amendment_of_every_party_waits_for_each_word(country: Country) -> None:
+    institution, enterprise = await country.institution(), await country.enterprise()
+    school, firm = country.school(institution), country.firm(enterprise)
+    agreement = await country.active(institution, enterprise)
+    agreement = await do(school, agreement, "amend", {"opportunities": ["O6"], "every_party": True})
+    assert agreement["pending"]["awaits"] == ["p1", "p2"]
+    word = {"kind": "electronic", "signed_on": day(0)}
+    path = f"/v1/agreements/{agreement['id']}/confirm-amendment"
+    assert (await school.post(path, {"party_id": "p2", **word}, version=agreement["version"])).status_code == 403
+    agreement = await do(firm, agreement, "confirm-amendment", {"party_id": "p2", **word})
+    assert (agreement["pending"]["awaits"], agreement["amendment"]) == (["p1"], 0)
+    agreement = await do(school, agreement, "confirm-amendment", {"party_id": "p1", **word})
+    assert (agreement["pending"], agreement["amendment"], agreement["opportunities"]) == (None, 1, ["O6"])
+    refused = await school.post(path, {"party_id": "p1", **word}, version=agreement["version"])
+    assert rules(refused) == {"party_id": "no_amendment_awaits"}
+    assert (await told_of(country, agreement["id"]))[-4:] == ["amendment_agreed"] * 3 + ["amended"]
+
+
 async def test_amendments_are_versions_with_their_days(country: Country) -> None:
     institution, enterprise = await country.institution(), await country.enterprise()
     school = country.school(institution)

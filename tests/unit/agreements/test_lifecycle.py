@@ -8,7 +8,14 @@ import pytest
 
 from services.agreements.domain import activities, agreements, employments, lifecycle, schedules
 from services.agreements.domain.lifecycle import LIFECYCLE, NOBODYS, Step
-from shared.contracts.agreements import AgreementState, AgreementStatus, EmploymentState, EmploymentStatus, Renewal
+from shared.contracts.agreements import (
+    AgreementState,
+    AgreementStatus,
+    EmploymentState,
+    EmploymentStatus,
+    PendingAmendment,
+    Renewal,
+)
 from shared.contracts.vocabulary import Opportunity
 from shared.errors import WrongState
 from tests.unit.agreements.builders import (
@@ -52,6 +59,8 @@ IN: dict[AgreementStatus, AgreementState] = {
 }
 """An agreement in every state, each with a schedule."""
 
+PROPOSED = PendingAmendment(agreed_on=TODAY, effective_on=TODAY, opportunities=(Opportunity.O1,), awaits=("p1", "p2"))
+
 HOW: dict[Step, Callable[[AgreementState], AgreementState]] = {
     Step.SIGN: half_signed,
     Step.COMPLETE: lambda state: agreements.sign(half_signed(state), on_paper("p2", date(2026, 10, 1)), KEEPER, TODAY)[
@@ -66,6 +75,9 @@ HOW: dict[Step, Callable[[AgreementState], AgreementState]] = {
     )[1],
     Step.AGREE_AMENDMENT: lambda state: agreements.amend(
         state, agreements.AmendAgreement(opportunities=(Opportunity.O1,), effective_on=date(2027, 1, 1)), TODAY
+    )[1],
+    Step.CONFIRM_AMENDMENT: lambda state: agreements.confirm_amendment(
+        state.model_copy(update={"pending": PROPOSED}), on_paper("p1", TODAY), KEEPER, TODAY
     )[1],
     Step.GIVE_NOTICE: lambda state: agreements.give_notice(renewable(state), TODAY)[1],
     Step.RENEW: lambda state: by_the_calendar(renewable(state), LATER),

@@ -206,6 +206,35 @@ def test_activity_says_its_purpose_under_af9_and_nowhere_else(form: Form) -> Non
         assert [error.field for error in refusal.value.errors] == ["purpose"]
 
 
+def test_amendment_of_every_party_counts_when_the_last_has_agreed() -> None:
+    proposal = agreements.AmendAgreement(opportunities=(Opportunity.O1,), every_party=True)
+    state = agreements.amend(an_active(), proposal, TODAY)[1]
+    later = TODAY + timedelta(days=3)
+    assert brought_to(state, later) == state
+    again = agreements.amend(state, proposal.model_copy(update={"valid_until": date(2027, 12, 31)}), TODAY)[1]
+    assert again.pending is not None
+    first = agreements.confirm_amendment(again, on_paper("p2", TODAY), KEEPER, TODAY)[1]
+    with pytest.raises(AlreadySigned):
+        agreements.confirm_amendment(first, on_paper("p2", TODAY), KEEPER, TODAY)
+    with pytest.raises(InvalidInput):
+        agreements.confirm_amendment(first, on_paper("p1", TODAY - timedelta(days=1)), KEEPER, TODAY)
+    both = agreements.confirm_amendment(first, on_paper("p1", later), KEEPER, later)[1]
+    done = brought_to(both, later)
+    assert (done.amendment, done.amended_on, done.pending) == (1, later, None)
+    assert (done.valid_until, done.opportunities) == (date(2027, 12, 31), (Opportunity.O1,))
+    with pytest.raises(InvalidInput) as refusal:
+        agreements.confirm_amendment(done, on_paper("p1", later), KEEPER, later)
+    assert [error.rule for error in refusal.value.errors] == ["no_amendment_awaits"]
+
+
+def test_no_amendment_ends_an_agreement_before_the_next_takes_effect() -> None:
+    ahead = agreements.AmendAgreement(valid_until=date(2028, 6, 30), effective_on=date(2027, 3, 1))
+    agreed = agreements.amend(an_active(), ahead, TODAY)[1]
+    with pytest.raises(InvalidInput):
+        agreements.amend(agreed, agreements.AmendAgreement(valid_until=date(2027, 2, 28)), TODAY)
+    assert agreements.amend(agreed, agreements.AmendAgreement(valid_until=date(2027, 3, 1)), TODAY)[1].pending
+
+
 def test_amendment_for_a_day_to_come_waits_for_it() -> None:
     ahead = agreements.AmendAgreement(valid_until=date(2028, 6, 30), effective_on=date(2027, 3, 1))
     agreed = agreements.amend(an_active(), ahead, TODAY)[1]
