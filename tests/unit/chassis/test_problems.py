@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import asyncpg
+import httpx
 import pytest
 from fastapi import FastAPI
 from hypothesis import given
@@ -17,6 +18,7 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.requests import Request
+from structlog.testing import capture_logs
 
 from shared.contracts.vocabulary import InstitutionKind
 from shared.errors import FieldError, HamkorError, InvalidInput, NotFound, TooLarge, Unauthenticated, Unavailable
@@ -205,3 +207,20 @@ def test_cursor_comes_back_as_it_went(keys: list[str | int]) -> None:
 def test_garbage_is_no_cursor(cursor: str, size: int) -> None:
     with suppress(InvalidInput):
         assert len(decode_cursor(cursor, size)) == size
+
+
+async def test_logs_name_the_route_and_never_what_an_address_holds() -> None:
+    app = FastAPI()
+    Problems("test", Catalogue.load(SHARED_MESSAGES)).install(app)
+
+    @app.get("/c/{token}")
+    async def fail(token: str) -> None:
+        raise PoolTimeout if token == "busy" else RuntimeError
+
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        with capture_logs() as told:
+            answers = [await client.get(f"/c/{token}") for token in ("busy", "s3cret")]
+    assert [answer.status_code for answer in answers] == [503, 500]
+    assert [each["route"] for each in told] == ["/c/{token}"] * 2
+    assert "s3cret" not in repr(told)
