@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Protocol, TypeVar
-from uuid import UUID
 
 from services.monitoring.domain.contributions import contributions
 from services.monitoring.domain.derived import DERIVATIONS, FEEDS
@@ -173,7 +172,8 @@ class _Moves:
 
 def _join_id(key: str) -> str:
     """The id of the derived aggregate of a join's key, whatever the key looks like."""
-    return str(UUID(bytes=blake2b(key.encode(), digest_size=16).digest()))
+    text = blake2b(key.encode(), digest_size=16).hexdigest()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 async def _measure(store: Store, folded: Mapping[Key, _Folded], amounts: Amounts) -> _SetChanges:

@@ -304,7 +304,7 @@ class _Book:
         who = f"{state.institution_id}/{state.graduate_ref}"
         for period in _periods(month):
             self.member("graduates.employed", state.institution_id, month, who, period)
-            self.member("employers.active", state.institution_id, month, state.enterprise_id, period)
+            self.member("graduates.employers", state.institution_id, month, state.enterprise_id, period)
             if f"graduates.isco_{state.profession[:1]}" in BY_NAME:
                 self.member(f"graduates.isco_{state.profession[:1]}", state.institution_id, month, who, period)
             if state.status == EmploymentStatus.CONFIRMED or state.confirmed_on is not None:

@@ -33,6 +33,7 @@ class Nation:
         self.first = date(2024, 12, 1)
         self.partners = [new_id() for _ in range(self.enterprises)]
         self.open: list[dict[str, object]] = []
+        self.active: list[dict[str, object]] = []
         self.employed: list[dict[str, object]] = []
         self.time = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -120,6 +121,7 @@ class Nation:
             elif step == 3:
                 state |= {"status": "active", "active_periods": [{"since": state["valid_from"], "until": None}]}
                 fact = "activated"
+                self.active.append(state)
             elif step == 4:
                 term = {"term": "1", "starts_on": self.day(), "ends_on": self.day(), "profession": "7212"}
                 state |= {"schedule": [term | {"seats": 20, "filled": 15, "completed": 0}], "schedule_complete": True}
@@ -158,14 +160,18 @@ class Nation:
         return self.event("agreements", "agreement", "drafted", institution, state)
 
     def activity(self) -> Event:
-        """An activity."""
-        institution = self.institution()
+        """An activity under an agreement that has been active."""
+        if self.active:
+            agreement = self.active[int(self.random.random() * len(self.active))]
+        else:
+            agreement = {"institution_id": self.institution(), "id": new_id(), "form": FORMS[0]}
+        institution = str(agreement["institution_id"])
         data = {
             "id": new_id(),
             "version": 1,
             "institution_id": institution,
-            "agreement_id": new_id(),
-            "form": self.random.choices(FORMS, FORM_WEIGHTS)[0],
+            "agreement_id": agreement["id"],
+            "form": agreement["form"],
             "status": "recorded",
             "held_on": self.day(),
             "participants": 12,
@@ -212,7 +218,7 @@ class Nation:
         return self.event("surveys", "response", "recorded", institution, data)
 
     def partnership(self) -> Event:
-        """A partnership, which is kept in the log and measured by nothing yet."""
+        """A partnership (R2, R13)."""
         institution = self.institution()
         data: dict[str, object] = {
             "id": new_id(),

@@ -18,6 +18,7 @@ from services.monitoring.domain.measures import (
     ENTERPRISES,
     FIRST_CHOICE,
     FORM_ACTIVE,
+    FORM_ACTIVITIES,
     FORM_ENDED,
     FORM_SIGNED,
     GRADUATES_BY_GROUP,
@@ -144,7 +145,8 @@ def _activity(state: Activity) -> Contributions:
     """F1, I5."""
     if state.status is ActivityStatus.CANCELLED:
         return _NOTHING
-    return summed(practice.done(state.form, state.agreement_id, month_of(state.held_on)))
+    month = month_of(state.held_on)
+    return {(FORM_ACTIVITIES[state.form], month, None): 1, (practice.WORK_DONE, month, state.agreement_id): 1}
 
 
 def _employment(state: Employment) -> Contributions:

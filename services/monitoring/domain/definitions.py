@@ -226,7 +226,6 @@ _FED_BY = {
     "enterprises": Agreement.kind,
     "internship": Agreement.kind,
     "graduates": Employment.kind,
-    "employers": Employment.kind,
     "enrolment": Enrolment.kind,
     "variety": VARIETY,
     "institutions": Institution.kind,

@@ -48,6 +48,8 @@ def work(own: Own) -> Contributions:
     """R13: a month with work under an agreement keeps the categories of its partners active for some months."""
     categories = [_WORKS_FOR[code] for (code, _), amount in own.items() if code in _WORKS_FOR and amount > 0]
     parts: list[Part] = []
+    if not categories:
+        return {}
     for (code, month), amount in own.items():
         if code == _WORK_DONE and amount > 0:
             for category in categories:

@@ -100,8 +100,11 @@ SCHEDULE_COMPLETE, SEATS_PLANNED, SEATS_FILLED, SEATS_COMPLETED = _slot(
     21, "internship", complete=Kind.STOCK, planned=Kind.FLOW, filled=Kind.FLOW, completed=Kind.FLOW
 )
 
-# F3: graduates whose employment was reported or confirmed, and confirmed alone, by the month it started
-GRADUATES_EMPLOYED, GRADUATES_CONFIRMED = _slot(22, "graduates", employed=Kind.SET_FLOW, confirmed=Kind.SET_FLOW)
+# F3: graduates whose employment was reported or confirmed, and confirmed alone, by the month it started; their
+# employers
+GRADUATES_EMPLOYED, GRADUATES_CONFIRMED, EMPLOYERS = _slot(
+    22, "graduates", employed=Kind.SET_FLOW, confirmed=Kind.SET_FLOW, employers=Kind.SET_FLOW
+)
 
 # I2: only reports with both figures; dated at September of their academic year
 FIRST_CHOICE, PLACES, ENROLMENT_REPORTS = _slot(
@@ -169,13 +172,12 @@ PLACED, PLACED_COMPLETED, PLACED_CONFIRMED, PLACED_BROKEN_OFF = _slot(
     60, "placements", placed=Kind.FLOW, completed=Kind.FLOW, confirmed=Kind.FLOW, broken_off=Kind.FLOW
 )
 
-# F3: graduates employed by major group of ISCO-08; enterprises that employ graduates
+# F3: graduates employed by major group of ISCO-08
 MAJOR_GROUPS: Final = "0123456789"
 GRADUATES_BY_GROUP: dict[str, int] = {}
 for _first, _groups in ((61, "0123"), (62, "4567"), (63, "89")):
     _names = {f"isco_{_group}": Kind.SET_FLOW for _group in _groups}
     GRADUATES_BY_GROUP.update(zip(_groups, _slot(_first, "graduates", **_names), strict=True))
-(EMPLOYERS,) = _slot(64, "employers", active=Kind.SET_FLOW)
 
 # F4: specialists by month taught, and their hours; F5: teachers who completed an internship, teachers there are
 SPECIALISTS, SPECIALIST_HOURS = _slot(65, "specialists", taught=Kind.SET_FLOW, hours=Kind.FLOW)

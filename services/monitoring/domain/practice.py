@@ -50,6 +50,7 @@ from shared.contracts.practice import (
 from shared.contracts.vocabulary import Form
 
 NOTHING: Contributions = {}
+WORK_DONE = EVIDENCE["work_done"]
 AT_WORK = (OutcomeStatus.EMPLOYED, OutcomeStatus.SELF_EMPLOYED)
 """I1: who counts as employed."""
 
@@ -58,7 +59,7 @@ def done(form: Form, agreement_id: str | None, month: int) -> Iterator[Part]:
     """An activity of a form (F1, I5), and work done under an agreement (R13), in a month."""
     yield FORM_ACTIVITIES[form], month, None, 1
     if agreement_id is not None:
-        yield EVIDENCE["work_done"], month, agreement_id, 1
+        yield WORK_DONE, month, agreement_id, 1
 
 
 def person(institution_id: str, ref: str) -> str:
