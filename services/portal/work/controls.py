@@ -39,7 +39,6 @@ class Control:
     found: list[tuple[str, str]] = field(default_factory=list)
     searched: bool = False
     fixed: bool = False
-    removable: bool = True
 
     @property
     def id(self) -> str:
@@ -122,12 +121,6 @@ class Drawing:
             control.find, control.value = control.value, ""
         if path in self.found:
             control.searched, control.found = bool(control.find), list(self.found[path])
-
-
-def paths(controls: Sequence[Control]) -> Iterator[str]:
-    """The paths of all controls, those inside too."""
-    for control in every_control(controls):
-        yield control.path
 
 
 def every_control(controls: Sequence[Control]) -> Iterator[Control]:

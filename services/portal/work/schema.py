@@ -61,13 +61,10 @@ class Field:
     fields: tuple["Field", ...] = ()
     decimal: bool = False
     whole: bool = False
-    least: float | None = None
-    most: float | None = None
     longest: int | None = None
     fewest: int = 0
     default: Any = None
     help: str = ""
-    nullable: bool = False
     label: str = ""
     flat: bool = False
 
@@ -172,7 +169,6 @@ class Reader:
             "required": required and not nullable,
             "default": schema.get("default"),
             "help": str(schema.get("description", "")),
-            "nullable": nullable,
         }
         if "enum" in resolved or "const" in resolved:
             values = resolved.get("enum", [resolved.get("const")])
@@ -192,8 +188,7 @@ class Reader:
                 return Field(kind=Kind.FLAG, **common)
             case "integer" | "number" as number:
                 kind = Kind.MONEY if name.endswith(MONEY) else Kind.NUMBER
-                least, most = resolved.get("minimum"), resolved.get("maximum")
-                return Field(kind=kind, decimal=number == "number", least=least, most=most, **common)
+                return Field(kind=kind, decimal=number == "number", **common)
         return self._text(name, resolved, common, siblings or {})
 
     def _list(self, name: str, schema: Mapping[str, Any], common: dict[str, Any], depth: int) -> Field:

@@ -13,7 +13,6 @@ from services.portal.work.shown import references
 from shared.errors import Forbidden, NotFound
 
 PARTY_NAMES = "party_names"
-KINDS = {"date": Kind.DAY, "number": Kind.NUMBER, "text": Kind.LONG, "lines": Kind.LONG}
 
 
 async def choices(worker: Worker, register: Declared) -> list[tuple[str, str]]:
@@ -51,11 +50,10 @@ async def filled_in(worker: Worker, register: Declared, step: Step, kind: str, n
 
 
 def _field(told: Mapping[str, Any]) -> Field:
-    kind = KINDS.get(str(told.get("type")), Kind.TEXT)
-    # numbers and days are lines to the service: sums of money are printed as they were typed
+    # a day is entered as one; all else is printed as it was typed
     return Field(
         told["name"],
-        kind if kind is Kind.DAY else Kind.TEXT,
+        Kind.DAY if told.get("type") == "date" else Kind.TEXT,
         required=bool(told.get("required")),
         label=told["label"],
     )

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 
 from services.portal.work import forms
 from services.portal.work.controls import Control, mark_errors
@@ -117,9 +117,12 @@ commands = st.fixed_dictionaries(
 )
 
 
-def sent(raw: forms.Raw, prefix: str = "") -> list[tuple[str, str]]:
+Pairs = list[tuple[str, str | UploadFile]]
+
+
+def sent(raw: forms.Raw, prefix: str = "") -> Pairs:
     """What a browser sends of a form that shows `raw`."""
-    pairs: list[tuple[str, str]] = []
+    pairs: Pairs = []
     for name, value in raw.items():
         path = prefix + name
         if isinstance(value, list) and value and isinstance(value[0], dict):
@@ -150,7 +153,7 @@ def test_command_shown_as_a_form_and_sent_again_is_the_same_command(command: dic
 
 @given(st.lists(st.tuples(st.sampled_from([each.name for each in FIELDS] + ["lines.0.seats", "lines.9999.seats",
     "lines.-1.seats", "main.seats", "parties.0.ref.find", "lines"]), st.text(max_size=30))))  # fmt: skip
-def test_whatever_is_sent_is_read_and_becomes_json(pairs: list[tuple[str, str]]) -> None:
+def test_whatever_is_sent_is_read_and_becomes_json(pairs: Pairs) -> None:
     raw = forms.read(FIELDS, FormData(pairs))
     forms.to_json(FIELDS, forms.without_blank_rows(FIELDS, raw))
     assert forms.to_raw(FIELDS, {}).keys() == raw.keys()
@@ -209,7 +212,7 @@ def test_code_is_read_off_its_suggestion() -> None:
 
 
 def test_number_of_a_partner_without_register_is_what_was_typed() -> None:
-    pairs = [("parties.0.category", "hokimiyat"), ("parties.0.ref.find", "H-17")]
+    pairs: Pairs = [("parties.0.category", "hokimiyat"), ("parties.0.ref.find", "H-17")]
     assert forms.to_json(FIELDS, forms.read(FIELDS, FormData(pairs)))["parties"] == [
         {"category": "hokimiyat", "ref": "H-17"}
     ]

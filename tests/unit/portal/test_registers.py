@@ -109,7 +109,7 @@ def test_step_is_offered_exactly_where_the_service_permits_it(
         inside = called.get(step, step)
         if inside not in known:
             continue
-        possible = {state.value for state, each in table if each.value == inside}
+        possible = frozenset(state.value for state, each in table if each.value == inside)
         assert rule.states == possible, f"{name}: {step}"
 
 
