@@ -108,7 +108,7 @@ class RequestEdge:
             result = await use_case(uow)
             secret: Mapping[str, str] = {}
             if isinstance(result, Revealed):
-                result, secret = result.state, result.secret
+                secret, result = result.secret, result.state
             body, headers = _render(result, uow)
             positions = await uow.stage()
             if positions:

@@ -115,7 +115,8 @@ def _add_export(router: APIRouter, register: Register, columns: Sequence[Column]
     async def export_entries(edge: Edge, asked: Any) -> Response:
         edge.allow(register.read)
         pages = _pages(edge, register, asked)
-        first = await anext(pages, [])  # what cannot be read is a problem, not a broken file
+        # what cannot be read is a problem, not a broken file
+        first: Sequence[Mapping[str, Any]] = await anext(pages, [])
         whole = _from(first, pages)
         write, media_type = (xlsx_file, XLSX) if asked.format == "xlsx" else (csv_file, f"{CSV}; charset=utf-8")
         name = f"{register.name}-{local_day(edge.database.clock()).isoformat()}.{asked.format}"
@@ -218,21 +219,19 @@ def _add_bulk(router: APIRouter, register: Register, create: Creation) -> None:
 def _bulk_model(register: Register, command: type[BaseModel]) -> type[BaseModel]:
     stem = register.what.title().replace("_", "")
     config = ConfigDict(frozen=True, extra="forbid")
-    item = create_model(
-        f"Bulk{stem}Item",
-        __config__=config,
-        __doc__="One entry to be.",
-        row_key=(
+    fields: dict[str, Any] = {
+        "row_key": (
             Reference,
             Field(default=None, description="the sender's own name of this row; a repeat does nothing"),
         ),
-        entry=(SkipValidation[command], Field(description="as in the single command")),  # type: ignore[valid-type]
-    )
+        "entry": (Annotated[command, SkipValidation], Field(description="as in the single command")),
+    }
+    item = create_model(f"Bulk{stem}Item", __config__=config, __doc__="One entry to be.", **fields)
     return create_model(
         f"Bulk{stem}",
         __config__=config,
         __doc__=f"Many {register.name} to be.",
-        items=(list[item], Field(min_length=1, max_length=MOST_ITEMS)),  # type: ignore[valid-type]  # made just above
+        items=(list[item], Field(min_length=1, max_length=MOST_ITEMS)),
         atomic=(bool, Field(default=False, description="all or none")),
     )
 

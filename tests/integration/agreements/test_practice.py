@@ -218,11 +218,12 @@ async def test_af3_reviews_come_to_a_verdict_of_the_enterprise(country: Country)
 @pytest.mark.parametrize("form", ["AF3", "AF4", "AF8"])
 async def test_practice_follows_a_merged_enterprise_and_stays_hidden_from_others(country: Country, form: str) -> None:
     school, _, agreement, _, enterprise = await sides(country, form)
-    name, body = {
+    bodies: dict[str, tuple[str, dict[str, Any]]] = {
         "AF3": ("expert-reviews", {"kind": "textbook", "document_ref": "D-1", "requested_on": day(-5)}),
         "AF4": ("staff-internships", {"teacher_ref": "T", "starts_on": day(-5), "ends_on": day(5), "hours": 8}),
         "AF8": ("specialists", {"specialist_ref": "E", "subject": "x", "since": day(-5)}),
-    }[form]
+    }
+    name, body = bodies[form]
     state = ok(await school.post(f"/v1/{name}", {"agreement_id": agreement["id"], **body}), 201)
     living = await country.enterprise()
     stranger = country.agreements.as_(Role.ENTERPRISE, living)

@@ -110,7 +110,10 @@ async def test_interests_orientation_and_partners_by_form(partners: Running) -> 
         )
     )
     path = f"/v1/partnerships/{partnership['id']}/interests"
-    analysis = {"analysed_on": DAY, "interests": [{"opportunity": "O6", "strength": 4, "source": "stated"}]}
+    analysis: dict[str, Any] = {
+        "analysed_on": DAY,
+        "interests": [{"opportunity": "O6", "strength": 4, "source": "stated"}],
+    }
     first = await ok(school.put(path, analysis))
     second = await ok(school.put(path, analysis | {"analysed_on": "2026-04-01"}))
     assert (first["id"], second["version"]) == (second["id"], 2)
