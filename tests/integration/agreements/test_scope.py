@@ -68,6 +68,15 @@ async def test_each_sees_their_own_part_and_a_foreign_id_answers_404_to_every_ro
 WRITES: tuple[tuple[str, str, str, Any], ...] = (
     ("agreement.sign", "agreements", "sign", {"party_id": "p1", "kind": "electronic", "signed_on": day(0)}),
     ("agreement.change", "agreements", "amend", {"opportunities": ["O1"]}),
+    (
+        "agreement.sign",
+        "agreements",
+        "confirm-amendment",
+        {"party_id": "p1", "kind": "electronic", "signed_on": day(0)},
+    ),
+    ("agreement.change", "agreements", "notice", None),
+    ("link.keep", "agreements", "confirmation-links", {"party_id": "p2"}),
+    ("link.keep", "agreements", "confirmation-links/0198-none/revoke", None),
     ("agreement.change", "agreements", "suspend", {}),
     ("agreement.change", "agreements", "resume", {}),
     ("agreement.change", "agreements", "end", {}),
