@@ -255,9 +255,11 @@ def month(value: date, lang: Lang | str) -> str:
     return format_date(value, format="LLLL y", locale=Lang(lang).locale)
 
 
-def moment(value: datetime, lang: Lang | str, style: str = "medium") -> str:
+def moment(value: datetime, lang: Lang | str, *, seconds: bool = True) -> str:
     """An aware moment as date and time of day in Tashkent."""
-    return format_datetime(value, format=style, tzinfo=TASHKENT, locale=Lang(lang).locale)
+    if not seconds:
+        return f"{day(value.astimezone(TASHKENT).date(), lang)}, {value.astimezone(TASHKENT):%H:%M}"
+    return format_datetime(value, format="medium", tzinfo=TASHKENT, locale=Lang(lang).locale)
 
 
 def time_of_day(value: datetime, lang: Lang | str) -> str:

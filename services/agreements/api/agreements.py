@@ -38,6 +38,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "agreement.draft": EDUCATION,
     "agreement.sign": frozenset({Role.INSTITUTION, Role.ENTERPRISE}),
     "agreement.change": EDUCATION,
+    "agreement.notice": EDUCATION | {Role.ENTERPRISE},
     "activity.record": EDUCATION,
     "employment.read": READERS,
     "employment.report": EDUCATION,
@@ -141,8 +142,8 @@ async def confirm_amendment(edge: Edge, id_: str, body: agreement_domain.SignAgr
 
 @router.post("/agreements/{id_}/notice", tags=["agreements"], response_model=AgreementState)
 async def give_notice(edge: Edge, id_: str) -> Response:
-    """It will not be renewed by itself any more."""
-    return await edge.command("agreement.change", lambda uow: agreements.give_notice(uow, id_), versioned=True)
+    """It will not be renewed by itself any more; each side may say so."""
+    return await edge.command("agreement.notice", lambda uow: agreements.give_notice(uow, id_), versioned=True)
 
 
 @router.post("/agreements/{id_}/suspend", tags=["agreements"], response_model=AgreementState)

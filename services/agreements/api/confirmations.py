@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Path, Request, Response
+from pydantic import BaseModel
 
 from services.agreements.commands import links as commands
 from services.agreements.domain import links as domain
@@ -42,7 +43,14 @@ async def issue_link(edge: Edge, id_: str, body: domain.IssueLink) -> Response:
     return await edge.command("link.keep", use_case, status=201)
 
 
-@router.get("/agreements/{id_}/confirmation-links", tags=["agreements"])
+class Links(BaseModel):
+    """All links of an agreement."""
+
+    items: list[domain.Link]
+    next: None = None
+
+
+@router.get("/agreements/{id_}/confirmation-links", tags=["agreements"], response_model=Links)
 async def list_links(edge: Edge, id_: str) -> Response:
     """An agreement's links without their tokens."""
     async with edge.reading("link.keep") as session:

@@ -298,14 +298,10 @@ def _inside_name(worker: Worker, form: Form, list_: str, item: Mapping[str, Any]
     if field_ is None:
         return next((str(value) for value in item.values()), "")
     name = form.register.name
-    told = [
-        worker.shower.value(name, each, item.get(each.name), item).text
-        for each in field_.fields
-        if each.kind not in (Kind.ROWS, Kind.GROUP, Kind.CHOICES, Kind.LINES) and not each.name.endswith("_id")
-    ]
+    told = worker.shower.told(name, field_.fields, item)
     signed = item.get("signature")
     extra = [worker.words.text("work.signed_already")] if signed else []
-    return " · ".join([text for text in told if text][:4] + extra) or str(next(iter(item.values()), ""))
+    return " · ".join(told[:4] + extra) or str(next(iter(item.values()), ""))
 
 
 async def _with_lists(worker: Worker, form: Form) -> Form:

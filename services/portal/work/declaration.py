@@ -4,7 +4,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -23,12 +23,14 @@ class StepRule(_Declared):
     """When a step is offered: to whom (None: the writers), in which states (None: in all), for which entries.
 
     `careful` steps can't be taken back; `row` ones are offered beside the thing inside the entry that they change;
-    `fill` names the entry's field that a field of the form begins with; `reveals` is shown this once.
+    `given` is a path in the entry ("pending.awaits") that must hold something; `fill` names the entry's field that a
+    field of the form begins with; `reveals` is shown this once.
     """
 
     roles: frozenset[Role] | None = None
     states: frozenset[str] | None = None
     when: Mapping[str, str] = Field(default_factory=dict)
+    given: str = ""
     careful: bool = False
     row: bool = False
     fill: Mapping[str, str] = Field(default_factory=dict)
@@ -36,7 +38,11 @@ class StepRule(_Declared):
 
 
 class Declared(_Declared):
-    """A register: where it stands, who works with it, what its list shows."""
+    """A register: where it stands, who works with it, what its list shows.
+
+    `under` names the registers whose entries stand under one of this, with the filter that finds them; `under_when`
+    the fields an entry must have for that.
+    """
 
     name: str
     service: str
@@ -50,6 +56,7 @@ class Declared(_Declared):
     state: str = "status"
     parts: tuple[str, ...] = ()
     under: Mapping[str, str] = Field(default_factory=dict)
+    under_when: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
     start: Mapping[str, Any] = Field(default_factory=dict)
     own: Mapping[Role, Mapping[str, str]] = Field(default_factory=dict)
     steps: Mapping[str, StepRule] = Field(default_factory=dict)
@@ -74,12 +81,27 @@ class Declared(_Declared):
         """True if `step` is offered to this role on an entry in its present state."""
         rule = self.rule(step)
         roles = self.writers if rule.roles is None else rule.roles
-        fits = all(str(entry.get(name)) == value for name, value in rule.when.items())
+        fits = _fits(entry, rule.when) and (not rule.given or bool(_held(entry, rule.given)))
         return role in roles and fits and (rule.states is None or str(entry.get(self.state)) in rule.states)
+
+    def under_of(self, entry: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """The registers that may have entries under this one, each with its filter."""
+        return [(name, key) for name, key in self.under.items() if _fits(entry, self.under_when.get(name, {}))]
 
     def rule(self, step: str) -> StepRule:
         """What is declared of a step; everything is allowed where nothing is."""
         return self.steps.get(step, StepRule())
+
+
+def _fits(entry: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
+    return all(str(entry.get(name)) == value for name, value in wanted.items())
+
+
+def _held(entry: Mapping[str, Any], path: str) -> Any:
+    value: Any = entry
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
 
 
 class Due(_Declared):
@@ -90,7 +112,10 @@ class Due(_Declared):
 
 
 class Waiting(_Declared):
-    """A list on the desk: entries of a register that wait for the reader."""
+    """A list on the desk: entries of a register that wait for the reader.
+
+    `missing` is a field that is empty while an entry waits; `party` says what the reader's own party has not given yet.
+    """
 
     name: str
     register_: str = Field(alias="register")
@@ -98,6 +123,7 @@ class Waiting(_Declared):
     filters: Mapping[str, str] = Field(default_factory=dict)
     due: Due | None = None
     missing: str = ""
+    party: Literal["signature", "word"] | None = None
     urgent: bool = False
 
 

@@ -86,7 +86,7 @@ async def _heap(worker: Worker, waiting: Waiting) -> Heap | None:
     title = worker.words.text(f"desk.{waiting.name}")
     href = f"/work/{waiting.register_}?{urlencode(waiting.filters)}"
     try:
-        limit = DUE_ROWS if waiting.due or waiting.missing else ROWS
+        limit = DUE_ROWS if waiting.due or waiting.missing or waiting.party else ROWS
         rows, more, entries = await registers.brief(worker, waiting.register_, waiting.filters, limit)
     except (NotFound, Forbidden):
         return None
@@ -97,9 +97,24 @@ async def _heap(worker: Worker, waiting: Waiting) -> Heap | None:
         kept = [row for row, entry in zip(rows, entries, strict=True) if str(entry.get(waiting.due.field)) <= last]
     elif waiting.missing:
         kept = [row for row, entry in zip(rows, entries, strict=True) if not entry.get(waiting.missing)]
+    elif waiting.party:
+        kept = [row for row, entry in zip(rows, entries, strict=True) if _awaits(worker, waiting.party, entry)]
     else:
         return Heap(waiting, title, rows, more, href)
     return Heap(waiting, title, tuple(kept[:ROWS]), len(kept) > ROWS, href)
+
+
+def _awaits(worker: Worker, what: str, entry: Mapping[str, Any]) -> bool:
+    """True if the reader's own party has not signed yet, or not agreed to the amendment that awaits it."""
+    own = [
+        party
+        for party in entry.get("parties") or ()
+        if (party.get("category"), party.get("ref")) == (worker.role.value, worker.org)
+    ]
+    if what == "signature":
+        return any(not party.get("signature") for party in own)
+    awaited = (entry.get("pending") or {}).get("awaits") or ()
+    return any(party.get("party_id") in awaited for party in own)
 
 
 async def stages(worker: Worker) -> tuple[list[StageShown], bool]:

@@ -107,7 +107,7 @@ def work_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, catalogue: 
             pairs=worker.shower.entry(name, description.shown, found),
             actions=registers.actions(worker, declared, description, found),
             parts=await registers.parts(worker, declared, description, found),
-            under=await registers.under(worker, declared, id_),
+            under=await registers.under(worker, declared, found),
             files=registers.files(declared, description, id_),
             listed=description.listed,
             done=_done_text(worker, name, request.query_params.get("done", "")),

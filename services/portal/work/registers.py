@@ -132,8 +132,9 @@ def actions(worker: Worker, register: Declared, description: Description, entry:
     ]
 
 
-async def under(worker: Worker, register: Declared, id_: str) -> list[Listing]:
+async def under(worker: Worker, register: Declared, entry: Entry) -> list[Listing]:
     """What stands under an entry in other registers, a few rows of each; a service that is away leaves its own out."""
+    id_ = str(entry["id"])
 
     async def one(name: str, key: str) -> Listing | None:
         try:
@@ -154,7 +155,7 @@ async def under(worker: Worker, register: Declared, id_: str) -> list[Listing]:
             new_query=urlencode({key: id_}),
         )
 
-    found = await asyncio.gather(*(one(name, key) for name, key in register.under.items()))
+    found = await asyncio.gather(*(one(name, key) for name, key in register.under_of(entry)))
     return [each for each in found if each is not None]
 
 
@@ -293,8 +294,7 @@ def _cell(worker: Worker, register: str, fields: Sequence[Field], name: str, ite
     field = next((each for each in fields if each.name == name), None)
     if field is not None:
         return worker.shower.value(register, field, item.get(name), item)
-    value = item.get(name)
-    return Value("" if value is None else str(value))
+    return worker.shower.guessed(name, item.get(name))
 
 
 def _param(value: Any) -> str:

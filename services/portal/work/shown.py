@@ -1,13 +1,14 @@
 """Entries as people read them: fields with labels, codes as words, ids as names that lead further."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
 from services.portal.work.api import Services
+from services.portal.work.controls import inside_of
 from services.portal.work.declaration import Declaration, Declared
-from services.portal.work.schema import Field, Kind
+from services.portal.work.schema import Field, Kind, every
 from services.portal.work.words import Words, named
 from shared import i18n
 from shared.errors import Unavailable
@@ -86,6 +87,7 @@ class Shower:
         self._readable = readable
         self._found: dict[tuple[str, str], Any] = {}
         self._fields: dict[str, tuple[Field, ...]] = {}
+        self._inside: dict[tuple[str, str], str] = {}
 
     async def learn(self, fields: Sequence[Field], entries: Sequence[Entry]) -> None:
         """Look up what these entries refer to, and what that is called after."""
@@ -134,13 +136,42 @@ class Shower:
         return self.title(declared, self._fields.get(register, ()), entry)
 
     def entry(self, register: str, fields: Sequence[Field], entry: Entry) -> list[tuple[str, Value]]:
-        """All fields that have something to show."""
+        """All fields that have something to show; what names a thing inside the entry is shown by its name."""
+        fields, entry = joined(fields, entry)
+        inside = inside_of(entry, lambda list_, item: self._inside_name(register, fields, list_, item))
+        self._inside = {(key, id_): name for key, things in inside.items() for id_, name in things}
+        return self._pairs(register, fields, entry)
+
+    def _pairs(self, register: str, fields: Sequence[Field], entry: Entry) -> list[tuple[str, Value]]:
         pairs = [
             (self._words.label(register, each.name), self.value(register, each, entry.get(each.name), entry))
             for each in fields
             if each.name not in HIDDEN
         ]
         return [(label, value) for label, value in pairs if not value.empty]
+
+    def _inside_name(self, register: str, fields: Sequence[Field], list_: str, item: Entry) -> str:
+        field = next((each for each in every(tuple(fields)) if each.name == list_), None)
+        return " · ".join(self.told(register, field.fields, item)[:2]) if field else ""
+
+    def told(self, register: str, fields: Sequence[Field], item: Entry) -> list[str]:
+        """What a row says in single words: no key, no list."""
+        texts = [
+            self.value(register, each, item.get(each.name), item).text
+            for each in fields
+            if each.kind not in (Kind.ROWS, Kind.GROUP, Kind.CHOICES, Kind.LINES) and not each.name.endswith("_id")
+        ]
+        return [text for text in texts if text]
+
+    def guessed(self, name: str, value: Any) -> Value:
+        """What no description explains, as well as its look and its field's name tell."""
+        if name.endswith("_id") and (name, str(value)) in self._inside:
+            return Value(self._inside[name, str(value)])
+        if name == "status" and isinstance(value, str):
+            return Value(self._words.code("", value), tone=tone(value))
+        if isinstance(value, str) and value[:4].isdigit():
+            return Value(_at(value, self._lang) if "T" in value else _dated(value, self._lang))
+        return _anything(value)
 
     def value(self, register: str, field: Field, value: Any, around: Entry) -> Value:
         """One field's value; `around` is what it stands in."""
@@ -152,13 +183,13 @@ class Shower:
             case Kind.MAP if isinstance(value, Mapping):
                 return Value(pairs=tuple((str(name), _anything(each)) for name, each in value.items()))
             case Kind.GROUP:
-                return Value(pairs=tuple(self.entry(register, field.fields, value)))
+                return Value(pairs=tuple(self._pairs(register, field.fields, value)))
             case Kind.CHOICES:
                 return Value(items=tuple(Value(self._words.code(field.enum, str(each))) for each in value))
             case Kind.CODES:
                 return Value(items=tuple(Value(named(field.source, str(each), self._lang)) for each in value))
             case Kind.LINES | Kind.INSIDES:
-                return Value(items=tuple(Value(str(each)) for each in value))
+                return Value(items=tuple(Value(self._name_inside(field, each)) for each in value))
             case Kind.REFERENCE:
                 return self._link(field.source, str(value))
             case Kind.PARTY:
@@ -166,6 +197,9 @@ class Shower:
             case Kind.CHOICE:
                 return Value(self._words.code(field.enum, str(value)), tone=tone(str(value)))
         return Value(self._plain(field, value))
+
+    def _name_inside(self, field: Field, key: Any) -> str:
+        return self._inside.get((field.source, str(key)), str(key))
 
     @property
     def _lang(self) -> Lang:
@@ -186,6 +220,8 @@ class Shower:
                 return _dated(str(value), self._lang)
             case Kind.MOMENT:
                 return _at(str(value), self._lang)
+            case Kind.INSIDE:
+                return self._name_inside(field, value)
         return value if isinstance(value, str) else str(value)
 
     def _table(self, register: str, field: Field, rows: Sequence[Entry]) -> Value:
@@ -204,6 +240,48 @@ class Shower:
             return Value(id_)
         href = f"/work/{register}/{id_}" if register in self._readable and self._found.get((register, id_)) else ""
         return Value(self.name_of(register, id_), href=href)
+
+
+def joined(fields: Sequence[Field], entry: Entry) -> tuple[tuple[Field, ...], Entry]:
+    """Texts that services keep beside the facts stand in the rows they belong to: a member's name with the member."""
+    shown, told = tuple(fields), dict(entry)
+    for side in fields:
+        keys = tuple(each.name for each in side.fields if _is_key(each))
+        if side.kind is not Kind.ROWS or not side.name.endswith("texts") or not keys:
+            continue
+        more = tuple(each for each in side.fields if each.name not in keys)
+        texts = {tuple(row.get(key) for key in keys): row for row in entry.get(side.name) or ()}
+        rest = tuple(each for each in shown if each is not side)
+        widened = _widened(rest, keys, more)
+        if widened != rest:
+            shown = widened
+            told = {name: _filled(value, keys, (), texts) for name, value in told.items() if name != side.name}
+    return shown, told
+
+
+def _widened(fields: Sequence[Field], keys: tuple[str, ...], more: tuple[Field, ...]) -> tuple[Field, ...]:
+    """The fields with `more` in the rows that the last key names."""
+    found = []
+    for each in fields:
+        if each.kind is Kind.ROWS and keys[0] in {inner.name for inner in each.fields}:
+            inner = _widened(each.fields, keys[1:], more) if keys[1:] else (*more, *each.fields)
+            found.append(replace(each, fields=inner))
+        else:
+            found.append(each)
+    return tuple(found)
+
+
+def _filled(value: Any, keys: tuple[str, ...], known: tuple[Any, ...], texts: Mapping[tuple[Any, ...], Entry]) -> Any:
+    """Rows with the texts of their keys."""
+    left = keys[len(known) :]
+    if not left or not isinstance(value, list) or not all(isinstance(row, Mapping) and left[0] in row for row in value):
+        return value
+    rows = []
+    for row in value:
+        path = (*known, row[left[0]])
+        filled = {name: _filled(inner, keys, path, texts) for name, inner in row.items()}
+        rows.append({**texts.get(path, {}), **filled})
+    return rows
 
 
 def _anything(value: Any) -> Value:
@@ -237,7 +315,7 @@ def _dated(text: str, lang: Lang) -> str:
 
 def _at(text: str, lang: Lang) -> str:
     try:
-        return i18n.moment(datetime.fromisoformat(text), lang)
+        return i18n.moment(datetime.fromisoformat(text), lang, seconds=False)
     except ValueError:
         return text
 

@@ -297,7 +297,7 @@ async def test_amendments_are_versions_with_their_days(country: Country) -> None
     assert (agreement["amendment"], agreement["pending"]["effective_on"]) == (1, day(30))
     refused = await school.post(f"/v1/agreements/{agreement['id']}/amend", ahead, version=agreement["version"])
     assert rules(refused) == {"effective_on": "amendment_pending"}
-    agreement = await do(school, agreement, "notice")
+    agreement = await do(country.firm(enterprise), agreement, "notice")
     assert agreement["notice_given_on"] == day(0)
     versions = ok(await school.get(f"/v1/agreements/{agreement['id']}/versions"))["items"]
     assert [(each["amendment"], each["since"]) for each in versions] == [(0, day(-20)), (1, day(-3))]

@@ -74,7 +74,7 @@ WRITES: tuple[tuple[str, str, str, Any], ...] = (
         "confirm-amendment",
         {"party_id": "p1", "kind": "electronic", "signed_on": day(0)},
     ),
-    ("agreement.change", "agreements", "notice", None),
+    ("agreement.notice", "agreements", "notice", None),
     ("link.keep", "agreements", "confirmation-links", {"party_id": "p2"}),
     ("link.keep", "agreements", "confirmation-links/0198-none/revoke", None),
     ("agreement.change", "agreements", "suspend", {}),

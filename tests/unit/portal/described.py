@@ -10,6 +10,7 @@ import services.partners.api
 from services.portal.work.declaration import Declared, declaration
 from services.portal.work.schema import Description, Reader
 
+PACKAGES: dict[str, Any] = {"partners": services.partners.api, "agreements": services.agreements.api}
 ROUTERS = {"partners": services.partners.api.ROUTERS, "agreements": services.agreements.api.ROUTERS}
 
 

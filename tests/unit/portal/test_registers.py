@@ -1,11 +1,14 @@
 """The declaration and the services agree: what stands in registers.toml exists and has its words and possible steps."""
 
+import inspect
+import re
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.routing import APIRoute
 
 from services.agreements.domain import employments as employment_domain
 from services.agreements.domain import lifecycle as agreement_life
@@ -17,7 +20,7 @@ from services.portal.work.words import OWN_SECTIONS, Words, choices, named
 from shared.clock import local_day, now
 from shared.i18n import SHARED_MESSAGES, Catalogue, Lang
 from shared.scope import Role
-from tests.unit.portal.described import ROUTERS, described
+from tests.unit.portal.described import PACKAGES, ROUTERS, described
 
 CATALOGUE = Catalogue.load(SHARED_MESSAGES, Path(__file__).parents[3] / "services/portal/messages")
 DECLARED = declaration()
@@ -47,7 +50,8 @@ def test_register_is_there_with_everything_that_is_declared_of_it(name: str) -> 
     assert set(register.parts) <= description.parts
     for other, key in register.under.items():
         assert key in {each.name for each in described(other)[1].filters}, f"{other} can't be narrowed by {key}"
-    assert set(register.steps) <= set(description.steps) | {"notice"}
+    assert set(register.steps) <= set(description.steps)
+    assert register.under_when.keys() <= register.under.keys()
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -91,7 +95,13 @@ LIVES: list[tuple[str, Mapping[Any, Any], dict[str, str]]] = [
     (
         "agreements",
         agreement_life.LIFECYCLE,
-        {"schedule": "schedule", "schedule-term": "report", "activities": "record_activity"},
+        {
+            "schedule": "schedule",
+            "schedule-term": "report",
+            "activities": "record_activity",
+            "confirm-amendment": "confirm_amendment",
+            "notice": "give_notice",
+        },
     ),
     ("employments", employment_domain.LIFECYCLE, {}),
     ("placements", placement_domain.LIFE.table, {"break-off": "break_off"}),
@@ -111,6 +121,47 @@ def test_step_is_offered_exactly_where_the_service_permits_it(
             continue
         possible = frozenset(state.value for state, each in table if each.value == inside)
         assert rule.states == possible, f"{name}: {step}"
+
+
+ACTION = re.compile(r"""edge\.command\(\s*(?:"([a-z_.]+)"|(RECORD))""")
+
+
+def permitted(service: str, method: str, path: str) -> frozenset[Role]:
+    """Who may send a command, as the service's own table says."""
+    package = PACKAGES[service]
+    for room in package.ROOMS:
+        for route in room.router.routes:
+            if isinstance(route, APIRoute) and route.path == path and method in (route.methods or ()):
+                found = ACTION.search(inspect.getsource(route.endpoint))
+                assert found is not None, path
+                roles: frozenset[Role] = package.PERMISSIONS[found[1] or room.RECORD]
+                return roles
+    raise AssertionError(path)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nobody_is_offered_a_command_the_service_refuses_their_role(name: str) -> None:
+    register, description = described(name)
+    package = PACKAGES[register.service]
+    declared = {each.name: each for room in package.ROOMS for each in getattr(room, "REGISTERS", ())}.get(name)
+    if declared is not None and declared.create is not None:
+        creators = register.writers if register.creators is None else register.creators
+        assert creators <= package.PERMISSIONS[declared.create.action]
+    for step in description.steps.values():
+        roles = register.rule(step.name).roles
+        may = permitted(register.service, step.method, step.path)
+        assert (register.writers if roles is None else roles) <= may, step.name
+
+
+def test_amendment_is_offered_for_agreement_while_it_awaits_somebody() -> None:
+    agreements = described("agreements")[0]
+    entry = {"status": "active", "form": "AF1", "pending": None, "renewal": None}
+    assert not agreements.offers("confirm-amendment", Role.ENTERPRISE, entry)
+    assert not agreements.offers("notice", Role.ENTERPRISE, entry)
+    awaited = entry | {"pending": {"awaits": ["p2"]}, "renewal": {"months": 12, "notice_days": 30}}
+    assert agreements.offers("confirm-amendment", Role.ENTERPRISE, awaited)
+    assert agreements.offers("notice", Role.ENTERPRISE, awaited)
+    assert {name for name, _ in agreements.under_of(entry)} == {"placements", "documents"}
 
 
 def test_nobody_is_offered_what_the_service_never_permits_them() -> None:

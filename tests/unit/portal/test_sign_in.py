@@ -100,6 +100,13 @@ async def test_foreign_page_cannot_use_the_session_on_the_api(browser: httpx.Asy
     assert own.status_code == 200
 
 
+async def test_program_without_a_cookie_reaches_what_needs_no_sign_in(
+    browser: httpx.AsyncClient, upstream: Upstream
+) -> None:
+    assert (await browser.post("/api/agreements/v1/confirmations/secret", json={"agreed": True})).status_code == 200
+    assert {"authorization", "cookie"} & upstream.last.headers.keys() == set()
+
+
 @pytest.mark.parametrize(
     ("target", "expected"),
     [
