@@ -102,12 +102,16 @@ class ImportReport(BaseModel):
     items: list[FileRowReport]
 
 
-def add_exchange(router: APIRouter, register: Register) -> None:
-    """Add export and, where entries can be created, bulk and import: before the routes of single entries."""
+def add_exchange(router: APIRouter, register: Register, *, imports: bool = True) -> None:
+    """Add export and, where entries can be created, bulk and import: before the routes of single entries.
+
+    A register that has an import of its own asks for none.
+    """
     shown = register.shown or register.state
     _add_export(router, register, columns_of(shown))
     if register.create is not None:
         _add_bulk(router, register, register.create)
+    if register.create is not None and imports:
         _add_import(router, register, register.create)
 
 

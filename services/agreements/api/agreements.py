@@ -19,6 +19,7 @@ from services.agreements.queries import agreements as queries
 from services.agreements.tables.agreements import ActivityRow, AgreementRow, EmploymentRow
 from shared.contracts.agreements import (
     ActivityState,
+    ActivityStatus,
     AgreementState,
     AgreementStatus,
     EmploymentState,
@@ -28,7 +29,7 @@ from shared.contracts.vocabulary import Form
 from shared.errors import NotFound
 from shared.persistence.pages import one_state
 from shared.scope import EDUCATION, SYSTEM, Role
-from shared.web.edge import Edge, json_response, page_response, state_dict_response
+from shared.web.edge import Edge, json_response, page_response
 from shared.web.registers import Creation, Filter, Reference, Register, add_register
 
 READERS = EDUCATION | {Role.ENTERPRISE, Role.SERVICE}
@@ -54,6 +55,17 @@ class AgreementFilter(Filter):
     form: Form | None = None
     institution_id: Reference = None
     enterprise_id: Reference = None
+
+
+class ActivityFilter(Filter):
+    """What the list of activities is narrowed by; `since` and `until` look at the day."""
+
+    status: ActivityStatus | None = None
+    form: Form | None = None
+    institution_id: Reference = None
+    agreement_id: Reference = None
+    since: date | None = None
+    until: date | None = None
 
 
 class EmploymentFilter(Filter):
@@ -84,7 +96,21 @@ EMPLOYMENTS = Register(
     filters=EmploymentFilter,
     create=Creation("employment.report", employment_domain.ReportEmployment, employments.report_employment),
 )
-REGISTERS = (AGREEMENTS, EMPLOYMENTS)
+ACTIVITIES = Register(
+    name="activities",
+    what="activity",
+    row=ActivityRow,
+    state=ActivityState,
+    read="agreement.read",
+    filters=ActivityFilter,
+    conditions={
+        "form": lambda form: col(ActivityRow.state)["form"].as_string() == form,
+        "since": lambda day: col(ActivityRow.state)["held_on"].as_string() >= day.isoformat(),
+        "until": lambda day: col(ActivityRow.state)["held_on"].as_string() <= day.isoformat(),
+    },
+    create=Creation("activity.record", activity_domain.RecordActivityUnder, activities.record_activity_under),
+)
+REGISTERS = (AGREEMENTS, EMPLOYMENTS, ACTIVITIES)
 
 router = APIRouter(prefix="/v1")
 for _register in REGISTERS:
@@ -197,7 +223,7 @@ async def record_activity(edge: Edge, id_: str, body: activity_domain.RecordActi
 
 
 @router.get("/agreements/{id_}/activities", tags=["activities"])
-async def list_activities(edge: Edge, id_: str, after: After = None, limit: Limit = 50) -> Response:
+async def list_agreement_activities(edge: Edge, id_: str, after: After = None, limit: Limit = 50) -> Response:
     """The activities under an agreement."""
     async with edge.reading("agreement.read") as session:
         if await one_state(session, AgreementRow, id_, edge.principal.scope) is None:
@@ -205,13 +231,6 @@ async def list_activities(edge: Edge, id_: str, after: After = None, limit: Limi
         return page_response(
             *await queries.activities(session, edge.principal.scope, agreement_id=id_, after=after, limit=limit)
         )
-
-
-@router.get("/activities/{id_}", tags=["activities"], response_model=ActivityState)
-async def get_activity(edge: Edge, id_: str) -> Response:
-    """One activity; its version is the ETag."""
-    async with edge.reading("agreement.read") as session:
-        return state_dict_response(await one_state(session, ActivityRow, id_, edge.principal.scope), "activity", id_)
 
 
 @router.post("/activities/{id_}/cancel", tags=["activities"], response_model=ActivityState)

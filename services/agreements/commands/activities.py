@@ -17,6 +17,11 @@ async def record_activity(uow: UnitOfWork, agreement_id: str, command: domain.Re
     return await uow.record(ActivityRow, event_type, state, key=state.institution_id, org_path=path)
 
 
+async def record_activity_under(uow: UnitOfWork, command: domain.RecordActivityUnder) -> ActivityState:
+    """Record what was done under the agreement named, on a day on which it was active."""
+    return await record_activity(uow, command.agreement_id, command)
+
+
 async def cancel_activity(uow: UnitOfWork, activity_id: str) -> ActivityState:
     """It did not take place after all."""
     activity = await uow.load(ActivityRow, ActivityState, activity_id, what="activity")

@@ -16,6 +16,7 @@ from shared.contracts.agreements import (
     OtherPurpose,
 )
 from shared.contracts.events import EventType
+from shared.contracts.fields import Id
 from shared.contracts.vocabulary import Form
 from shared.errors import FieldError, InvalidInput, WrongState
 
@@ -34,6 +35,25 @@ class RecordActivity(Command):
     purpose: OtherPurpose | None = Field(
         default=None, description="what it was for: needed under an agreement of form AF9, and only there"
     )
+
+
+class RecordActivityUnder(RecordActivity):
+    """The same, with the agreement it was done under."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "agreement_id": "01980000-0000-7000-8000-00000000000b",
+                    "held_on": "2026-11-12",
+                    "participants": 48,
+                    "purpose": "career_guidance",
+                }
+            ]
+        }
+    )
+
+    agreement_id: Id
 
 
 def record(id_: str, agreement: AgreementState, command: RecordActivity, today: date) -> Outcome:

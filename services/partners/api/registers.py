@@ -3,6 +3,8 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from pydantic import Field
+from sqlmodel import col
 
 from services.partners.commands import enterprises, institutions, partnerships, territory
 from services.partners.domain import enterprises as enterprise_domain
@@ -25,9 +27,10 @@ from shared.contracts.partners import (
 from shared.contracts.vocabulary import EnterpriseSize, InstitutionKind
 from shared.errors import FieldError, InvalidInput, NotFound
 from shared.persistence.pages import one_state
-from shared.scope import EDUCATION, SOATO_LENGTHS, TERRITORIAL, Role
+from shared.scope import EDUCATION, SOATO_LENGTHS, TERRITORIAL, Role, path_of
 from shared.web.edge import Edge, page_response, state_dict_response
-from shared.web.registers import Creation, Filter, Reference, Register, add_register
+from shared.web.exchange import add_exchange
+from shared.web.registers import Condition, Creation, Filter, Reference, Register, add_register
 
 EVERYBODY = EDUCATION | {Role.ENTERPRISE, Role.SERVICE}
 PERMISSIONS: dict[str, frozenset[Role]] = {
@@ -51,6 +54,12 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
 }
 
 
+Territory = Annotated[
+    str | None, Field(pattern=r"^17([0-9]{2}([0-9]{3})?)?$", description="code of the nation, a region or a district")
+]
+Place = Annotated[str | None, Field(pattern=r"^17[0-9]{2}([0-9]{3})?$", description="code of a region or district")]
+
+
 class PartnershipFilter(Filter):
     """What the list of partnerships is narrowed by."""
 
@@ -70,9 +79,58 @@ PARTNERSHIPS = Register(
 )
 REGISTERS = (PARTNERSHIPS,)
 
+
+class InstitutionExport(Filter):
+    """What an export of institutions is narrowed by."""
+
+    kind: InstitutionKind | None = None
+    district: Territory = None
+
+
+class EnterpriseExport(Filter):
+    """What an export of enterprises is narrowed by."""
+
+    district: Place = None
+    isic_section: IsicSection | None = None
+    size: EnterpriseSize | None = None
+    status: EnterpriseStatus | None = None
+
+
+def _term(name: str) -> Condition:
+    return lambda value: col(EnterpriseRow.terms).contains([f"{name}:{value}"])
+
+
+INSTITUTIONS = Register(
+    name="institutions",
+    what="institution",
+    row=InstitutionRow,
+    state=InstitutionState,
+    read="institution.read",
+    filters=InstitutionExport,
+    conditions={"district": lambda code: col(InstitutionRow.org_path).startswith(path_of(code), autoescape=True)},
+    order=("name", "id"),
+    create=Creation("institution.register", institution_domain.RegisterInstitution, institutions.register_institution),
+)
+ENTERPRISES = Register(
+    name="enterprises",
+    what="enterprise",
+    row=EnterpriseRow,
+    state=EnterpriseState,
+    read="enterprise.read",
+    filters=EnterpriseExport,
+    conditions={
+        name: _term(term)
+        for name, term in (("district", "place"), ("isic_section", "isic"), ("size", "size"), ("status", "status"))
+    },
+    create=Creation("enterprise.register", enterprise_domain.RegisterEnterprise, enterprises.register_enterprise),
+)
+
 router = APIRouter(prefix="/v1")
 for _register in REGISTERS:
     add_register(router, _register)
+# Their lists are searched by words, and enterprises are imported as jobs: the rest is as everywhere.
+add_exchange(router, INSTITUTIONS)
+add_exchange(router, ENTERPRISES, imports=False)
 Limit = Annotated[int, Query(ge=1, le=500, description="items a page")]
 After = Annotated[str | None, Query(max_length=500, description="cursor of the page before")]
 Search = Annotated[str | None, Query(max_length=100, pattern=r"^[^\x00-\x1f]*$")]

@@ -304,3 +304,18 @@ async def test_amendments_are_versions_with_their_days(country: Country) -> None
     assert [each["state"]["opportunities"] for each in versions] == [["O4"], ["O4", "O6"]]
     stranger = country.agreements.as_(Role.DISTRICT, "1708204")
     assert (await stranger.get(f"/v1/agreements/{agreement['id']}/versions")).status_code == 404
+
+
+async def test_activities_are_a_register_of_those_who_see_their_agreement(country: Country) -> None:
+    institution, enterprise = await country.institution(), await country.enterprise()
+    school = country.school(institution)
+    agreement = await country.active(institution, enterprise, form="AF9")
+    entry = {"agreement_id": agreement["id"], "held_on": day(-1), "participants": 9, "purpose": "excursion"}
+    entries = [entry, entry | {"held_on": day(-3)}, entry | {"purpose": None}, entry | {"agreement_id": "0198-f"}]
+    bulk = await school.post("/v1/activities/bulk", {"items": [{"entry": each} for each in entries]})
+    assert [each["status"] for each in bulk.json()["items"]] == [201, 201, 422, 404]
+    found = ok(await school.get("/v1/activities", form="AF9", since=day(-2), agreement_id=agreement["id"]))["items"]
+    assert [(each["held_on"], each["purpose"]) for each in found] == [(day(-1), "excursion")]
+    assert len(ok(await country.firm(enterprise).get("/v1/activities"))["items"]) == 2
+    assert ok(await country.agreements.as_(Role.DISTRICT, "1708204").get("/v1/activities"))["items"] == []
+    assert (await school.get("/v1/activities/export", until=day(-2))).text.count("\n") == 2

@@ -1,8 +1,11 @@
 """The registers over HTTP on a real database: commands, scope, idempotency, events."""
 
+import csv
+import io
 from typing import Any
 
 from shared.scope import Role
+from shared.web.exchange import CSV
 from tests.support.services import Running
 
 NAMES = {"uz": "n", "uz-Cyrl": "н", "ru": "н", "en": "n"}
@@ -180,3 +183,28 @@ async def test_operator_and_enterprise_see_no_institution(partners: Running) -> 
     id_ = (await an_institution(partners))["id"]
     for role, org in ((Role.OPERATOR, ""), (Role.ENTERPRISE, "0198-e")):
         assert (await partners.as_(role, org).get(f"/v1/institutions/{id_}")).status_code == 403
+
+
+async def test_institutions_and_enterprises_come_in_and_go_out_together(partners: Running) -> None:
+    await a_territory(partners)
+    region = partners.as_(Role.REGION, "1708")
+    rows = "code,name,kind,district,opened_on\nF-1,=1+1,school,1708201,2020-09-01\nF-2,B,school,1703202,2020-09-01\n"
+    headers = region._headers() | {"Content-Type": CSV, "Idempotency-Key": "file-1"}
+    answer = await partners.http.post(partners.base + "/v1/institutions/import", content=rows, headers=headers)
+    assert (answer.status_code, answer.json()["done"], answer.json()["failed"]) == (207, 1, 1)
+    assert answer.json()["items"][1]["row"] == 3
+    firm = {"name": "“Zarafshon” AJ", "size": "large", "isic_section": "C", "district": "1708201"}
+    entries = [firm | {"stir": "301000001"}, firm | {"stir": "301000002", "size": "small"}, firm | {"stir": "1"}]
+    bulk = await region.post("/v1/enterprises/bulk", {"items": [{"entry": entry} for entry in entries]})
+    assert [each["status"] for each in bulk.json()["items"]] == [201, 201, 422]
+
+    def codes(file: str, column: str) -> list[str]:
+        return [row[column] for row in csv.DictReader(io.StringIO(file.removeprefix("\ufeff")))]
+
+    exported = (await region.get("/v1/institutions/export")).text
+    assert (codes(exported, "code"), codes(exported, "name")) == (["F-1"], ["'=1+1"])
+    assert codes((await region.get("/v1/institutions/export", district="1708204")).text, "code") == []
+    assert codes((await partners.as_(Role.REGION, "1703").get("/v1/institutions/export")).text, "code") == []
+    large = (await region.get("/v1/enterprises/export", size="large", district="1708", isic_section="C")).text
+    assert codes(large, "stir") == ["301000001"]
+    assert (await partners.as_(Role.OPERATOR).get("/v1/enterprises/export")).status_code == 403
