@@ -51,3 +51,6 @@ def configure_logs(service: str, level: str = "info", form: str = "json") -> Non
     # aiokafka reports every unreachable broker several times a second; the chassis logs the state once.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     logging.getLogger("faststream").setLevel(logging.CRITICAL)
+    # It tells whole addresses, and some of them are secrets: codes of surveys, links by which parties sign.
+    for client in ("httpx", "httpcore"):
+        logging.getLogger(client).setLevel(logging.WARNING)

@@ -18,7 +18,6 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.requests import Request
-from structlog.testing import capture_logs
 
 from shared.contracts.vocabulary import InstitutionKind
 from shared.errors import FieldError, HamkorError, InvalidInput, NotFound, TooLarge, Unauthenticated, Unavailable
@@ -26,6 +25,7 @@ from shared.i18n import SHARED_MESSAGES, Catalogue, Lang, message_directories
 from shared.persistence.engine import is_transient, sqlstate_of
 from shared.web.cursors import decode_cursor, encode_cursor
 from shared.web.problems import HTTP_CODES, Problems, field_error
+from tests.support.logs import told_logs
 
 ROOT = Path(__file__).parents[3]
 CATALOGUE = Catalogue.load(SHARED_MESSAGES, *(d for d in message_directories(ROOT) if d != SHARED_MESSAGES))
@@ -219,7 +219,7 @@ async def test_logs_name_the_route_and_never_what_an_address_holds() -> None:
 
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        with capture_logs() as told:
+        with told_logs() as told:
             answers = [await client.get(f"/c/{token}") for token in ("busy", "s3cret")]
     assert [answer.status_code for answer in answers] == [503, 500]
     assert [each["route"] for each in told] == ["/c/{token}"] * 2
