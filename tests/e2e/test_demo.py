@@ -40,10 +40,10 @@ def assert_sound(result: dict[str, Any]) -> None:
     assert result["commands"] > 200
     assert 0 < result["freshness_p50_ms"] <= result["freshness_p99_ms"]
     assert set(result["disturbed"]) == {"repeated", "at_once", "cut"}
-    # the history's duplicate, and the tour's, which is undone
+    # the history's duplicate and its move, and the tour's, of which the merge is undone
     assert result["events_by_type"]["hamkor.partners.enterprise.merged.v1"] == 2
     assert result["events_by_type"]["hamkor.partners.enterprise.unmerged.v1"] == 1
-    assert result["events_by_type"]["hamkor.partners.institution.moved.v1"] == 1
+    assert result["events_by_type"]["hamkor.partners.institution.moved.v1"] == 2
     assert result["wall_s"] > 0
 
 
