@@ -84,10 +84,11 @@ async def heaps(worker: Worker) -> list[Heap]:
 
 async def _heap(worker: Worker, waiting: Waiting) -> Heap | None:
     title = worker.words.text(f"desk.{waiting.name}")
-    href = f"/work/{waiting.register_}?{urlencode(waiting.filters)}"
+    filters = {name: worker.org if value == "@org" else value for name, value in waiting.filters.items()}
+    href = f"/work/{waiting.register_}?{urlencode(filters)}"
     try:
         limit = DUE_ROWS if waiting.due or waiting.missing or waiting.party else ROWS
-        rows, more, entries = await registers.brief(worker, waiting.register_, waiting.filters, limit)
+        rows, more, entries = await registers.brief(worker, waiting.register_, filters, limit)
     except (NotFound, Forbidden):
         return None
     except Unavailable:

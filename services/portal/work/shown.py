@@ -88,6 +88,7 @@ class Shower:
         self._found: dict[tuple[str, str], Any] = {}
         self._fields: dict[str, tuple[Field, ...]] = {}
         self._inside: dict[tuple[str, str], str] = {}
+        self._owners: dict[str, str] = {}
 
     async def learn(self, fields: Sequence[Field], entries: Sequence[Entry]) -> None:
         """Look up what these entries refer to, and what that is called after."""
@@ -139,6 +140,8 @@ class Shower:
         """All fields that have something to show; what names a thing inside the entry is shown by its name."""
         fields, entry = joined(fields, entry)
         inside = inside_of(entry, lambda list_, item: self._inside_name(register, fields, list_, item))
+        lists = [each for each in every(tuple(fields)) if each.kind is Kind.ROWS]
+        self._owners = {key.name: each.name for each in reversed(lists) for key in each.fields if _is_key(key)}
         self._inside = {(key, id_): name for key, things in inside.items() for id_, name in things}
         return self._pairs(register, fields, entry)
 
@@ -222,13 +225,16 @@ class Shower:
                 return _at(str(value), self._lang)
             case Kind.INSIDE:
                 return self._name_inside(field, value)
+        if _is_key(field):
+            return self._inside.get((field.name, str(value)), str(value))
         return value if isinstance(value, str) else str(value)
 
     def _table(self, register: str, field: Field, rows: Sequence[Entry]) -> Value:
         used = [
             each
             for each in field.fields
-            if not _is_key(each) and any(row.get(each.name) not in (None, "", []) for row in rows)
+            if any(row.get(each.name) not in (None, "", []) for row in rows)
+            and not (_is_key(each) and self._owners.get(each.name, field.name) == field.name)
         ]
         return Value(
             columns=tuple(self._words.label(register, each.name) for each in used),

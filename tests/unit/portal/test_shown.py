@@ -63,7 +63,11 @@ def test_what_is_inside_an_entry_is_called_by_its_name() -> None:
 
 def test_awaited_parties_are_called_by_their_names() -> None:
     parties = [{"party_id": "p1", "category": "hokimiyat", "ref": "H-12", "signature": None}]
-    pending = {"agreed_on": "2026-11-01", "effective_on": "2026-11-02", "awaits": ["p1"], "words": []}
+    word = {"party_id": "p1", "signature": {"kind": "electronic", "signed_on": "2026-11-01"}}
+    pending = {"agreed_on": "2026-11-01", "effective_on": "2026-11-02", "awaits": ["p1"], "words": [word]}
     agreement = shown("agreements", {"id": "a", "form": "AF9", "parties": parties, "pending": pending})
     awaited = dict(agreement["Pending amendment"].pairs)["Parties whose word is awaited"]
     assert [each.text for each in awaited.items] == ["hokimiyat · H-12"]
+    agreed = dict(agreement["Pending amendment"].pairs)["Parties that have agreed"]
+    assert agreed.rows[0][0].text == "hokimiyat · H-12"
+    assert [row[0].text for row in agreement["Parties"].rows] == ["hokimiyat"]
