@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import select, text
+from sqlalchemy import Text, func, literal, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import col
 
 from services.partners.commands.enterprises import keep_words
@@ -61,8 +62,10 @@ class EnterpriseImport:
         districts = await uow.session.execute(
             select(col(TerritoryRow.id)).where(col(TerritoryRow.state)["level"].astext == TerritoryLevel.DISTRICT)
         )
+        # One parameter: a thousand of them would be written into the statement anew for every batch.
+        stirs = literal([command.stir for _, command in commands], ARRAY(Text))
         query = select(EnterpriseRow.__table__.c.state).where(  # type: ignore[attr-defined]  # SQLModel has it
-            col(EnterpriseRow.stir).in_([command.stir for _, command in commands])
+            col(EnterpriseRow.stir) == func.any(stirs)
         )
         if commit:
             query = query.order_by(col(EnterpriseRow.id)).with_for_update()

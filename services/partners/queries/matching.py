@@ -8,9 +8,10 @@ groups are read until the list is full: exact, and some hundred rows of 500,000 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import or_, select, text
+from sqlalchemy import ColumnElement, Text, func, literal, or_, select, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -50,9 +51,11 @@ async def enterprises_for(session: AsyncSession, institution: Mapping[str, Any],
     together = await _together(session, "institution_id", institution["id"], "enterprise_id")
     known = {*together, *await _exchanging(session, mine, "enterprise_id")}
     rows = await session.execute(
-        select(EnterpriseRow).where(col(EnterpriseRow.id).in_(known), col(EnterpriseRow.status) == "active")
+        select(col(EnterpriseRow.id), col(EnterpriseRow.state)).where(
+            _among(EnterpriseRow.id, known), col(EnterpriseRow.status) == "active"
+        )
     )
-    found = {row.id: row.state for row in rows.scalars()}
+    found = {row.id: row.state for row in rows}
     for terms, sections, beyond in _groups(side):
         if len(found) - len(known) >= limit:
             break
@@ -99,6 +102,11 @@ async def institutions_for(
         )
         matches.append(Match(row.id, shown, weighed))
     return _best(matches, limit)
+
+
+def _among(column: Any, ids: Collection[str]) -> ColumnElement[bool]:
+    """One parameter: hundreds of them would be written into the statement anew each time."""
+    return cast("ColumnElement[bool]", column == func.any(literal(list(ids), ARRAY(Text))))
 
 
 def _best(matches: Iterable[Match], limit: int) -> list[Match]:
@@ -175,7 +183,7 @@ async def _listings(session: AsyncSession, whose: str, ids: Collection[str]) -> 
     for kind, row_type in tables:
         owner = getattr(row_type, whose)
         rows = await session.execute(
-            select(owner, col(row_type.state)).where(owner.in_(ids), col(row_type.status) == "open")
+            select(owner, col(row_type.state)).where(_among(owner, ids), col(row_type.status) == "open")
         )
         for id_, state in rows:
             found[id_][kind].append(ListingState.model_validate(state))
