@@ -31,7 +31,14 @@ def free_port() -> int:
 async def serving(app: Any, port: int) -> AsyncIterator[str]:
     """Serve an ASGI app; yields its base URL."""
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=port, log_config=None, access_log=False, timeout_graceful_shutdown=1
+        app,
+        host="127.0.0.1",
+        port=port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=1,
+        # As in shared/web/serve.py: longer than a client keeps an idle connection, or it may be cut as it is used again.
+        timeout_keep_alive=30,
     )
     server = uvicorn.Server(config)
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # the test run keeps its own
