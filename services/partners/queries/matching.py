@@ -24,8 +24,8 @@ from shared.contracts.preparation import ListingState
 from shared.contracts.vocabulary import EnterpriseSize
 from shared.scope import ALL, Scope, path_of
 
-LISTED = 300
-"""Partners with something to exchange that are looked at, and partnerships."""
+LISTED = 150
+"""Partners with something to exchange that are looked at, the nearest first, and partnerships."""
 STAGES = {stage: place for place, stage in enumerate(PartnershipStage)}
 
 
@@ -49,7 +49,7 @@ async def enterprises_for(session: AsyncSession, institution: Mapping[str, Any],
     own = await _listings(session, "institution_id", [institution["id"]])
     mine = own[institution["id"]]
     together = await _together(session, "institution_id", institution["id"], "enterprise_id")
-    known = {*together, *await _exchanging(session, mine, "enterprise_id")}
+    known = {*together, *await _exchanging(session, mine, "enterprise_id", side.district)}
     rows = await session.execute(
         select(col(EnterpriseRow.id), col(EnterpriseRow.state)).where(
             _among(EnterpriseRow.id, known), col(EnterpriseRow.status) == "active"
@@ -83,7 +83,7 @@ async def institutions_for(
     side = _enterprise(enterprise)
     together = await _together(session, "enterprise_id", enterprise["id"], "institution_id")
     mine = (await _listings(session, "enterprise_id", [enterprise["id"]]))[enterprise["id"]]
-    known = {*together, *await _exchanging(session, mine, "institution_id")}
+    known = {*together, *await _exchanging(session, mine, "institution_id", side.district)}
     seen = ALL if scope.kind == "enterprise" else scope
     await _show(session, seen)
     near = col(InstitutionRow.org_path).startswith(path_of(side.district[:4]), autoescape=True)
@@ -190,8 +190,11 @@ async def _listings(session: AsyncSession, whose: str, ids: Collection[str]) -> 
     return defaultdict(domain.Listings, {id_: domain.Listings(**kinds) for id_, kinds in found.items()})
 
 
-async def _exchanging(session: AsyncSession, mine: domain.Listings, whose: str) -> set[str]:
-    """Those of the other side who offer what is needed here, or need what is offered; the same profession first."""
+async def _exchanging(session: AsyncSession, mine: domain.Listings, whose: str, district: str) -> set[str]:
+    """Those of the other side who offer what is needed here, or need what is offered.
+
+    Where there are many, those of the same profession come first, of these the nearest.
+    """
     found: set[str] = set()
     for row_type, own in ((OfferRow, mine.needs), (NeedRow, mine.offers)):
         if not own:
@@ -205,7 +208,12 @@ async def _exchanging(session: AsyncSession, mine: domain.Listings, whose: str) 
                 col(row_type.status) == "open",
                 col(row_type.opportunity).in_([each.opportunity.value for each in own]),
             )
-            .order_by(col(row_type.profession).in_(wanted).is_not(True), col(row_type.id))
+            .order_by(
+                col(row_type.profession).in_(wanted).is_not(True),
+                col(row_type.district) != district,
+                ~col(row_type.district).startswith(district[:4], autoescape=True),
+                col(row_type.id),
+            )
             .limit(LISTED)
         )
         found |= set(rows.scalars())

@@ -6,8 +6,11 @@ from typing import Any
 import httpx
 import pytest
 
+from services.partners.domain.matching import Listings
+from services.partners.queries import matching as queries
+from shared.contracts.preparation import ListingState
 from shared.i18n import Lang
-from shared.scope import Role
+from shared.scope import SYSTEM, Role
 from tests.integration.partners.test_enterprises import Nation, ok
 from tests.integration.partners.test_registers import a_territory
 from tests.support.engines import Postgres, a_broker
@@ -97,6 +100,22 @@ async def test_need_that_is_offered_brings_a_far_partner_forward(nation: Nation)
     own = await matches(nation, f"/v1/enterprises/{far}/matches", Role.ENTERPRISE, far)
     assert own[0]["institution"]["id"] == college
     assert set(own[0]["institution"]) == {"id", "code", "name", "kind", "district"}
+
+
+async def test_of_many_who_offer_the_same_the_nearest_are_looked_at(
+    nation: Nation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queries, "LISTED", 1)
+    college = await a_college(nation, "F", "7113")
+    listing = {"opportunity": "O5", "form": "AF4", "profession": "7113", "quantity": 5, "since": "2026-01-01"}
+    ok(await nation.ministry.post("/v1/needs", listing | {"institution_id": college}), 201)
+    offering = [await an_enterprise(nation, "K", "micro", district) for district in ("1703202", "1708204", "1708201")]
+    for id_ in offering:
+        ok(await nation.ministry.post("/v1/offers", listing | {"enterprise_id": id_}), 201)
+    need = ok(await nation.partners.as_(Role.INSTITUTION, college).get("/v1/needs"))["items"][0]
+    mine = Listings(needs=[ListingState.model_validate({name: need[name] for name in ListingState.model_fields})])
+    async with nation.partners.app.state.database.reading(SYSTEM) as session:
+        assert await queries._exchanging(session, mine, "enterprise_id", "1708201") == {offering[-1]}
 
 
 async def test_each_side_asks_for_itself_in_its_language(nation: Nation) -> None:
