@@ -37,7 +37,7 @@ async def serving(app: Any, port: int) -> AsyncIterator[str]:
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=1,
-        # As in shared/web/serve.py: longer than a client keeps an idle connection, or it may be cut as it is used again.
+        # As in shared/web/serve.py: longer than a client keeps an idle connection, which else may be cut in use.
         timeout_keep_alive=30,
     )
     server = uvicorn.Server(config)
