@@ -317,5 +317,7 @@ async def test_activities_are_a_register_of_those_who_see_their_agreement(countr
     found = ok(await school.get("/v1/activities", form="AF9", since=day(-2), agreement_id=agreement["id"]))["items"]
     assert [(each["held_on"], each["purpose"]) for each in found] == [(day(-1), "excursion")]
     assert len(ok(await country.firm(enterprise).get("/v1/activities"))["items"]) == 2
-    assert ok(await country.agreements.as_(Role.DISTRICT, "1708204").get("/v1/activities"))["items"] == []
+    stranger = country.agreements.as_(Role.DISTRICT, "1708204")
+    assert ok(await stranger.get("/v1/activities", agreement_id=agreement["id"]))["items"] == []
+    assert agreement["id"] not in (await stranger.get("/v1/activities", limit=500)).text
     assert (await school.get("/v1/activities/export", until=day(-2))).text.count("\n") == 2
