@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import Field
+from pydantic import BaseModel, Field
 from sqlmodel import col
 
 from services.partners.commands import enterprises, institutions, partnerships, territory
@@ -27,8 +27,8 @@ from shared.contracts.partners import (
 from shared.contracts.vocabulary import EnterpriseSize, InstitutionKind
 from shared.errors import FieldError, InvalidInput, NotFound
 from shared.persistence.pages import one_state
-from shared.scope import EDUCATION, SOATO_LENGTHS, TERRITORIAL, Role, path_of
-from shared.web.edge import Edge, page_response, state_dict_response
+from shared.scope import ALL, EDUCATION, SOATO_LENGTHS, SYSTEM, TERRITORIAL, Role, path_of
+from shared.web.edge import Edge, json_response, page_response, state_dict_response
 from shared.web.exchange import add_exchange
 from shared.web.registers import Condition, Creation, Filter, Reference, Register, add_register
 
@@ -37,6 +37,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "territory.read": EVERYBODY,
     "territory.record": frozenset({Role.MINISTRY}),
     "institution.read": EDUCATION | {Role.SERVICE},
+    "institution.name": frozenset({Role.ENTERPRISE}),
     "institution.register": TERRITORIAL,
     "institution.update": EDUCATION,
     "institution.move": frozenset({Role.MINISTRY, Role.REGION}),
@@ -185,6 +186,28 @@ async def get_institution(edge: Edge, id_: str) -> Response:
         return state_dict_response(
             await one_state(session, InstitutionRow, id_, edge.principal.scope), "institution", id_
         )
+
+
+class InstitutionName(BaseModel):
+    """What is public of an institution."""
+
+    id: str
+    code: str
+    name: str
+    kind: InstitutionKind
+    district: str
+
+
+@router.get("/institutions/{id_}/name", tags=["institutions"], response_model=InstitutionName)
+async def get_institution_name(edge: Edge, id_: str) -> Response:
+    """What an enterprise may know of any institution: with whom it would sign, and whose students come."""
+    edge.allow("institution.name")
+    async with edge.database.reading(SYSTEM) as session:
+        state = await one_state(session, InstitutionRow, id_, ALL)
+    if state is None:
+        raise NotFound(what="institution", id=id_[:100])
+    shown = {name: state[name] for name in ("id", "code", "name", "kind")}
+    return json_response({**shown, "district": state["membership"][-1]["district"]})
 
 
 @router.patch("/institutions/{id_}", tags=["institutions"], response_model=InstitutionState)

@@ -157,8 +157,13 @@ class Services:
             raise SessionEnded
         return Answer(answer.status_code, content if isinstance(content, Mapping) else {"items": content})
 
-    async def named(self, wanted: Mapping[str, set[str]], services: Mapping[str, str]) -> dict[tuple[str, str], Any]:
-        """The entries with these ids by (register, id); None for what the reader may not see. Never raises for one."""
+    async def named(
+        self, wanted: Mapping[str, set[str]], services: Mapping[str, str], parts: Mapping[str, str]
+    ) -> dict[tuple[str, str], Any]:
+        """The entries with these ids by (register, id); None for what the reader may not see. Never raises for one.
+
+        `parts` says, by register, where the reader finds an entry's name alone.
+        """
         limit = asyncio.Semaphore(AT_ONCE)
 
         async def one(register: str, id_: str) -> Mapping[str, Any] | None:
@@ -168,7 +173,9 @@ class Services:
                 return entry
             async with limit:
                 try:
-                    entry = await self.get(services[register], f"/v1/{register}/{segment(id_)}")
+                    path = f"/v1/{register}/{segment(id_)}"
+                    part = parts.get(register)
+                    entry = await self.get(services[register], f"{path}/{part}" if part else path)
                 except (NotFound, Forbidden):
                     entry = None
                 except Unavailable:

@@ -41,7 +41,7 @@ class Declared(_Declared):
     """A register: where it stands, who works with it, what its list shows.
 
     `under` names the registers whose entries stand under one of this, with the filter that finds them; `under_when`
-    the fields an entry must have for that.
+    the fields an entry must have for that. `named_by` says where a role that may not read an entry finds its name.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Declared(_Declared):
     parts: tuple[str, ...] = ()
     under: Mapping[str, str] = Field(default_factory=dict)
     under_when: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
+    named_by: Mapping[Role, str] = Field(default_factory=dict)
     start: Mapping[str, Any] = Field(default_factory=dict)
     own: Mapping[Role, Mapping[str, str]] = Field(default_factory=dict)
     steps: Mapping[str, StepRule] = Field(default_factory=dict)

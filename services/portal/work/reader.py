@@ -98,7 +98,9 @@ class Workers:
         readable = frozenset(
             each.name for each in self._declared.registers if session.role in each.readers and described[each.name].read
         )
-        shower = Shower(self._declared, words, services, self._descriptions.of, readable)
+        named = {each.name: each.named_by[session.role] for each in self._declared.registers
+                 if session.role in each.named_by and each.name not in readable}  # fmt: skip
+        shower = Shower(self._declared, words, services, self._descriptions.of, readable, named)
         today = clock.local_day(clock.now())
         return Worker(session, words, services, shower, described, away, self._declared, today)
 

@@ -79,12 +79,14 @@ class Shower:
         services: Services,
         fields_of: Callable[[Declared], Any],
         readable: frozenset[str],
+        named: Mapping[str, str],
     ) -> None:
         self._declared = declared
         self._words = words
         self._services = services
         self._fields_of = fields_of
         self._readable = readable
+        self._named = named
         self._found: dict[tuple[str, str], Any] = {}
         self._fields: dict[str, tuple[Field, ...]] = {}
         self._inside: dict[tuple[str, str], str] = {}
@@ -99,11 +101,12 @@ class Shower:
 
     async def learn_ids(self, wanted: Mapping[str, set[str]], *, deep: bool = True) -> None:
         """Look up entries by id."""
-        services = {each.name: each.service for each in self._declared.registers if each.name in self._readable}
+        seen = self._readable | self._named.keys()
+        services = {each.name: each.service for each in self._declared.registers if each.name in seen}
         missing = {
             register: {id_ for id_ in ids if (register, id_) not in self._found} for register, ids in wanted.items()
         }
-        found = await self._services.named(missing, services)
+        found = await self._services.named(missing, services, self._named)
         self._found.update(found)
         after: dict[str, set[str]] = {}
         for (name, _), entry in found.items():

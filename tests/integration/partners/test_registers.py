@@ -183,6 +183,13 @@ async def test_operator_and_enterprise_see_no_institution(partners: Running) -> 
     id_ = (await an_institution(partners))["id"]
     for role, org in ((Role.OPERATOR, ""), (Role.ENTERPRISE, "0198-e")):
         assert (await partners.as_(role, org).get(f"/v1/institutions/{id_}")).status_code == 403
+    named = await partners.as_(Role.ENTERPRISE, "0198-e").get(f"/v1/institutions/{id_}/name")
+    assert (named.json()["name"], set(named.json())) == (
+        "Jizzax texnikumi",
+        {"id", "code", "name", "kind", "district"},
+    )
+    assert (await partners.as_(Role.OPERATOR).get(f"/v1/institutions/{id_}/name")).status_code == 403
+    assert (await partners.as_(Role.ENTERPRISE, "0198-e").get("/v1/institutions/0198-f/name")).status_code == 404
 
 
 async def test_institutions_and_enterprises_come_in_and_go_out_together(partners: Running) -> None:

@@ -39,7 +39,7 @@ BOARD: dict[str, Any] = {
 def shown(register: str, entry: dict[str, Any]) -> dict[str, Value]:
     """An entry's fields in English, by label."""
     declared, description = described(register)
-    shower = Shower(declaration(), Words(CATALOGUE, Lang.EN), None, None, frozenset())  # type: ignore[arg-type]  # asks nobody
+    shower = Shower(declaration(), Words(CATALOGUE, Lang.EN), None, None, frozenset(), {})  # type: ignore[arg-type]  # asks nobody
     return dict(shower.entry(declared.name, description.shown, entry))
 
 
