@@ -8,7 +8,8 @@ from typing import Final
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from services.surveys.api import PERMISSIONS, Surveys, internal, router
+from services.surveys.api import PERMISSIONS, ROUTERS
+from services.surveys.api.parts import Surveys
 from services.surveys.flusher import Flusher
 from services.surveys.form.pages import Pages
 from services.surveys.form.routes import PREFIX, PublicForm, form_router
@@ -73,7 +74,7 @@ def assemble(settings: Settings, own: OwnSettings) -> FastAPI:
     form = PublicForm(chassis.database, vault, library, pages, WrongGuesses(), flusher.wake)
     app = create_app(
         chassis,
-        routers=[router, internal, form_router(form)],
+        routers=[*ROUTERS, form_router(form)],
         permissions=PERMISSIONS,
         projection=Institutions(),
         listens_to=["partners"],

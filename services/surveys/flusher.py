@@ -10,11 +10,11 @@ from typing import Final
 import structlog
 from prometheus_client import Counter, Gauge
 
-from services.surveys import queries
 from services.surveys.commands import campaigns, responses
 from services.surveys.discreet import told_discreetly
 from services.surveys.domain.campaigns import may_move_on
 from services.surveys.instruments import InstrumentLibrary
+from services.surveys.queries import intake
 from services.surveys.vault import Vault
 from shared.persistence.unit_of_work import Database
 from shared.scope import SYSTEM
@@ -79,8 +79,8 @@ class Flusher:
     async def look(self) -> int:
         """Move on what is due; returns how many answers moved."""
         async with self.database.reading(SYSTEM) as session:
-            waiting = await queries.waiting(session, self.vault.key_id)
-            self._tell_unopened(await queries.sealed_otherwise(session, self.vault.key_id))
+            waiting = await intake.waiting(session, self.vault.key_id)
+            self._tell_unopened(await intake.sealed_otherwise(session, self.vault.key_id))
         STAGED.set(sum(count for _, count in waiting))
         moved = 0
         now = self.database.clock()

@@ -9,13 +9,13 @@ import structlog
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from services.surveys import queries
 from services.surveys.commands import responses
 from services.surveys.discreet import told_discreetly
 from services.surveys.domain.answers import Sent, check
 from services.surveys.domain.codes import AccessCode, read_code, shown
 from services.surveys.form.pages import HEADERS, Pages
 from services.surveys.instruments import InstrumentLibrary
+from services.surveys.queries import intake
 from services.surveys.vault import Vault
 from shared.clock import local_day
 from shared.i18n import Lang, negotiate
@@ -109,13 +109,13 @@ class PublicForm:
 
     async def _door(
         self, lang: Lang, typed: str, *, done: bool
-    ) -> tuple[AccessCode | None, queries.Door | None, Response | None]:
+    ) -> tuple[AccessCode | None, intake.Door | None, Response | None]:
         """What the code opens, or the page that says why it opens nothing."""
         code = read_code(typed)
         if code is None:
             return None, None, self.pages.message(lang, "wrong", 404, ask_code=True)
         async with self.database.reading(SYSTEM) as session:
-            door = await queries.door(session, self.vault, code)
+            door = await intake.door(session, self.vault, code)
         if door is None:
             if not self.wrong_codes.count():
                 return None, None, self.pages.message(lang, "too_many", 429)

@@ -1,0 +1,79 @@
+"""Campaigns and the number of codes that were issued for them."""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlmodel import Field, col
+
+from services.surveys.domain.campaigns import Campaign, CampaignStatus, Period
+from services.surveys.tables.base import Base
+from shared.scope import Scope
+
+
+class CampaignRow(Base, table=True):
+    """A campaign; `org_path` is its institution's, `flush_due` when its staged answers stop waiting for company."""
+
+    __tablename__ = "campaign"
+
+    id: str = Field(primary_key=True)
+    version: int
+    org_path: str
+    institution_id: str
+    instrument: str
+    instrument_version: int
+    first_day: date
+    last_day: date
+    title: str | None = None
+    status: str
+    flush_due: datetime | None = None
+
+    @classmethod
+    def visible(cls, scope: Scope) -> Any:
+        """The first wall."""
+        return scope.condition(col(cls.org_path))
+
+    @classmethod
+    def of(cls, campaign: Campaign, org_path: str) -> "CampaignRow":
+        """A new row."""
+        return cls(
+            id=campaign.id,
+            version=campaign.version,
+            org_path=org_path,
+            institution_id=campaign.institution_id,
+            instrument=campaign.instrument,
+            instrument_version=campaign.instrument_version,
+            first_day=campaign.period.first,
+            last_day=campaign.period.last,
+            status=campaign.status.value,
+            title=campaign.title,
+        )
+
+    def take(self, campaign: Campaign) -> None:
+        """Bring the row to `campaign`; instrument, institution and period never change."""
+        self.version = campaign.version
+        self.status = campaign.status.value
+        self.title = campaign.title
+
+    def campaign(self) -> Campaign:
+        """The campaign in the row."""
+        return Campaign(
+            id=self.id,
+            version=self.version,
+            institution_id=self.institution_id,
+            instrument=self.instrument,
+            instrument_version=self.instrument_version,
+            period=Period(first=self.first_day, last=self.last_day),
+            status=CampaignStatus(self.status),
+            title=self.title,
+        )
+
+
+class CodeBatchRow(Base, table=True):
+    """A batch of codes: the number is kept, the codes are not."""
+
+    __tablename__ = "code_batch"
+
+    id: str = Field(primary_key=True)
+    campaign_id: str
+    count: int
+    issued_on: date
