@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -11,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from services.surveys.api import PERMISSIONS, ROUTERS
 from services.surveys.api.parts import Surveys
 from services.surveys.flusher import Flusher
+from services.surveys.form.intake import Intake
 from services.surveys.form.pages import Pages
 from services.surveys.form.routes import PREFIX, PublicForm, form_router
 from services.surveys.instruments import InstrumentLibrary
@@ -21,8 +21,6 @@ from shared.telemetry.logs import configure_logs
 from shared.web.app import create_app, make_chassis
 from shared.web.guesses import WrongGuesses
 
-HOURS_6_S: Final = 21_600.0
-
 
 class OwnSettings(BaseModel):
     """What surveys needs to know beyond the chassis."""
@@ -30,7 +28,6 @@ class OwnSettings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     code_pepper: str = Field(min_length=MIN_PEPPER)  # SURVEYS_CODE_PEPPER: kept outside the database, never changed
-    flush_after_s: float = Field(HOURS_6_S, ge=0, le=604_800)  # SURVEYS_FLUSH_AFTER_S
 
 
 def load_own_settings(settings: Settings, environment: Mapping[str, str]) -> OwnSettings:
@@ -45,8 +42,6 @@ def load_own_settings(settings: Settings, environment: Mapping[str, str]) -> Own
             f"SURVEYS_CODE_PEPPER_FILE names the file {environment['SURVEYS_CODE_PEPPER_FILE']}, which cannot be read."
         )
     given = {"code_pepper": environment.get("SURVEYS_CODE_PEPPER", derived)}
-    if "SURVEYS_FLUSH_AFTER_S" in environment:
-        given["flush_after_s"] = environment["SURVEYS_FLUSH_AFTER_S"]
     try:
         return OwnSettings.model_validate(given)
     except ValidationError as problem:
@@ -67,11 +62,9 @@ def assemble(settings: Settings, own: OwnSettings) -> FastAPI:
     library = InstrumentLibrary.load()
     vault = Vault(own.code_pepper)
     pages = Pages(chassis.catalogue)
-    flusher = Flusher(
-        chassis.database, vault, library, chassis.progress, step=settings.privacy_k, patience_s=own.flush_after_s
-    )
+    flusher = Flusher(chassis.database, vault, library, chassis.progress, step=settings.privacy_k)
     chassis.jobs["flusher"] = flusher.run
-    form = PublicForm(chassis.database, vault, library, pages, WrongGuesses(), flusher.wake)
+    form = PublicForm(vault, library, pages, WrongGuesses(), Intake(chassis.database, vault, flusher.wake))
     app = create_app(
         chassis,
         routers=[*ROUTERS, form_router(form)],

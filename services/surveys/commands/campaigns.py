@@ -15,7 +15,7 @@ from services.surveys.domain.campaigns import (
     check_period,
 )
 from services.surveys.instruments import InstrumentLibrary
-from services.surveys.tables import UNUSED, CampaignRow, CodeBatchRow, InstitutionRow, access_code
+from services.surveys.tables import CampaignRow, CodeBatchRow, InstitutionRow, access_code
 from services.surveys.vault import Vault
 from shared.clock import local_day
 from shared.errors import FieldError, InvalidInput, NotFound, VersionMismatch
@@ -86,7 +86,7 @@ async def issue_codes(uow: UnitOfWork, vault: Vault, id_: str, command: IssueCod
     await uow.session.flush()
     # By fingerprint: their order in the table is not the order on paper.
     fingerprints = sorted(vault.fingerprint(code) for code in vault.codes(batch.id, key, command.count))
-    rows = [{"fingerprint": each, "campaign_id": campaign.id, "state": UNUSED} for each in fingerprints]
+    rows = [{"fingerprint": each, "campaign_id": campaign.id} for each in fingerprints]
     await uow.session.execute(insert(access_code), rows)
     return {"batch": batch.id, "campaign": campaign.id, "count": batch.count}
 

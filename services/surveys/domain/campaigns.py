@@ -125,9 +125,9 @@ class Campaign(State):
         return self.status is CampaignStatus.CLOSED or today > self.period.last
 
 
-def may_move_on(campaign: Campaign, staged: int, step: int, due: datetime | None, now: datetime) -> bool:
-    """Whether staged answers stop waiting: `step` are together, no more can come, or their time (`due`) is up."""
-    return staged >= step or campaign.is_over(local_day(now)) or (due is not None and due <= now)
+def may_move_on(campaign: Campaign, staged: int, step: int, now: datetime) -> bool:
+    """Whether staged answers stop waiting: `step` are together, or no more can come."""
+    return staged >= step or campaign.is_over(local_day(now))
 
 
 def check_period(period: Period, today: date) -> None:

@@ -10,18 +10,18 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.surveys.commands import responses
+from services.surveys.commands.responses import Outcome
 from services.surveys.discreet import told_discreetly
 from services.surveys.domain.answers import Sent, check
 from services.surveys.domain.codes import AccessCode, read_code, shown
+from services.surveys.form.intake import Intake
 from services.surveys.form.pages import HEADERS, Pages
 from services.surveys.instruments import InstrumentLibrary
-from services.surveys.queries import intake
+from services.surveys.queries.intake import Door
 from services.surveys.vault import Vault
 from shared.clock import local_day
 from shared.i18n import Lang, negotiate
 from shared.persistence.engine import is_transient
-from shared.persistence.unit_of_work import Database
-from shared.scope import SYSTEM
 from shared.web.guesses import WrongGuesses
 from shared.web.middleware import BodyTooLarge
 
@@ -38,12 +38,11 @@ SHOW_IN: Final = "show_in"
 class PublicForm:
     """What the form's routes need."""
 
-    database: Database
     vault: Vault
     library: InstrumentLibrary
     pages: Pages
     wrong_codes: WrongGuesses
-    staged: Callable[[], None]
+    intake: Intake
 
     async def enter(self, request: Request) -> Response:
         """The page that asks for a code, and leads on when one is typed into it."""
@@ -86,9 +85,12 @@ class PublicForm:
             return self.pages.form(
                 lang, door.campaign, door.institution_name, instrument, sent=sent, faults=checked.faults, status=422
             )
+        today = local_day(self.intake.database.clock())
+        mark = self.vault.mark(code)
         try:
-            async with self.database.unit_of_work() as uow:
-                first = await responses.record_answers(uow, self.vault, code, door.campaign, checked.answers)
+            outcome = await self.intake.take(
+                responses.submission(self.vault, door.campaign.id, mark, checked.answers, today)
+            )
         except Exception as problem:
             if not is_transient(problem):
                 raise
@@ -102,27 +104,27 @@ class PublicForm:
                 notice=self.pages.text("again", lang),
                 status=503,
             )
-        if not first:
+        if outcome is Outcome.ALREADY:
             return self.pages.message(lang, "already", 200)
-        self.staged()
+        if outcome is Outcome.CLOSED:
+            return self.pages.message(lang, "over", 410)
         return _see(f"{PREFIX}{shown(code)}?lang={lang.value}&done=1")
 
     async def _door(
         self, lang: Lang, typed: str, *, done: bool
-    ) -> tuple[AccessCode | None, intake.Door | None, Response | None]:
+    ) -> tuple[AccessCode | None, Door | None, Response | None]:
         """What the code opens, or the page that says why it opens nothing."""
         code = read_code(typed)
         if code is None:
             return None, None, self.pages.message(lang, "wrong", 404, ask_code=True)
-        async with self.database.reading(SYSTEM) as session:
-            door = await intake.door(session, self.vault, code)
+        door = await self.intake.door(code)
         if door is None:
             if not self.wrong_codes.count():
                 return None, None, self.pages.message(lang, "too_many", 429)
             return None, None, self.pages.message(lang, "wrong", 404, ask_code=True)
         if door.spent:
             return None, None, self.pages.message(lang, "thanks" if done else "already", 200)
-        today = local_day(self.database.clock())
+        today = local_day(self.intake.database.clock())
         if not door.campaign.accepts_answers(today):
             kind = "over" if door.campaign.is_over(today) else "not_yet"
             return None, None, self.pages.message(lang, kind, 410 if kind == "over" else 403)

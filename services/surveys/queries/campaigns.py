@@ -8,7 +8,8 @@ from sqlmodel import col
 
 from services.surveys.domain.campaigns import CampaignStatus
 from services.surveys.domain.results import shown_count
-from services.surveys.tables import UNUSED, CampaignRow, CodeBatchRow, InstitutionRow, access_code
+from services.surveys.queries.intake import received
+from services.surveys.tables import CampaignRow, CodeBatchRow, InstitutionRow
 from shared.errors import NotFound
 from shared.scope import Scope
 from shared.web.cursors import decode_text_cursor, encode_cursor
@@ -47,7 +48,7 @@ async def campaign(session: AsyncSession, scope: Scope, id_: str, step: int) -> 
     issued = select(func.coalesce(func.sum(CodeBatchRow.count), 0)).where(col(CodeBatchRow.campaign_id) == id_)
     codes = {
         "issued": (await session.execute(issued)).scalar_one(),
-        "spent": shown_count(await spent(session, id_), step),
+        "spent": shown_count(await received(session, id_), step),
     }
     return {**_shown(row, institution), "codes": codes}
 
@@ -65,15 +66,6 @@ async def find(session: AsyncSession, scope: Scope, id_: str) -> tuple[CampaignR
     if found is None:
         raise NotFound(what="campaign", id=id_[:100])
     return found[0], found[1]
-
-
-async def spent(session: AsyncSession, id_: str) -> int:
-    query = (
-        select(func.count())
-        .select_from(access_code)
-        .where(access_code.c.campaign_id == id_, access_code.c.state != UNUSED)
-    )
-    return (await session.execute(query)).scalar_one()
 
 
 def _shown(row: CampaignRow, institution: InstitutionRow) -> dict[str, Any]:

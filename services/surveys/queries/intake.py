@@ -1,44 +1,69 @@
-"""What stands behind an access code, and the answers on their way; for the service's own scope alone."""
+"""What stands behind a code or a token, and the answers on their way; `received` apart for the service's own scope."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
-from services.surveys.domain.campaigns import Campaign
+from services.surveys.domain.campaigns import Campaign, CampaignStatus
 from services.surveys.domain.codes import AccessCode
-from services.surveys.tables import UNUSED, CampaignRow, InstitutionRow, ResponseRow, access_code, staged_answer
+from services.surveys.tables import (
+    CampaignRow,
+    InstitutionRow,
+    ResponseRow,
+    access_code,
+    intake,
+    spent_mark,
+    staged_answer,
+)
 from services.surveys.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """What stands behind an access code."""
+    """What stands behind an access code or a token."""
 
     campaign: Campaign
     institution_name: str
     spent: bool
 
 
-async def door(session: AsyncSession, vault: Vault, code: AccessCode) -> Door | None:
-    """The campaign a code opens, or None for a code that was never issued; needs the service's own scope."""
-    found = (
-        await session.execute(
-            select(CampaignRow, col(InstitutionRow.name), access_code.c.state)
-            .join(access_code, access_code.c.campaign_id == CampaignRow.id)
-            .join(InstitutionRow, col(InstitutionRow.id) == CampaignRow.institution_id)
-            .where(access_code.c.fingerprint == vault.fingerprint(code))
-        )
-    ).one_or_none()
-    if found is None:
-        return None
-    row, name, state = found
-    return Door(row.campaign(), name, state != UNUSED)
+async def doors(session: AsyncSession, vault: Vault, codes: Sequence[AccessCode]) -> list[Door | None]:
+    """What each code opens, None for one that was never issued."""
+    prints = [vault.fingerprint(code) for code in codes]
+    marks = [vault.mark(code) for code in codes]
+    query = select(access_code.c.fingerprint, access_code.c.campaign_id).where(access_code.c.fingerprint.in_(prints))
+    campaigns = {bytes(row.fingerprint): str(row.campaign_id) for row in await session.execute(query)}
+    behind = await places(session, set(campaigns.values()))
+    spent = await marked(session, marks)
+    return [
+        None if (found := behind.get(campaigns.get(fingerprint, ""))) is None else Door(*found, mark in spent)
+        for fingerprint, mark in zip(prints, marks, strict=True)
+    ]
+
+
+async def places(session: AsyncSession, campaigns: set[str]) -> Mapping[str, tuple[Campaign, str]]:
+    """Campaigns by id, each with its institution's name; those that there are."""
+    if not campaigns:
+        return {}
+    found = await session.execute(
+        select(CampaignRow, col(InstitutionRow.name))
+        .join(InstitutionRow, col(InstitutionRow.id) == CampaignRow.institution_id)
+        .where(col(CampaignRow.id).in_(campaigns))
+    )
+    return {row.id: (row.campaign(), name) for row, name in found}
+
+
+async def marked(session: AsyncSession, marks: Sequence[bytes]) -> set[bytes]:
+    """Which of the marks are there: what they were made of is spent."""
+    found = await session.execute(select(spent_mark.c.mark).where(spent_mark.c.mark.in_(marks)))
+    return {bytes(mark) for mark in found.scalars()}
 
 
 async def waiting(session: AsyncSession, key_id: bytes) -> list[tuple[CampaignRow, int]]:
-    """Campaigns with staged answers under our key, and how many; needs the service's own scope."""
+    """Campaigns with staged answers under our key, and how many."""
     staged = (
         select(staged_answer.c.campaign_id, func.count().label("staged"))
         .where(staged_answer.c.key_id == key_id)
@@ -51,6 +76,40 @@ async def waiting(session: AsyncSession, key_id: bytes) -> list[tuple[CampaignRo
     return [(row, count) for row, count in found]
 
 
+async def unwiped(session: AsyncSession, limit: int) -> list[str]:
+    """Closed campaigns whose marks may still be there."""
+    query = (
+        select(col(CampaignRow.id))
+        .outerjoin(intake, intake.c.campaign_id == CampaignRow.id)
+        .where(col(CampaignRow.status) == CampaignStatus.CLOSED.value, func.coalesce(intake.c.over, False).is_(False))
+        .limit(limit)
+    )
+    return list((await session.execute(query)).scalars())
+
+
+async def received(session: AsyncSession, campaign_id: str) -> int:
+    """How many answers a campaign got; within any scope that sees the campaign."""
+    staged = select(func.count()).select_from(staged_answer).where(staged_answer.c.campaign_id == campaign_id)
+    moved = select(func.coalesce(func.sum(intake.c.moved), 0)).where(intake.c.campaign_id == campaign_id)
+    row = (await session.execute(select(staged.scalar_subquery(), moved.scalar_subquery()))).one()
+    return int(row[0] + row[1])
+
+
+async def received_by_campaign(session: AsyncSession, campaigns: Sequence[str]) -> dict[str, int]:
+    """How many answers each of the campaigns got; within any scope that sees them."""
+    staged = (
+        select(staged_answer.c.campaign_id, func.count())
+        .where(staged_answer.c.campaign_id.in_(campaigns))
+        .group_by(staged_answer.c.campaign_id)
+    )
+    moved = select(intake.c.campaign_id, intake.c.moved).where(intake.c.campaign_id.in_(campaigns))
+    counts = dict.fromkeys(campaigns, 0)
+    # One statement, so that an answer that is moved meanwhile is counted once.
+    for campaign, count in await session.execute(staged.union_all(moved)):
+        counts[campaign] += int(count)
+    return counts
+
+
 async def answers(session: AsyncSession) -> dict[str, int]:
     """How many answers were ever acknowledged: those on their way and those that arrived, in one look."""
     staged = select(func.count()).select_from(staged_answer).scalar_subquery()
@@ -60,6 +119,6 @@ async def answers(session: AsyncSession) -> dict[str, int]:
 
 
 async def sealed_otherwise(session: AsyncSession, key_id: bytes) -> int:
-    """Staged answers that this key does not open; needs the service's own scope."""
+    """Staged answers that this key does not open."""
     query = select(func.count()).select_from(staged_answer).where(staged_answer.c.key_id != key_id)
     return (await session.execute(query)).scalar_one()

@@ -7,7 +7,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.surveys.domain.results import Sums, results, shown_count
 from services.surveys.instruments import InstrumentLibrary
-from services.surveys.queries.campaigns import find, spent
+from services.surveys.queries.campaigns import find
+from services.surveys.queries.intake import received
 from services.surveys.tables import released_result
 from shared.i18n import Lang
 from shared.scope import Scope
@@ -31,7 +32,7 @@ async def campaign_results(
         "group": instrument.group.value,
         "institution_id": row.institution_id,
         "status": row.status,
-        "received": shown_count(await spent(session, id_), step),
+        "received": shown_count(await received(session, id_), step),
         "released_in_steps_of": step,
         **results(instrument, released, lang),
     }

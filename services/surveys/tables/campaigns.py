@@ -1,6 +1,6 @@
 """Campaigns and the number of codes that were issued for them."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from sqlmodel import Field, col
@@ -11,7 +11,7 @@ from shared.scope import Scope
 
 
 class CampaignRow(Base, table=True):
-    """A campaign; `org_path` is its institution's, `flush_due` when its staged answers stop waiting for company."""
+    """A campaign; `org_path` is its institution's."""
 
     __tablename__ = "campaign"
 
@@ -25,7 +25,6 @@ class CampaignRow(Base, table=True):
     last_day: date
     title: str | None = None
     status: str
-    flush_due: datetime | None = None
 
     @classmethod
     def visible(cls, scope: Scope) -> Any:
