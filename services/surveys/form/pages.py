@@ -10,10 +10,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.responses import Response
 
-from services.surveys.domain.answers import UNSURE, Sent, field_of
+from services.surveys.domain.answers import Sent, field_of
 from services.surveys.domain.campaigns import Campaign
 from services.surveys.domain.codes import AccessCode, shown
+from services.surveys.domain.explaining import only_if
 from services.surveys.domain.instruments import (
+    UNSURE,
     CompetencePair,
     FreeText,
     Instrument,
@@ -209,12 +211,19 @@ def _languages(present: Lang) -> list[dict[str, Any]]:
 def _relevance_rules(instrument: Instrument) -> Iterable[str]:
     """CSS that shows a question once its condition is ticked: browsers do it themselves, without a script."""
     for question in instrument.questions:
-        if question.relevant is not None:
+        # What ticks can't say is shown always, with its explanation; the answer is judged here.
+        alternatives = instrument.shown_when(question)
+        if alternatives is not None:
             ticked = ", ".join(
-                f"form:has(#{question.relevant.question}-{option}:checked) #q-{question.code}"
-                for option in sorted(question.relevant.any_of)
+                "form" + "".join(f":has(#{_id(name, value)}:checked)" for name, value in each) + f" #q-{question.code}"
+                for each in alternatives
             )
-            yield f"#q-{question.code}, #q-{question.code} .only {{display: none}} {ticked} {{display: block}}"
+            shown = f" {ticked} {{display: block}}" if ticked else ""
+            yield f"#q-{question.code}, #q-{question.code} .only {{display: none}}{shown}"
+
+
+def _id(name: str, value: str) -> str:
+    return f"{name.replace('.', '-')}-{value}"
 
 
 @dataclass(frozen=True)
@@ -265,7 +274,7 @@ class _View:
         return tuple(self._choice(question.code, option.code, option.text[self.lang]) for option in options)
 
     def _choice(self, name: str, value: str, label: str) -> Choice:
-        return Choice(f"{name.replace('.', '-')}-{value}", name, value, label, value in self.sent.get(name, ()))
+        return Choice(_id(name, value), name, value, label, value in self.sent.get(name, ()))
 
     def _rating(self, question: Question, part: PairPart | None, scale: Scale, *, unsure: bool) -> Rating:
         name = field_of(question, part)
@@ -287,9 +296,7 @@ class _View:
         return None
 
     def _only_if(self, question: Question, instrument: Instrument) -> str | None:
-        if question.relevant is None:
-            return None
-        earlier = next(each for each in instrument.questions if each.code == question.relevant.question)
-        options = earlier.options if isinstance(earlier, SingleChoice | MultipleChoice) else ()
-        chosen = [option.text[self.lang] for option in options if option.code in question.relevant.any_of]
-        return self.catalogue.text("form.only_if", self.lang, answers=" / ".join(f"«{text}»" for text in chosen))
+        def say(key: str, **params: object) -> str:
+            return self.catalogue.text(f"condition.{key}", self.lang, **params)
+
+        return only_if(instrument, question, self.lang, say)

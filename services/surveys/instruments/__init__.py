@@ -1,22 +1,31 @@
 """The published instruments, `<code>.v<version>.toml`, and the catalogues they draw on; read and checked at start."""
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from services.surveys.domain.instruments import Instrument, InstrumentError
-from services.surveys.domain.reading import parse_instrument, parse_shared_parts
-from shared.errors import NotFound
+from services.surveys.domain.instruments import Instrument, SharedParts
+from services.surveys.domain.reading import InstrumentError, parse_instrument, parse_shared_parts
+from shared.errors import FieldError, NotFound
+from shared.i18n import Catalogue, Lang
 
 STANDARD = Path(__file__).parent
+MESSAGES = STANDARD.parent / "messages"
+
+T = TypeVar("T")
+
+
+class WrongFile(Exception):
+    """A file that can't be used; its text names the file, every place, and what to do there."""
 
 
 class InstrumentLibrary:
     """All published instruments by code and version; immutable."""
 
-    def __init__(self, instruments: Iterable[Instrument]) -> None:
+    def __init__(self, instruments: Iterable[Instrument], catalogues: Mapping[int, SharedParts] | None = None) -> None:
         self._versions = {(each.code, each.version): each for each in instruments}
+        self.catalogues = catalogues or {}
 
     @property
     def latest(self) -> tuple[Instrument, ...]:
@@ -35,29 +44,39 @@ class InstrumentLibrary:
 
     @classmethod
     def load(cls, directory: Path = STANDARD) -> "InstrumentLibrary":
-        """All instruments of a directory; raises InstrumentError that names file, place and cure."""
+        """All instruments of a directory; raises WrongFile."""
         catalogues = {}
         for path in sorted(directory.glob("catalogue.v*.toml")):
-            parts = parse_shared_parts(_read(path), path.name)
+            parts = _read(path, parse_shared_parts)
             _expect_name(path, "catalogue", parts.version)
             catalogues[parts.version] = parts
         instruments = []
         for path in sorted(directory.glob("*.v*.toml")):
             if path.name.startswith("catalogue."):
                 continue
-            instrument = parse_instrument(_read(path), path.name, catalogues)
+            instrument = _read(path, lambda values: parse_instrument(values, catalogues))
             _expect_name(path, instrument.code, instrument.version)
             instruments.append(instrument)
-        return cls(instruments)
+        return cls(instruments, catalogues)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, parse: Callable[[dict[str, Any]], T]) -> T:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
-        raise InstrumentError(f"{path.name}: the file is not valid TOML in UTF-8: {problem}") from None
+        raise WrongFile(f"{path.name}: the file is not valid TOML in UTF-8: {problem}") from None
+    try:
+        return parse(values)
+    except InstrumentError as wrong:
+        texts = Catalogue.load(MESSAGES)
+        raise WrongFile("\n".join(f"{path.name}: {_told(fault, texts)}" for fault in wrong.faults)) from None
+
+
+def _told(fault: FieldError, texts: Catalogue) -> str:
+    parts = (texts.text(f"rule.{fault.rule}.{part}", Lang.EN, **fault.params) for part in ("message", "remedy"))
+    return f"{fault.field or 'the file'}: {' '.join(parts)}"
 
 
 def _expect_name(path: Path, code: str, version: int) -> None:
     if path.name != f"{code}.v{version}.toml":
-        raise InstrumentError(f"{path.name}: code and version: the file must be called {code}.v{version}.toml")
+        raise WrongFile(f"{path.name}: code and version: the file must be called {code}.v{version}.toml")
