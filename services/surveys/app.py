@@ -9,13 +9,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from services.surveys.api import PERMISSIONS, ROUTERS
 from services.surveys.api.parts import Surveys
+from services.surveys.commands.passage import passages
+from services.surveys.company import Company
 from services.surveys.flusher import Flusher
 from services.surveys.form.intake import Intake
 from services.surveys.form.pages import Pages
 from services.surveys.form.routes import PREFIX, PublicForm, form_router
 from services.surveys.instruments import InstrumentLibrary
-from services.surveys.subscribers import Institutions
+from services.surveys.subscribers import LISTENS_TO, Surroundings
 from services.surveys.vault import MIN_PEPPER, Vault
+from shared.persistence.scheduler import Scheduler
 from shared.settings import Settings, WrongSettings, load_settings, read_environment
 from shared.telemetry.logs import configure_logs
 from shared.web.app import create_app, make_chassis
@@ -64,13 +67,15 @@ def assemble(settings: Settings, own: OwnSettings) -> FastAPI:
     pages = Pages(chassis.catalogue)
     flusher = Flusher(chassis.database, vault, library, chassis.progress, step=settings.privacy_k)
     chassis.jobs["flusher"] = flusher.run
+    chassis.jobs["company"] = Company(chassis.database, vault, chassis.progress, settings.privacy_k).run
+    chassis.jobs["scheduler"] = Scheduler(chassis.database, chassis.progress, passages(library, settings.privacy_k)).run
     form = PublicForm(vault, library, pages, WrongGuesses(), Intake(chassis.database, vault, flusher.wake))
     app = create_app(
         chassis,
         routers=[*ROUTERS, form_router(form)],
         permissions=PERMISSIONS,
-        projection=Institutions(),
-        listens_to=["partners"],
+        projection=Surroundings(settings.privacy_k),
+        listens_to=LISTENS_TO,
         untraced=(PREFIX,),
     )
     app.state.surveys = Surveys(library, vault, pages, settings.urls["portal"], settings.privacy_k, flusher.wake)

@@ -74,7 +74,7 @@ class Flusher:
         if time.monotonic() < self._close_next_at:
             return
         async with self.database.unit_of_work() as uow:
-            closed = await campaigns.close_overdue(uow)
+            closed = await campaigns.close_overdue(uow, self.step)
         if closed:
             log.info("campaigns.closed", count=closed)
         else:

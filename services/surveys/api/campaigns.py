@@ -66,15 +66,15 @@ async def get_campaign(edge: Edge, parts: Parts, id_: str) -> Response:
 
 
 @router.post("/campaigns/{id_}/open", tags=["campaigns"], response_model=Campaign)
-async def open_campaign(edge: Edge, id_: str) -> Response:
+async def open_campaign(edge: Edge, parts: Parts, id_: str) -> Response:
     """Let the campaign take answers in its period."""
-    return await edge.command("campaign.open", lambda uow: campaigns.open_(uow, id_))
+    return await edge.command("campaign.open", lambda uow: campaigns.open_(uow, id_, parts.privacy_k))
 
 
 @router.post("/campaigns/{id_}/close", tags=["campaigns"], response_model=Campaign)
 async def close_campaign(edge: Edge, parts: Parts, id_: str) -> Response:
     """End the campaign for good."""
-    answer = await edge.command("campaign.close", lambda uow: campaigns.close(uow, id_))
+    answer = await edge.command("campaign.close", lambda uow: campaigns.close(uow, id_, parts.privacy_k))
     parts.wake_flusher()
     return answer
 

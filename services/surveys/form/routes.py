@@ -61,6 +61,9 @@ class PublicForm:
         code, door, refusal = await self._door(lang, typed, done="done" in request.query_params)
         if refusal is not None or door is None or code is None:
             return refusal or self.pages.message(lang, "wrong", 404, ask_code=True)
+        if door.campaign.full_since is not None:
+            # Said at the door; whoever is answering already is heard.
+            return self.pages.message(lang, "full", 410)
         instrument = self.library.get(door.campaign.instrument, door.campaign.instrument_version)
         return self.pages.form(lang, door.campaign, door.institution_name, instrument)
 

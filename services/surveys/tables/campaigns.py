@@ -7,6 +7,7 @@ from sqlmodel import Field, col
 
 from services.surveys.domain.campaigns import Campaign, CampaignStatus, Period
 from services.surveys.tables.base import Base
+from shared.contracts.vocabulary import RespondentGroup
 from shared.scope import Scope
 
 
@@ -25,6 +26,11 @@ class CampaignRow(Base, table=True):
     last_day: date
     title: str | None = None
     status: str
+    group_code: str | None = None
+    wave_id: str | None = None
+    standing: str | None = None
+    scheduled: bool = False
+    full_since: date | None = None
 
     @classmethod
     def visible(cls, scope: Scope) -> Any:
@@ -45,6 +51,10 @@ class CampaignRow(Base, table=True):
             last_day=campaign.period.last,
             status=campaign.status.value,
             title=campaign.title,
+            group_code=campaign.group.value if campaign.group else None,
+            wave_id=campaign.wave_id,
+            standing=campaign.standing,
+            scheduled=campaign.scheduled,
         )
 
     def take(self, campaign: Campaign) -> None:
@@ -64,6 +74,11 @@ class CampaignRow(Base, table=True):
             period=Period(first=self.first_day, last=self.last_day),
             status=CampaignStatus(self.status),
             title=self.title,
+            group=RespondentGroup(self.group_code) if self.group_code else None,
+            wave_id=self.wave_id,
+            standing=self.standing,
+            scheduled=self.scheduled,
+            full_since=self.full_since,
         )
 
 
