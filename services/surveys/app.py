@@ -11,6 +11,7 @@ from services.surveys.api import PERMISSIONS, ROUTERS
 from services.surveys.api.parts import Surveys
 from services.surveys.commands.passage import passages
 from services.surveys.company import Company
+from services.surveys.exports.making import Exports
 from services.surveys.flusher import Flusher
 from services.surveys.form.intake import Intake
 from services.surveys.form.pages import Pages
@@ -78,5 +79,8 @@ def assemble(settings: Settings, own: OwnSettings) -> FastAPI:
         listens_to=LISTENS_TO,
         untraced=(PREFIX,),
     )
-    app.state.surveys = Surveys(library, vault, pages, settings.urls["portal"], settings.privacy_k, flusher.wake)
+    exports = Exports(chassis.database, chassis.catalogue, settings.privacy_k)
+    app.state.surveys = Surveys(
+        library, vault, pages, settings.urls["portal"], settings.privacy_k, flusher.wake, exports
+    )
     return app

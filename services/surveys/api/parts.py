@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request
 
+from services.surveys.exports.making import Exports
 from services.surveys.form.pages import Pages
 from services.surveys.instruments import InstrumentLibrary
 from services.surveys.vault import Vault
@@ -25,6 +26,7 @@ class Surveys:
     public_url: str
     privacy_k: int
     wake_flusher: Callable[[], None]
+    exports: Exports
 
 
 def _parts(request: Request) -> Surveys:

@@ -13,10 +13,12 @@ from typing import Any, Final
 from sqlalchemy import delete, select, text
 from sqlmodel import col
 
+from services.surveys.commands import tallying
 from services.surveys.domain.answers import Answers
 from services.surveys.domain.campaigns import Campaign, CampaignStatus, may_move_on
 from services.surveys.domain.instruments import Instrument
-from services.surveys.domain.scoring import measures, score
+from services.surveys.domain.scoring import score
+from services.surveys.domain.tallies import Added, tallies
 from services.surveys.instruments import InstrumentLibrary
 from services.surveys.tables import CampaignRow, spent_mark
 from services.surveys.vault import SealBroken, Vault
@@ -63,21 +65,6 @@ _RESPONSES = (
 _COUNT = (
     "insert into intake as i (campaign_id, moved) values ($1, $2) "
     "on conflict (campaign_id) do update set moved = i.moved + excluded.moved"
-)
-_ADD = (
-    "insert into tally as t (campaign_id, measure, count, total, squares) "
-    "select $1, measure, count, total, squares "
-    "from unnest($2::text[], $3::bigint[], $4::bigint[], $5::bigint[]) as s(measure, count, total, squares) "
-    "order by measure on conflict (campaign_id, measure) do update set "
-    "count = t.count + excluded.count, total = t.total + excluded.total, squares = t.squares + excluded.squares"
-)
-_RELEASE = (
-    "insert into released_result as r (campaign_id, measure, count, total, squares) "
-    "select t.campaign_id, t.measure, t.count, t.total, t.squares from tally t "
-    "left join released_result old using (campaign_id, measure) "
-    "where t.campaign_id = $1 and t.count - coalesce(old.count, 0) >= $2 "
-    "on conflict (campaign_id, measure) do update set "
-    "count = excluded.count, total = excluded.total, squares = excluded.squares"
 )
 _OVER = text(
     "insert into intake (campaign_id, moved, over) values (:campaign, 0, true) "
@@ -216,7 +203,7 @@ async def _store(
     days: list[date] = []
     modes: list[str] = []
     bodies: list[str] = []
-    sums: dict[str, list[int]] = {}
+    found = Added()
     for number, content in enumerate(contents):
         if number % SLICE == 0:
             await asyncio.sleep(0)
@@ -228,20 +215,13 @@ async def _store(
         days.append(day)
         modes.append(content.get("mode", Mode.FORM.value))
         bodies.append(json.dumps(answers, ensure_ascii=False))
-        for measure, value in measures(instrument, answers).items():
-            total = sums.setdefault(measure, [0, 0, 0])
-            total[0] += 1
-            total[1] += value
-            total[2] += value * value
+        found.add(tallies(instrument, answers))
         state = _state(id_, campaign, instrument, day, answers)
         uow.recorded.append(Recorded(RESPONSE_RECORDED, campaign.institution_id, state))
     connection = await raw_connection(uow.session)
     await connection.execute(_RESPONSES, campaign.id, ids, days, modes, bodies)
     await connection.execute(_COUNT, campaign.id, len(ids))
-    if sums:
-        columns = [list(each) for each in zip(*sums.values(), strict=True)]
-        await connection.execute(_ADD, campaign.id, list(sums), *columns)
-        await connection.execute(_RELEASE, campaign.id, step)
+    await tallying.store(connection, campaign.id, found, step)
 
 
 def _state(id_: str, campaign: Campaign, instrument: Instrument, day: date, answers: Answers) -> ResponseState:

@@ -86,6 +86,10 @@ def tallies(instrument: Instrument, answers: Answers) -> Tallies:
             chosen.update((topic, option) for option in options)
     values |= measures(instrument, answers)
     values |= dict(_reliability(instrument, scores))
+    for pair in instrument.competences:
+        required, acquired = (values.get(competence_measure(pair.code, part)) for part in PairPart)
+        if required is not None and acquired is not None:
+            values[gap_topic(pair.code)] = required - acquired
     asked = instrument.profession
     profession = None if asked is None else answers.get(asked.code)
     if profession is not None:
@@ -97,6 +101,11 @@ def tallies(instrument: Instrument, answers: Answers) -> Tallies:
 
 def _texts(instrument: Instrument, answers: Answers) -> Iterator[Question]:
     return (each for each in instrument.questions if isinstance(each, FreeText) and answers.get(each.code))
+
+
+def gap_topic(competence: str) -> str:
+    """The topic of the importance of a competence less its level, of those who rated both."""
+    return f"{competence}:gap"
 
 
 def unsure_topic(topic: str) -> str:
