@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 
-from services.surveys.commands import responses
+from services.surveys.commands import responses, tokens
 from services.surveys.commands.responses import Outcome, Submission
+from services.surveys.domain.campaigns import Campaign
 from services.surveys.domain.codes import AccessCode
+from services.surveys.domain.tokens import PublicKey
 from services.surveys.form.together import Together
 from services.surveys.queries import intake
 from services.surveys.queries.intake import Door
@@ -29,6 +31,16 @@ class Intake:
     async def door(self, code: AccessCode) -> Door | None:
         """What a code opens, or None if it was never issued."""
         return await self._doors.ask(code)
+
+    async def place(self, campaign: str) -> tuple[Campaign, str] | None:
+        """A campaign and its institution's name, for those who bring a token; None if there is none."""
+        async with self.database.reading(SYSTEM) as session:
+            return (await intake.places(session, {campaign})).get(campaign)
+
+    async def public_key(self, campaign: str) -> PublicKey | None:
+        """The key that a campaign's tokens are verified with; None before the first was signed."""
+        async with self.database.reading(SYSTEM) as session:
+            return await tokens.public_key(session, campaign)
 
     async def take(self, submission: Submission) -> Outcome:
         """Spend and stage; returns after the commit. On a transient error it is not known whether it counted."""
