@@ -43,7 +43,9 @@ def document_of(instrument: Instrument) -> dict[str, Any]:
             "code": section.code,
             "title": _texts(section.title),
             "intro": _texts(section.intro),
-            "questions": [_question(question) for question in section.questions],
+            "questions": [
+                {**_question(question), "shown_when": instrument.shown_when(question)} for question in section.questions
+            ],
         }
         for section in instrument.sections
     ]

@@ -498,6 +498,7 @@ class _Instruments:
     def _question(self, table: _Table) -> Question:
         kind = table.one_of("kind", {name: name for name in KINDS})
         self._reading.begun.add(str(table.values.get("code")))
+        table.ignore("shown_when")
         scored = bool(table.attempt(lambda: table.flag("scored")))
         required = bool(table.attempt(lambda: table.flag("required")))
         common: dict[str, Any] = {
