@@ -25,8 +25,10 @@ def hidden_choices(counts: Mapping[str, int], k: int, *, several: bool, base: in
     if several:
         return frozenset(option for option, count in counts.items() if count < k or base - count < k)
     options = tuple(sorted(counts))
-    if len(options) < 2 or base < k:
+    if base < k:
         return frozenset(options)
+    if len(options) < 2:
+        return frozenset()  # the one answer there is: its count is the total's
     named = {f"{_ALL}{option}": counts[option] for option in options}
     found = hide({**named, _ALL: base}, [Relation(_ALL, tuple(named))], k, fixed={_ALL})
     return frozenset(name.removeprefix(_ALL) for name in found)

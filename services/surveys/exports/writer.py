@@ -180,7 +180,7 @@ def _parquet(rows: Rows, out: Path) -> None:
 
 def _sav(rows: Rows, out: Path) -> None:
     import numpy as np
-    import pyarrow as pa
+    import pandas as pd
     import pyreadstat
 
     lang = rows.job["lang"]
@@ -195,9 +195,9 @@ def _sav(rows: Rows, out: Path) -> None:
                 column.append(cell)
             else:
                 column.append(known.setdefault(str(cell), _code(variable, str(cell), len(known))))
-    table = pa.table(
+    table = pd.DataFrame(
         {
-            variable["name"]: pa.array(np.asarray(column, dtype=float))
+            variable["name"]: np.asarray(column, dtype=float)
             for variable, column in zip(rows.variables, columns, strict=True)
         }
     )
