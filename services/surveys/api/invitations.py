@@ -87,6 +87,8 @@ async def hand_over(edge: Edge, parts: Parts, request: Request, id_: str, body: 
     key = request.headers.get("idempotency-key", "").strip()
     async with edge.reading("invitation.hand_over") as session:
         found = await queries.campaign(session, edge.principal.scope, id_, parts.privacy_k)
+        campaign = Campaign.model_validate(found)
+        instrument = await parts.library.ensure(session, campaign.instrument, campaign.instrument_version)
     answer = await edge.command(
         "invitation.hand_over",
         lambda uow: invitations.hand_over(uow, parts.vault, id_, body, key),
@@ -104,8 +106,6 @@ async def hand_over(edge: Edge, parts: Parts, request: Request, id_: str, body: 
         csv.writer(buffer).writerows([("respondent_ref", "code", "url"), *links])
         result = Response(buffer.getvalue(), media_type="text/csv; charset=utf-8")
     elif wanted == "text/html":
-        campaign = Campaign.model_validate(found)
-        instrument = parts.library.get(campaign.instrument, campaign.instrument_version)
         result = parts.pages.invitation_slips(edge.lang, instrument, campaign, links)
     else:
         items = [{**each, "code": code, "url": url} for each, (_, code, url) in zip(batch["items"], links, strict=True)]

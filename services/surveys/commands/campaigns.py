@@ -46,7 +46,7 @@ from shared.persistence.unit_of_work import UnitOfWork
 async def plan(uow: UnitOfWork, library: InstrumentLibrary, command: PlanCampaign) -> Campaign:
     """Plan a campaign with the newest version of an instrument at an institution the caller sees."""
     try:
-        instrument = library.get(command.instrument)
+        instrument = await library.ensure(uow.session, command.instrument, scope=uow.principal.scope)
     except NotFound:
         known = ", ".join(each.code for each in library.latest)
         raise InvalidInput(FieldError("instrument", "instrument-unknown", {"known": known})) from None

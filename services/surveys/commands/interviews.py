@@ -29,7 +29,7 @@ async def enter(
     all answers: marked as an interview's, and with nothing beside them that says whose.
     """
     campaign = (await find_visible(uow, campaign_id)).campaign()
-    instrument = library.get(campaign.instrument, campaign.instrument_version)
+    instrument = await library.ensure(uow.session, campaign.instrument, campaign.instrument_version)
     today = local_day(uow.now)
     results: dict[int, Result] = {}
     submissions: dict[int, Submission] = {}

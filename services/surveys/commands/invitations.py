@@ -100,7 +100,7 @@ async def set_rule(uow: UnitOfWork, library: InstrumentLibrary, code: str, comma
     if uow.expected_version is not None and known.version != uow.expected_version:
         raise VersionMismatch(expected=uow.expected_version, found=known.version)
     try:
-        library.get(command.instrument)
+        await library.ensure(uow.session, command.instrument, scope=uow.principal.scope)
     except NotFound:
         names = ", ".join(each.code for each in library.latest)
         raise InvalidInput(FieldError("instrument", "instrument-unknown", {"known": names})) from None
@@ -247,7 +247,11 @@ async def _ask(
     if rule.respondent is RespondentKind.ENTERPRISE:
         ref = await living_end(uow, ref)
     before = len(uow.recorded)
-    campaign = await _campaign_for(uow, library, institution, rule.instrument, today)
+    try:
+        campaign = await _campaign_for(uow, library, institution, rule.instrument, today)
+    except NotFound:
+        row.status = OFF  # no such instrument is published any more: the rule wants another
+        return []
     if campaign is None:
         row.status = PASSED
         return []
@@ -297,7 +301,7 @@ async def _campaign_for(
     closed = select(func.count()).select_from(CampaignRow).where(*here, col(CampaignRow.standing) == year)
     if (await uow.session.execute(closed)).scalar_one():
         return None
-    newest = library.get(instrument)
+    newest = await library.ensure(uow.session, instrument)
     campaign = Campaign(
         id=new_id(),
         version=2,

@@ -35,7 +35,7 @@ class OutsideTerritory(Forbidden):
 async def plan(uow: UnitOfWork, library: InstrumentLibrary, command: domain.PlanWave) -> WaveState:
     """Plan a wave with the newest version of an instrument, within the caller's territory."""
     try:
-        instrument = library.get(command.instrument)
+        instrument = await library.ensure(uow.session, command.instrument, scope=uow.principal.scope)
     except NotFound:
         known = ", ".join(each.code for each in library.latest)
         raise InvalidInput(FieldError("instrument", "instrument-unknown", {"known": known})) from None

@@ -68,7 +68,7 @@ class PlanCampaign(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
-    instrument: Annotated[str, Field(max_length=20)]
+    instrument: Annotated[str, Field(max_length=64)]
     institution: Id
     title: Name | None = None
     period: Period

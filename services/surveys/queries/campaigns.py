@@ -23,6 +23,7 @@ async def campaigns(
     *,
     institution: str | None,
     instrument: str | None,
+    wave: str | None,
     status: CampaignStatus | None,
     after: str | None,
     limit: int,
@@ -33,6 +34,8 @@ async def campaigns(
         query = query.where(col(CampaignRow.institution_id) == institution)
     if instrument:
         query = query.where(col(CampaignRow.instrument) == instrument)
+    if wave:
+        query = query.where(col(CampaignRow.wave_id) == wave)
     if status:
         query = query.where(col(CampaignRow.status) == status.value)
     if after is not None:

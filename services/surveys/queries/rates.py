@@ -110,7 +110,7 @@ async def progress(session: AsyncSession, scope: Scope, id_: str) -> dict[str, A
         .where(col(CampaignRow.wave_id) == id_, CampaignRow.visible(scope))
         .group_by(col(CampaignRow.status))
     )
-    by_status: dict[str, int] = dict((await session.execute(counts)).tuples().all())
+    by_status = {status: int(count) for status, count in await session.execute(counts)}
     return {
         "wave": id_,
         "status": wave.status.value,
