@@ -72,6 +72,9 @@ async def list_instruments(
     edge: Edge,
     parts: Parts,
     status: InstrumentStatus = InstrumentStatus.PUBLISHED,
+    identified: Annotated[
+        bool, Query(description="those asked by name and with consent instead, which no campaign may ask")
+    ] = False,
     after: After = None,
     limit: Limit = 50,
 ) -> Response:
@@ -80,7 +83,13 @@ async def list_instruments(
     async with edge.reading("instrument.read") as session:
         return page_response(
             *await queries.instruments(
-                session, edge.principal.scope, parts.library, status=status, after=after, limit=limit
+                session,
+                edge.principal.scope,
+                parts.library,
+                status=status,
+                identified=identified,
+                after=after,
+                limit=limit,
             )
         )
 

@@ -30,6 +30,7 @@ def summary_of(instrument: Instrument) -> dict[str, Any]:
         "code": instrument.code,
         "version": instrument.version,
         "group": instrument.group.value,
+        "identified": instrument.identified,
         "title": _texts(instrument.title),
         "questions": len(instrument.questions),
         "dimensions": [dimension.value for dimension in instrument.dimensions],

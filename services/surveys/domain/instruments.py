@@ -256,7 +256,10 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """One published version of a questionnaire for one respondent group; immutable."""
+    """One version of a questionnaire for one respondent group; immutable.
+
+    An `identified` one is asked by name and with consent: no campaign, whose answers are anonymous, may ask it.
+    """
 
     code: str
     version: int
@@ -264,6 +267,7 @@ class Instrument:
     title: Text
     intro: Text
     sections: tuple[Section, ...]
+    identified: bool = False
 
     @property
     def questions(self) -> tuple[Question, ...]:

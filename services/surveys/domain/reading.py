@@ -431,6 +431,7 @@ class _Instruments:
         version = file.attempt(lambda: file.integer("version", 1, 9999))
         group = file.attempt(lambda: file.one_of("group", {str(group): group for group in RespondentGroup}))
         title, intro = file.attempt(lambda: file.text("title")), file.attempt(lambda: file.text("intro"))
+        identified = bool(file.attempt(lambda: file.flag("identified")))
         if file.has("pair"):
             self._terms = file.attempt(lambda: self._pair_terms(file.table("pair")))
         sections = file.attempt(lambda: file.each("sections", MOST_SECTIONS, self._section))
@@ -439,7 +440,7 @@ class _Instruments:
         if len(self._reading.known) > MOST_FIELDS:
             file.fault("sections", "instrument-too-many", max=MOST_FIELDS, given=len(self._reading.known))
         file.done()
-        return Instrument(code, version, group, title, intro, sections)
+        return Instrument(code, version, group, title, intro, sections, identified)
 
     def _pair_terms(self, table: _Table) -> PairTerms:
         terms = PairTerms(

@@ -46,6 +46,11 @@ class InstrumentLibrary:
 
     @property
     def latest(self) -> tuple[Instrument, ...]:
+        """The newest version of each standard instrument that campaigns may ask, by code."""
+        return tuple(each for each in self.standard if not each.identified)
+
+    @property
+    def standard(self) -> tuple[Instrument, ...]:
         """The newest version of each standard instrument, by code."""
         newest = {code: self._standard[code, version] for code, version in sorted(self._standard)}
         return tuple(newest.values())
@@ -64,9 +69,15 @@ class InstrumentLibrary:
     ) -> Instrument:
         """One instrument, brought into memory from the database where need be; raises NotFound.
 
-        Without a version: the newest that is published now, as far as `scope` sees it. With one: that version, retired
-        or not; who may use it was decided when it was chosen.
+        Without a version: the newest that is published now and may be asked anonymously, as far as `scope` sees it.
+        With one: that version, retired or not; who may use it was decided when it was chosen.
         """
+        found = await self._ensured(session, code, version, scope)
+        if version is None and found.identified:
+            raise NotFound(what="instrument", id=code[:100])
+        return found
+
+    async def _ensured(self, session: AsyncSession, code: str, version: int | None, scope: Scope) -> Instrument:
         if any(code == name for name, _ in self._standard):
             return self.get(code, version)
         if version is not None and (code, version) in self._kept:

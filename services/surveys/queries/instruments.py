@@ -22,10 +22,14 @@ async def instruments(
     library: InstrumentLibrary,
     *,
     status: InstrumentStatus,
+    identified: bool,
     after: str | None,
     limit: int,
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """The newest version in `status` of each instrument, by code; standard ones are always published."""
+    """The newest version in `status` of each instrument, by code; standard ones are always published.
+
+    `identified` ones, which no campaign may ask, are a list of their own.
+    """
     behind = "" if after is None else decode_text_cursor(after, 1)[0]
     query = (
         select(InstrumentRow)
@@ -33,6 +37,7 @@ async def instruments(
         .where(
             InstrumentRow.visible(scope),
             col(InstrumentRow.status) == status.value,
+            col(InstrumentRow.summary)["identified"].as_boolean() == identified,
             col(InstrumentRow.code).collate("C") > behind,
         )
         .order_by(col(InstrumentRow.code).collate("C"), col(InstrumentRow.instrument_version).desc())
@@ -41,7 +46,11 @@ async def instruments(
     rows = (await session.execute(query)).scalars().all()
     found = [{**row.summary, **_beside(row)} for row in rows]
     if status is InstrumentStatus.PUBLISHED:
-        found += [{**summary_of(each), **STANDARD} for each in library.latest if each.code > behind]
+        found += [
+            {**summary_of(each), **STANDARD}
+            for each in library.standard
+            if each.code > behind and each.identified == identified
+        ]
     found.sort(key=lambda each: str(each["code"]))
     cursor = encode_cursor(found[limit - 1]["code"]) if len(found) > limit else None
     return found[:limit], cursor
@@ -60,7 +69,7 @@ async def instrument(
     session: AsyncSession, scope: Scope, library: InstrumentLibrary, code: str, version: int | None
 ) -> dict[str, Any]:
     """A whole instrument with its state; the newest published version, else the draft, unless one is named."""
-    if any(each.code == code for each in library.latest):
+    if any(each.code == code for each in library.standard):
         return {**document_of(library.get(code, version)), **STANDARD}
     row = await _row(session, scope, code, version)
     return {**row.document, **_beside(row)}
@@ -70,7 +79,7 @@ async def parsed(
     session: AsyncSession, scope: Scope, library: InstrumentLibrary, code: str, version: int | None
 ) -> Instrument:
     """The same as an instrument; raises NotFound."""
-    if any(each.code == code for each in library.latest):
+    if any(each.code == code for each in library.standard):
         return library.get(code, version)
     row = await _row(session, scope, code, version)
     return library.read(row.document)
