@@ -3,6 +3,7 @@
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -31,16 +32,17 @@ async def instruments(
     `identified` ones, which no campaign may ask, are a list of their own.
     """
     behind = "" if after is None else decode_text_cursor(after, 1)[0]
+    by_code = col(InstrumentRow.code).collate("C")
     query = (
         select(InstrumentRow)
-        .distinct(col(InstrumentRow.code))
+        .ext(distinct_on(by_code))
         .where(
             InstrumentRow.visible(scope),
             col(InstrumentRow.status) == status.value,
             col(InstrumentRow.summary)["identified"].as_boolean() == identified,
-            col(InstrumentRow.code).collate("C") > behind,
+            by_code > behind,
         )
-        .order_by(col(InstrumentRow.code).collate("C"), col(InstrumentRow.instrument_version).desc())
+        .order_by(by_code, col(InstrumentRow.instrument_version).desc())
         .limit(limit + 1)
     )
     rows = (await session.execute(query)).scalars().all()
