@@ -34,9 +34,7 @@ async def recount(database: Database, library: InstrumentLibrary) -> int:
     for campaign in campaigns:
         async with database.unit_of_work() as uow:
             # As whoever moves answers on holds it.
-            await uow.session.execute(
-                select(CampaignRow.id).where(col(CampaignRow.id) == campaign.id).with_for_update()
-            )
+            await uow.session.execute(select(CampaignRow).where(col(CampaignRow.id) == campaign.id).with_for_update())
             instrument = await library.ensure(uow.session, campaign.instrument, campaign.instrument_version)
             connection = await raw_connection(uow.session)
             found = Added()
