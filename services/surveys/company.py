@@ -15,7 +15,7 @@ from shared.telemetry.progress import Progress
 
 log = structlog.get_logger(__name__)
 
-LOOK_S: Final = 20.0
+LOOK_S: Final = 2.0
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Company:
     async def run(self) -> None:
         """Work until cancelled; failures are repeated."""
         while True:
-            self.progress.beat("company", LOOK_S * 5)
+            self.progress.beat("company")
             try:
                 await self.look()
             except Exception as problem:

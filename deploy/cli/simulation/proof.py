@@ -25,6 +25,12 @@ OF_THEIR_OWN: Final = frozenset(
         "hamkor.partners.webhook.disabled.v1",  # after days without an answer
         *(name for name in REGISTRY if name.startswith("hamkor.agreements.") and name.endswith(".reassigned.v1")),
         *(name for name in REGISTRY if name.startswith("hamkor.agreements.") and name.endswith(".cancelled.v1")),
+        # Made by what other services told, by the calendar, or by a wave's work through its institutions.
+        *(name for name in REGISTRY if name.startswith(("hamkor.surveys.campaign.", "hamkor.surveys.invitation."))),
+        "hamkor.surveys.wave.opened.v1",
+        "hamkor.surveys.wave.closed.v1",
+        "hamkor.surveys.graduate_status.corrected.v1",
+        "hamkor.surveys.graduate_status.reassigned.v1",
         RECORDED,  # anonymous: counted by campaign instead
     }
 )

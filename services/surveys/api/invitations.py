@@ -23,6 +23,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "invitation.read": EDUCATION | {Role.SERVICE},
     "invitation.make": EDUCATION,
     "invitation.withdraw": EDUCATION,
+    "invitation.remind": EDUCATION,
     # Only who knows the people may have what opens their forms.
     "invitation.hand_over": frozenset({Role.INSTITUTION}),
     "invitation_rule.read": EDUCATION | {Role.SERVICE},
@@ -69,6 +70,17 @@ add_register(router, INVITATIONS)
 async def withdraw_invitation(edge: Edge, id_: str) -> Response:
     """Take a pending invitation back; its secret opens nothing any more."""
     return await edge.command("invitation.withdraw", lambda uow: invitations.withdraw(uow, id_))
+
+
+@router.post(
+    "/invitations/{id_}/remind", tags=["invitations"], response_model=InvitationState, summary="Remind by hand"
+)
+async def remind(edge: Edge, id_: str) -> Response:
+    """Note that the invited person was reminded: once a day at most, five times in all.
+
+    Whether the person has answered is known to nobody; a reminder says "if you have not yet".
+    """
+    return await edge.command("invitation.remind", lambda uow: invitations.remind(uow, id_))
 
 
 @router.post(

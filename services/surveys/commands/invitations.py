@@ -384,6 +384,14 @@ async def withdraw(uow: UnitOfWork, id_: str) -> InvitationState:
     return outcome[1]
 
 
+async def remind(uow: UnitOfWork, id_: str) -> InvitationState:
+    """Note that the coordinator reminded somebody; the next reminder by the calendar comes so much later."""
+    invitation = await load(uow, id_)
+    outcome = domain.remind_now(invitation, local_day(uow.now))
+    await _record(uow, outcome, rule=await _rule_of(uow.session, invitation))
+    return outcome[1]
+
+
 # -- secrets
 
 
@@ -501,12 +509,16 @@ def require_open(invitation: InvitationState, campaign: Campaign, today: date) -
 # -- passing time
 
 
-async def pass_time(uow: UnitOfWork, id_: str) -> list[EventType]:
-    """Remind of an invitation, or let it lapse."""
+async def pass_time(uow: UnitOfWork, id_: str, step: int) -> list[EventType]:
+    """Remind of an invitation, or let it lapse – not before those of its campaign that can be told as taken up are."""
     row = await uow.session.get_one(InvitationRow, id_)
     invitation = await load(uow, id_)
     today = local_day(uow.now)
     if row.lapses_on <= today:
+        untold = select(func.count()).select_from(redemption)
+        untold = untold.where(redemption.c.campaign_id == row.campaign_id, ~redemption.c.told)
+        if (await uow.session.execute(untold)).scalar_one() >= step:
+            return []
         outcome = domain.move(invitation, domain.Step.LAPSE, today)
         await _record(uow, outcome)
         return [outcome[0]]

@@ -58,11 +58,14 @@ def passages(library: InstrumentLibrary, step: int) -> tuple[Passage, ...]:
     async def invite(uow: UnitOfWork, id_: str) -> list[EventType]:
         return await invitations.invite(uow, library, id_)
 
+    async def remind_or_lapse(uow: UnitOfWork, id_: str) -> list[EventType]:
+        return await invitations.pass_time(uow, id_, step)
+
     return (
         Passage(WaveRow, _waves_due, waves.pass_time),
         Passage(WaveRow, lambda _: col(WaveRow.campaigns_due).is_(True), bring_campaigns),
         Passage(WaveRow, lambda now: col(WaveRow.quotas_due) <= now, waves.count_quotas),
         Passage(CampaignRow, _campaigns_due, open_scheduled),
         Passage(OccasionRow, _occasions_due, invite),
-        Passage(InvitationRow, _invitations_due, invitations.pass_time),
+        Passage(InvitationRow, _invitations_due, remind_or_lapse),
     )

@@ -77,6 +77,12 @@ class UnknownInvitation(DomainError):
     code = "invitation-unknown"
 
 
+class RemindedEnough(WrongState):
+    """Reminded today already, or as often as anybody may be."""
+
+    code = "reminded-enough"
+
+
 class OncePer(StrEnum):
     """How often somebody is asked: for each fact, once in a campaign, or once in half a year wherever it leads."""
 
@@ -231,6 +237,14 @@ def move(invitation: InvitationState, step: Step, today: date, **changes: str) -
     if step is Step.REMIND:
         update |= {"reminders": invitation.reminders + 1, "reminded_on": today}
     return TOLD_AS[step], invitation.model_copy(update=update)
+
+
+def remind_now(invitation: InvitationState, today: date) -> Outcome:
+    """A reminder by hand: once a day at most, and never more than MOST_REMINDERS in all."""
+    outcome = move(invitation, Step.REMIND, today)
+    if invitation.reminded_on == today or invitation.reminders >= MOST_REMINDERS:
+        raise RemindedEnough(count=invitation.reminders, most=MOST_REMINDERS)
+    return outcome
 
 
 def next_reminder(invitation: InvitationState, after_days: int, at_most: int) -> date | None:
