@@ -56,7 +56,9 @@ MOST_FAULTS: Final = 200
 UNNAMED: Final = "main"
 
 _SELECT: Final = re.compile(
-    r"(select_one|select_multiple)\s+(\S+)(\s+or_other|\s+or\s+specify\s+other)?", re.IGNORECASE
+    r"(select_one|select one(?: from)?|select1|select_multiple|select multiple(?: from)?|"
+    r"select all that apply(?: from)?) (\S+)( or_other| or specify other)?",
+    re.IGNORECASE,
 )
 _PARAMETER: Final = re.compile(r"(\w+)\s*=\s*([^\s;,]+)")
 _PLACE: Final = re.compile(r"(\w+)\[([^\]]*)\]")
@@ -91,7 +93,10 @@ def imported(
     try:
         instrument = parse_instrument(document, catalogues, complete=False)
     except InstrumentError as wrong:
-        form.faults += [fault for each in wrong.faults if (fault := form.located(each)) is not None]
+        # What is wrong with a cell already is the cause: what the reading of it says is not.
+        cells = {(each.sheet, each.row, each.column) for each in form.faults}
+        located = (form.located(each) for each in wrong.faults)
+        form.faults += [each for each in located if (each.sheet, each.row, each.column) not in cells]
     faults = tuple(dict.fromkeys(_hashable(each) for each in form.faults))
     by_key = {_hashable(each): each for each in form.faults}
     ordered = sorted(
@@ -338,8 +343,12 @@ class _Form:
             self._add(followed, line)
 
     def _add(self, question: dict[str, Any], line: Line) -> None:
+        code = question["code"]
+        if ("questions", code) in self._places:
+            self._fault(self._survey, line, "name", "instrument-twice", value=code)
+            return
         self._open_section()["questions"].append(question)
-        self._places["questions", question["code"]] = (self._survey, line)
+        self._places["questions", code] = (self._survey, line)
 
     def _common(self, line: Line, kind: str, relevant: Expression | None) -> dict[str, Any]:
         """What every question has; its own condition joined with those of the groups around it."""
@@ -393,7 +402,7 @@ class _Form:
         if own == "likert":
             question |= {"kind": "likert", **self._scale(line, choices), "reverse": self._flag(line, REVERSE)}
             return None
-        one = select[1].lower() == "select_one"
+        one = _takes_one(select)
         scored = one and bool(question.get("scored"))
         question |= {
             "kind": "single" if one else "multiple",
@@ -453,7 +462,7 @@ class _Form:
         for line in shaped.rows:
             prefix, _, part = self._survey.get(line, "name").partition(".")
             select = _SELECT.fullmatch(" ".join(self._survey.get(line, "type").split()))
-            if prefix != code or not part or part in parts or select is None or select[1].lower() != "select_one":
+            if prefix != code or not part or part in parts or select is None or not _takes_one(select):
                 self._fault(self._survey, line, "name", "xlsform-group-shape", kind=kind, name=code)
                 return
             parts[part] = line
@@ -541,7 +550,7 @@ class _Form:
 
     # -- places
 
-    def located(self, fault: FieldError) -> SheetFault | None:
+    def located(self, fault: FieldError) -> SheetFault:
         """A fault of the document at its cell."""
         names = dict(_PLACE.findall(fault.field))
         tail = fault.field.rpartition("]")[2].lstrip(".") if "]" in fault.field else fault.field
@@ -571,6 +580,10 @@ class _Form:
 
 
 _USUAL_RANGE: Final = (("start", "1"), ("end", "10"), ("step", "1"))
+
+
+def _takes_one(select: re.Match[str]) -> bool:
+    return ALIASES.get(select[1].lower(), select[1].lower()) == "select_one"
 
 
 def _decimal(text: str) -> Decimal:

@@ -2,6 +2,7 @@
 
 import copy
 import io
+import sys
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ MOST_ROWS: Final = 3_000
 MOST_COLUMNS: Final = 200
 MOST_CHARACTERS: Final = 4_000
 CHUNK: Final = 65_536
+HEADER_WITHIN: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ def _unpacks_within(content: bytes, most: int) -> bool:
             return False
         for member in members:
             unbounded = copy.copy(member)
-            unbounded.file_size = MOST_UNPACKED + 1
+            unbounded.file_size = sys.maxsize
             with packed.open(unbounded) as stream:
                 while chunk := stream.read(CHUNK):
                     most -= len(chunk)
@@ -132,30 +134,34 @@ def _unpacks_within(content: bytes, most: int) -> bool:
 def _sheet(name: str, source: Any) -> Sheet:
     source.reset_dimensions()
     sheet = Sheet(name)
+    top = 0
     headers: list[str] = []
-    for number, values in enumerate(source.iter_rows(max_col=MOST_COLUMNS + 1, values_only=True), 1):
-        if number > MOST_ROWS:
-            # What comes behind may be formatted and empty: it is looked at, within bounds, and counts only if filled.
-            if number > 10 * MOST_ROWS:
-                break
-            if any(value not in (None, "") for value in values):
-                sheet.faults.append(SheetFault(name, number, None, "xlsform-too-many-rows", {"max": MOST_ROWS}))
-                break
-            continue
+    for top, values in enumerate(
+        source.iter_rows(max_row=HEADER_WITHIN, max_col=MOST_COLUMNS + 1, values_only=True), 1
+    ):
         cells = [_text(value) for value in values]
-        if not headers:
-            if any(cells):
-                headers = _headers(sheet, number, cells)
+        if any(cells):
+            headers = _headers(sheet, top, cells)
+            break
+    if not headers:
+        return sheet
+    # Rows that only a far cell makes are gone through, so only as far and as wide as need be.
+    below = source.iter_rows(min_row=top + 1, max_row=2 * MOST_ROWS, max_col=len(headers), values_only=True)
+    for number, values in enumerate(below, top + 1):
+        filled = {
+            header: cell for header, value in zip(headers, values, strict=False) if header and (cell := _text(value))
+        }
+        if not filled:
             continue
-        filled = {}
-        for place, cell in enumerate(cells[: len(headers)]):
-            if cell and headers[place]:
-                if len(cell) > MOST_CHARACTERS:
-                    limits: dict[str, str | int | float] = {"max": MOST_CHARACTERS, "given": len(cell)}
-                    sheet.faults.append(SheetFault(name, number, headers[place], "xlsform-cell-too-long", limits))
-                filled[headers[place]] = cell[:MOST_CHARACTERS]
-        if filled:
-            sheet.lines.append(Line(number, filled))
+        if number > MOST_ROWS:
+            sheet.faults.append(SheetFault(name, number, None, "xlsform-too-many-rows", {"max": MOST_ROWS}))
+            break
+        for header, cell in filled.items():
+            if len(cell) > MOST_CHARACTERS:
+                limits: dict[str, str | int | float] = {"max": MOST_CHARACTERS, "given": len(cell)}
+                sheet.faults.append(SheetFault(name, number, header, "xlsform-cell-too-long", limits))
+                filled[header] = cell[:MOST_CHARACTERS]
+        sheet.lines.append(Line(number, filled))
     return sheet
 
 
@@ -163,6 +169,8 @@ def _headers(sheet: Sheet, number: int, cells: list[str]) -> list[str]:
     if len(cells) > MOST_COLUMNS and cells[MOST_COLUMNS]:
         sheet.faults.append(SheetFault(sheet.name, number, None, "xlsform-too-many-columns", {"max": MOST_COLUMNS}))
     headers = cells[:MOST_COLUMNS]
+    while headers and not headers[-1]:
+        headers.pop()
     for place, header in enumerate(headers, 1):
         if header and header in sheet.headers:
             letter = get_column_letter(place)

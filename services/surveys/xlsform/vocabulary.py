@@ -34,6 +34,7 @@ ALIASES: Final[Mapping[str, str]] = {
     "select one from": "select_one",
     "select1": "select_one",
     "select multiple": "select_multiple",
+    "select multiple from": "select_multiple",
     "select all that apply": "select_multiple",
     "select all that apply from": "select_multiple",
 }
