@@ -15,6 +15,9 @@ NARROWER = {
     "invitation.hand_over": frozenset({Role.INSTITUTION}),
     "graduate_status.read": frozenset({Role.INSTITUTION, Role.SERVICE}),
     "invitation_rule.set": frozenset({Role.MINISTRY}),
+    "results.read_territory": TERRITORIAL,
+    "texts.read": frozenset({Role.INSTITUTION}),
+    "answers.export": frozenset({Role.MINISTRY, Role.INSTITUTION}),
 }
 """Actions that are not everybody's of education."""
 
