@@ -15,7 +15,7 @@ from services.surveys.exports.making import Exports
 from services.surveys.flusher import Flusher
 from services.surveys.form.intake import Intake
 from services.surveys.form.pages import Pages
-from services.surveys.form.routes import PREFIX, PublicForm, form_router
+from services.surveys.form.routes import PublicDoor, PublicForm
 from services.surveys.instruments import InstrumentLibrary
 from services.surveys.subscribers import LISTENS_TO, Surroundings
 from services.surveys.vault import MIN_PEPPER, Vault
@@ -70,15 +70,15 @@ def assemble(settings: Settings, own: OwnSettings) -> FastAPI:
     chassis.jobs["flusher"] = flusher.run
     chassis.jobs["company"] = Company(chassis.database, vault, chassis.progress, settings.privacy_k).run
     chassis.jobs["scheduler"] = Scheduler(chassis.database, chassis.progress, passages(library, settings.privacy_k)).run
-    form = PublicForm(vault, library, pages, WrongGuesses(), Intake(chassis.database, vault, flusher.wake))
+    form = PublicForm(vault, library, pages, WrongGuesses(), Intake(chassis.database, vault, library, flusher.wake))
     app = create_app(
         chassis,
-        routers=[*ROUTERS, form_router(form)],
+        routers=ROUTERS,
         permissions=PERMISSIONS,
         projection=Surroundings(settings.privacy_k),
         listens_to=LISTENS_TO,
-        untraced=(PREFIX,),
     )
+    app.add_middleware(PublicDoor, form=form, service=settings.service)
     exports = Exports(chassis.database, chassis.catalogue, settings.privacy_k)
     app.state.surveys = Surveys(
         library, vault, pages, settings.urls["portal"], settings.privacy_k, flusher.wake, exports

@@ -176,7 +176,7 @@ async def move_on(uow: UnitOfWork, vault: Vault, library: InstrumentLibrary, cam
         return 0
     await connection.execute(_UNSTAGE, places)
     _CHANCE.shuffle(contents)
-    instrument = library.get(campaign.instrument, campaign.instrument_version)
+    instrument = await library.ensure(uow.session, campaign.instrument, campaign.instrument_version)
     await _store(uow, campaign, instrument, contents, step)
     return len(contents)
 

@@ -6,12 +6,14 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from starlette.requests import Request
 from starlette.responses import Response
 
 from services.surveys.domain.answers import Sent
@@ -61,17 +63,26 @@ class Page(Response):
         super().__init__(
             html, status, {**HEADERS, **headers, "Content-Security-Policy": policy}, "text/html; charset=utf-8"
         )
-        self._packed: Response | None = None
 
-    def packed(self, accept_encoding: str) -> Response:
-        """The same, compressed where the browser says that it understands that."""
-        if "gzip" not in accept_encoding:
-            return self
-        if self._packed is None:
-            headers = {**self.headers, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
-            del headers["content-length"]
-            self._packed = Response(gzip.compress(bytes(self.body), 6, mtime=0), self.status_code, headers)
-        return self._packed
+
+def packed(answer: Response, request: Request) -> Response:
+    """The same answer, compressed where the browser says that it understands that."""
+    if "gzip" not in request.headers.get("accept-encoding", ""):
+        return answer
+    return Response(
+        _compressed(bytes(answer.body)),
+        answer.status_code,
+        {
+            **{name: value for name, value in answer.headers.items() if name != "content-length"},
+            "Content-Encoding": "gzip",
+            "Vary": "Accept-Encoding",
+        },
+    )
+
+
+@lru_cache(BLANK_PAGES)
+def _compressed(body: bytes) -> bytes:
+    return gzip.compress(body, 6, mtime=0)
 
 
 _STYLE: Final = re.compile(r"<style>(.*?)</style>", re.DOTALL)

@@ -1,4 +1,4 @@
-"""Professions for the form: what was typed, found among the unit groups of ISCO-08."""
+"""Professions for the form: what was typed, found among the unit groups of ISCO-08 in any of our languages."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,19 +7,21 @@ from typing import Final
 
 from services.surveys.domain.answers import Sent
 from services.surveys.domain.instruments import Instrument, ProfessionQuestion
-from shared.contracts.codes import isco_unit_titles
+from services.surveys.instruments.professions import titles
+from shared.i18n import Lang
 
 MOST_OFFERED: Final = 12
 LEAST_TYPED: Final = 3
 
 
 @cache
-def as_json() -> bytes:
+def as_json(lang: Lang) -> bytes:
     """Code and title of each, for a list on the device."""
-    return json.dumps(list(isco_unit_titles().items()), separators=(",", ":")).encode()
+    found = [(code, title[lang]) for code, title in titles().items()]
+    return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def read(instrument: Instrument, sent: Sent) -> tuple[Sent, Mapping[str, Sequence[tuple[str, str]]]]:
+def read(instrument: Instrument, sent: Sent, lang: Lang) -> tuple[Sent, Mapping[str, Sequence[tuple[str, str]]]]:
     """`sent` with a code where what was typed means one profession; by question, those that it may mean."""
     found = dict(sent)
     offered: dict[str, Sequence[tuple[str, str]]] = {}
@@ -28,9 +30,9 @@ def read(instrument: Instrument, sent: Sent) -> tuple[Sent, Mapping[str, Sequenc
             continue
         typed = " ".join(sent[question.code][0].split())
         code = typed.partition(" ")[0]
-        if code in isco_unit_titles():
+        if code in titles():
             found[question.code] = [code]
-        elif len(typed) >= LEAST_TYPED and (matches := _matches(typed)):
+        elif len(typed) >= LEAST_TYPED and (matches := _matches(typed, lang)):
             if len(matches) == 1:
                 found[question.code] = [matches[0][0]]
             else:
@@ -38,10 +40,10 @@ def read(instrument: Instrument, sent: Sent) -> tuple[Sent, Mapping[str, Sequenc
     return found, offered
 
 
-def _matches(typed: str) -> list[tuple[str, str]]:
+def _matches(typed: str, lang: Lang) -> list[tuple[str, str]]:
     words = typed.casefold().split()
     return [
-        (code, title)
-        for code, title in isco_unit_titles().items()
-        if all(word in title.casefold() or code.startswith(word) for word in words)
+        (code, title[lang])
+        for code, title in titles().items()
+        if any(all(word in text.casefold() for word in words) for text in title.values()) or code.startswith(typed)
     ]

@@ -10,35 +10,46 @@ from typing import Final
 from urllib.parse import parse_qs, quote
 
 import structlog
-from fastapi import APIRouter, Request
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.surveys.commands import responses
+from services.surveys.commands.invitations import CampaignFull
 from services.surveys.commands.responses import Outcome
 from services.surveys.discreet import told_discreetly
 from services.surveys.domain.answers import Sent, check
-from services.surveys.domain.campaigns import Campaign
-from services.surveys.domain.codes import read_code, shown
+from services.surveys.domain.campaigns import Campaign, CampaignOver
+from services.surveys.domain.codes import AccessCode, read_code, shown
 from services.surveys.domain.instruments import Instrument
-from services.surveys.domain.tokens import Token, message_of
+from services.surveys.domain.invitations import InvitationUsed, UnknownInvitation
+from services.surveys.domain.tokens import BadBlinded, Token, message_of
 from services.surveys.form import professions
 from services.surveys.form.intake import Intake
-from services.surveys.form.pages import HEADERS, Kept, Page, Pages
-from services.surveys.form.scripts import FOREVER, SCRIPTS
+from services.surveys.form.pages import HEADERS, Kept, Page, Pages, packed
+from services.surveys.form.scripts import AN_HOUR, FOREVER, SCRIPTS
 from services.surveys.instruments import InstrumentLibrary
 from services.surveys.vault import Vault
 from shared.clock import local_day
+from shared.contracts.surveys import InvitationStatus
+from shared.errors import WrongState
 from shared.i18n import Lang, negotiate
 from shared.persistence.engine import is_transient
 from shared.web.guesses import WrongGuesses
-from shared.web.middleware import BodyTooLarge
+from shared.web.middleware import BodyTooLarge, LimitBody, Observe
 
 log = structlog.get_logger(__name__)
 
 PREFIX: Final = "/s/"
 MAX_FORM_BYTES: Final = 64_000
+MAX_BODY_BYTES: Final = 1_000_000
 MAX_FIELDS: Final = 500
 MAX_ID: Final = 64
+MAX_BLINDED: Final = 1024
+NO_CODE: Final = AccessCode("")
+"""Opens nothing."""
+ENDED: Final = (InvitationStatus.LAPSED, InvitationStatus.WITHDRAWN)
+UNKNOWN: Final = "…"
 SHOW_IN: Final = "show_in"
 """The field of the language switch: shows the form again, with all answers, in another language."""
 TOKEN: Final = "token"
@@ -95,26 +106,67 @@ class PublicForm:
         """Answers that bring a token."""
         return await self._take(request, self._by_campaign)
 
+    async def invite(self, request: Request) -> Response:
+        """The page that turns an invitation into a token on the device, and says what to do where it can't."""
+        lang = lang_of(request)
+        code = read_code(request.path_params["secret"])
+        found = await self.intake.invited(code) if code else None
+        if found is None:
+            refused = code is not None and not self.wrong_codes.count()
+            return self.pages.message(lang, "too_many" if refused else "wrong", 429 if refused else 404)
+        (invited, key), today = found, local_day(self.intake.database.clock())
+        campaign = invited.campaign
+        if campaign.is_over(today):
+            return self.pages.message(lang, "over", 410)
+        if invited.invitation.status in ENDED:
+            return self.pages.message(lang, "invitation_ended", 410)
+        if campaign.full_since is not None:
+            return self.pages.message(lang, "full", 410)
+        instrument = self.library.get(campaign.instrument, campaign.instrument_version)
+        return self.pages.invitation(lang, campaign, invited.institution_name, instrument, key)
+
+    async def redeem(self, request: Request) -> Response:
+        """The blind signature for the blinded message, both in hexadecimal; refusals are said in plain words."""
+        lang = lang_of(request)
+        code = read_code(request.path_params["secret"]) or NO_CODE
+        try:
+            sent = bytes.fromhex((await request.body())[: 2 * MAX_BLINDED].decode("ascii", "replace"))
+            return Response((await self.intake.redeem(code, sent)).hex(), 200, HEADERS, media_type="text/plain")
+        except (BadBlinded, BodyTooLarge, ValueError):
+            kind, status = "token_missing", 422
+        except UnknownInvitation:
+            kind, status = "wrong", 404 if self.wrong_codes.count() else 429
+        except InvitationUsed:
+            kind, status = "invitation_used", 409
+        except CampaignOver:
+            kind, status = "over", 410
+        except CampaignFull:
+            kind, status = "full", 410
+        except WrongState:
+            kind, status = "invitation_ended", 410
+        return Response(self.pages.text(f"{kind}.text", lang), status, HEADERS, media_type="text/plain; charset=utf-8")
+
     async def static(self, request: Request) -> Response:
         """A script, or the list of professions."""
         name = request.path_params["name"]
         if name == "professions.json":
-            return Response(professions.as_json(), 200, FOREVER, media_type="application/json")
+            body, kind = professions.as_json(lang_of(request)), "application/json"
+            return packed(Response(body, 200, AN_HOUR, media_type=kind), request)
         if name not in SCRIPTS:
             return Response(status_code=404)
-        script = SCRIPTS[name]
-        if "gzip" in request.headers.get("accept-encoding", ""):
-            packed = {**FOREVER, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
-            return Response(script.packed, 200, packed, media_type="text/javascript; charset=utf-8")
-        return Response(script.body, 200, FOREVER, media_type="text/javascript; charset=utf-8")
+        kind = "text/javascript; charset=utf-8"
+        return packed(Response(SCRIPTS[name].body, 200, FOREVER, media_type=kind), request)
 
     async def _show(self, request: Request, found: Entrance | Page) -> Response:
         if isinstance(found, Page):
             return found
+        if found.campaign.full_since is not None and found.mark is not None:
+            # Said at the door; whoever is answering already, or has taken up an invitation, is heard.
+            return self.pages.message(lang_of(request), "full", 410)
         page = self.pages.blank(
             lang_of(request), found.campaign, found.institution_name, found.instrument, token=found.mark is None
         )
-        return page.packed(request.headers.get("accept-encoding", ""))
+        return packed(page, request)
 
     async def _take(self, request: Request, entrance: Callable[[Request], Awaitable[Entrance | Page]]) -> Response:
         """Answers: kept if nothing is wrong with them, else shown again with what to mend.
@@ -128,7 +180,7 @@ class PublicForm:
         found = await entrance(request)
         if isinstance(found, Page):
             return found
-        sent, offered = professions.read(found.instrument, raw)
+        sent, offered = professions.read(found.instrument, raw, lang)
         if SHOW_IN in sent:
             other = Lang(sent[SHOW_IN][0]) if sent[SHOW_IN][0] in set(Lang) else lang
             return self._again(request, other, found, Kept(sent))
@@ -163,7 +215,7 @@ class PublicForm:
             status=status,
             token=found.mark is None,
         )
-        return page.packed(request.headers.get("accept-encoding", ""))
+        return packed(page, request)
 
     async def _by_code(self, request: Request) -> Entrance | Page:
         """What a code opens, or the page that says why it opens nothing."""
@@ -211,30 +263,72 @@ class PublicForm:
         return self.vault.mark_of(campaign, "token", token.prefix)
 
 
-def form_router(form: PublicForm) -> APIRouter:
-    """The routes. Their errors become pages, and never a log line with the code in it."""
-    router = APIRouter(include_in_schema=False)
+Handle = Callable[[Request], Awaitable[Response]]
 
-    def route(path: str, methods: list[str], handle: Callable[[Request], Awaitable[Response]]) -> None:
-        async def guarded(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except Exception as problem:
-                lang = lang_of(request)
-                if is_transient(problem):
-                    return form.pages.message(lang, "unavailable", 503)
-                log.error("form.crashed", **told_discreetly(problem))  # noqa: TRY400  # no traceback: it could quote
-                return form.pages.message(lang, "crashed", 500)
 
-        router.add_api_route(PREFIX + path, guarded, methods=methods)
+class PublicDoor:
+    """Leads the public form's addresses past the API's routes: who answers needs none of what those are asked.
 
-    route("", ["GET", "HEAD"], form.enter)
-    route("x/{name}", ["GET", "HEAD"], form.static)
-    route("t/{campaign}", ["GET", "HEAD"], form.show_for_token)
-    route("t/{campaign}", ["POST"], form.take_with_token)
-    route("{code}", ["GET", "HEAD"], form.show)
-    route("{code}", ["POST"], form.take)
-    return router
+    Errors become pages, and never a log line with the code in it. Every other address is `app`'s.
+    """
+
+    def __init__(self, app: ASGIApp, form: PublicForm, service: str) -> None:
+        self._app = app
+        self._form = form
+        self._door = Observe(LimitBody(self._answer, MAX_BODY_BYTES), service, (PREFIX,))
+        # By what stands first below PREFIX, and the name of what follows it.
+        self._below: Mapping[str, tuple[str, Handle, Handle | None]] = {
+            "x": ("name", form.static, None),
+            "t": ("campaign", form.show_for_token, form.take_with_token),
+            "i": ("secret", form.invite, form.redeem),
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(PREFIX):
+            await self._door(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        handle = self._route(scope)
+        answer: Response
+        if handle is None:
+            answer = self._form.pages.message(lang_of(request), "wrong", 404, ask_code=True)
+        else:
+            answer = await self._guarded(request, handle)
+        await answer(scope, receive, send)
+
+    def _route(self, scope: Scope) -> Handle | None:
+        first, slash, rest = scope["path"][len(PREFIX) :].partition("/")
+        template, name, show, take = UNKNOWN, "", None, None
+        if slash and first in self._below:
+            name, show, take = self._below[first]
+            template = f"{first}/{{{name}}}"
+        elif not slash and first:
+            template, name, show, take = "{code}", "code", self._form.show, self._form.take
+        elif not slash:
+            template, show = "", self._form.enter
+        scope["route"] = Template(PREFIX + template)
+        scope["path_params"] = {name: rest if slash else first}
+        return {"GET": show, "HEAD": show, "POST": take}.get(scope["method"])
+
+    async def _guarded(self, request: Request, handle: Handle) -> Response:
+        try:
+            return await handle(request)
+        except Exception as problem:
+            lang = lang_of(request)
+            if is_transient(problem):
+                return self._form.pages.message(lang, "unavailable", 503)
+            log.error("form.crashed", **told_discreetly(problem))  # noqa: TRY400  # no traceback: it could quote
+            return self._form.pages.message(lang, "crashed", 500)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What a request's address looks like, for the metrics: never the address itself."""
+
+    path: str
 
 
 def lang_of(request: Request) -> Lang:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,12 +14,11 @@ from services.surveys.tables import (
     CampaignRow,
     InstitutionRow,
     ResponseRow,
-    access_code,
     intake,
-    spent_mark,
     staged_answer,
 )
 from services.surveys.vault import Vault
+from shared.persistence.engine import raw_connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,18 +30,33 @@ class Door:
     spent: bool
 
 
-async def doors(session: AsyncSession, vault: Vault, codes: Sequence[AccessCode]) -> list[Door | None]:
-    """What each code opens, None for one that was never issued."""
-    prints = [vault.fingerprint(code) for code in codes]
-    marks = [vault.mark(code) for code in codes]
-    query = select(access_code.c.fingerprint, access_code.c.campaign_id).where(access_code.c.fingerprint.in_(prints))
-    campaigns = {bytes(row.fingerprint): str(row.campaign_id) for row in await session.execute(query)}
-    behind = await places(session, set(campaigns.values()))
-    spent = await marked(session, marks)
-    return [
-        None if (found := behind.get(campaigns.get(fingerprint, ""))) is None else Door(*found, mark in spent)
-        for fingerprint, mark in zip(prints, marks, strict=True)
-    ]
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a code is one of, and the versions of campaign and institution that say whether anything changed since."""
+
+    campaign_id: str
+    versions: tuple[int, int]
+    spent: bool
+
+
+_FIND: Final = (
+    "select nr, c.id, c.version, i.version as institution_version, "
+    "exists (select from spent_mark m where m.mark = s.mark) as spent "
+    "from unnest($1::bytea[], $2::bytea[]) with ordinality as s(fingerprint, mark, nr) "
+    "join access_code a on a.fingerprint = s.fingerprint join campaign c on c.id = a.campaign_id "
+    "join institution i on i.id = c.institution_id"
+)
+
+
+async def find_codes(session: AsyncSession, vault: Vault, codes: Sequence[AccessCode]) -> list[Found | None]:
+    """What each code is one of, None for one that was never issued."""
+    # Straight to the driver: everybody who answers passes here, twice.
+    connection = await raw_connection(session)
+    prints, marks = [vault.fingerprint(code) for code in codes], [vault.mark(code) for code in codes]
+    found: list[Found | None] = [None] * len(codes)
+    for nr, id_, version, institution_version, spent in await connection.fetch(_FIND, prints, marks):
+        found[nr - 1] = Found(id_, (version, institution_version), spent)
+    return found
 
 
 async def places(session: AsyncSession, campaigns: set[str]) -> Mapping[str, tuple[Campaign, str]]:
@@ -54,12 +69,6 @@ async def places(session: AsyncSession, campaigns: set[str]) -> Mapping[str, tup
         .where(col(CampaignRow.id).in_(campaigns))
     )
     return {row.id: (row.campaign(), name) for row, name in found}
-
-
-async def marked(session: AsyncSession, marks: Sequence[bytes]) -> set[bytes]:
-    """Which of the marks are there: what they were made of is spent."""
-    found = await session.execute(select(spent_mark.c.mark).where(spent_mark.c.mark.in_(marks)))
-    return {bytes(mark) for mark in found.scalars()}
 
 
 async def waiting(session: AsyncSession, key_id: bytes) -> list[tuple[CampaignRow, int]]:

@@ -1,12 +1,12 @@
 """The public pages' scripts, plain and small, with addresses that change when they do."""
 
-import gzip
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 PREFIX: Final = "/s/x/"
+AN_HOUR: Final = {"Cache-Control": "public, max-age=3600", "X-Content-Type-Options": "nosniff"}
 FOREVER: Final = {"Cache-Control": "public, max-age=31536000, immutable", "X-Content-Type-Options": "nosniff"}
 
 
@@ -21,11 +21,6 @@ class Script:
     def address(self) -> str:
         """Where it stands; another content stands elsewhere."""
         return f"{PREFIX}{self.name}?v={sha256(self.body).hexdigest()[:12]}"
-
-    @property
-    def packed(self) -> bytes:
-        """Compressed."""
-        return gzip.compress(self.body, 9, mtime=0)
 
 
 SCRIPTS: Final = {path.name: Script(path.name, path.read_bytes()) for path in Path(__file__).parent.glob("*.js")}
