@@ -90,12 +90,14 @@ async def import_xlsform(
     else is there is named by sheet, row and column with what to do instead, all at once: `errors[].field` is
     `<sheet>.<row>.<column>`. With `dry_run` the answer is 200 with `document`, `summary`, `faults` and `warnings`.
     """
-    result = await _read(edge, parts, group, language)
+    content, result = await _read(edge, parts, group, language)
     if code:
         result.document["code"] = code
     if dry_run:
         return _judged(edge, result)
-    return await _drafted(edge, result, 201, lambda uow: instruments.draft(uow, parts.library, result.document))
+    return await _drafted(
+        edge, content, result, 201, lambda uow: instruments.draft(uow, parts.library, result.document)
+    )
 
 
 @router.put("/instruments/{code}/versions/{version}/xlsform", tags=["instruments"], openapi_extra=FILE)
@@ -109,12 +111,13 @@ async def replace_by_xlsform(
     language: Unnamed = Lang.EN,
 ) -> Response:
     """Put what a workbook says in the place of a draft; its code and version stay."""
-    result = await _read(edge, parts, group, language)
+    content, result = await _read(edge, parts, group, language)
     result.document.update(code=code, version=version)
     if dry_run:
         return _judged(edge, result)
     return await _drafted(
         edge,
+        content,
         result,
         200,
         lambda uow: instruments.edit(uow, parts.library, code, version, result.document),
@@ -122,16 +125,18 @@ async def replace_by_xlsform(
     )
 
 
-async def _read(edge: RequestEdge, parts: Surveys, group: RespondentGroup | None, language: Lang) -> Imported:
+async def _read(
+    edge: RequestEdge, parts: Surveys, group: RespondentGroup | None, language: Lang
+) -> tuple[bytes, Imported]:
     edge.allow("instrument.draft")
     content = await _file(edge)
     catalogue = edge.request.app.state.catalogue
     words = {
         key: {lang: catalogue.text(f"condition.{key}", lang) for lang in Lang} for key in ("broken", "other", "specify")
     }
-    return await run_in_threadpool(
-        imported, content, parts.library.catalogues, words, group=group.value if group else None, language=language
-    )
+    named = group.value if group else None
+    result = await run_in_threadpool(imported, content, parts.library.catalogues, words, group=named, language=language)
+    return content, result
 
 
 async def _file(edge: RequestEdge) -> bytes:
@@ -160,6 +165,7 @@ def _judged(edge: RequestEdge, result: Imported) -> Response:
 
 async def _drafted(
     edge: RequestEdge,
+    content: bytes,
     result: Imported,
     status: int,
     use_case: Callable[[UnitOfWork], Awaitable[OwnInstrument]],
@@ -173,7 +179,7 @@ async def _drafted(
         own = await use_case(uow)
         return {**own.model_dump(mode="json"), "warnings": _told(edge, result.warnings)}
 
-    answer = await edge.command("instrument.draft", drafting, status=status, versioned=versioned)
+    answer = await edge.command("instrument.draft", drafting, status=status, versioned=versioned, content=content)
     answer.headers["ETag"] = f'"{json.loads(bytes(answer.body))["version"]}"'
     return answer
 
