@@ -104,7 +104,7 @@ async def fill(database: Database, library: InstrumentLibrary, code: str, count:
         for _ in range(min(SLICE, count - start)):
             answers = a_response(instrument, chance)
             found.add(tallies(instrument, answers))
-            ids.append(str(uuid.UUID(int=chance.getrandbits(128), version=4)))
+            ids.append(str(uuid.uuid4()))
             bodies.append(json.dumps(answers))
         async with database.unit_of_work() as uow:
             connection = await raw_connection(uow.session)

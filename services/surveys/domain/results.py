@@ -27,6 +27,7 @@ from services.surveys.domain.instruments import (
 from services.surveys.domain.scoring import INDEX, competence_measure
 from services.surveys.domain.statistics import Sums, cronbach_alpha, interval, paired, shown, shown_pair
 from services.surveys.domain.tallies import alpha_topic, gap_topic, reliable_items
+from shared.contracts.codes import isco_titles
 from shared.i18n import Lang
 
 __all__ = ["Released", "Sums", "results", "shown_count", "summary"]
@@ -255,10 +256,11 @@ class _Reader:
         if not self.options_shown:
             return {**head, "count": sums.count, "suppressed": False, "hidden": bool(hidden), "options": None}
         named = topic.options or tuple((code, None) for code in sorted(counts, key=_order) if code not in hidden)
+        titles = isco_titles() if topic.open else {}
         options = [
             {
                 "option": code,
-                "label": text[self.lang] if text else code,
+                "label": text[self.lang] if text else f"{code} {titles.get(code, '')}".strip(),
                 "count": None if code in hidden else counts.get(code, 0),
                 "share": None if code in hidden else round(counts.get(code, 0) / sums.count, 4),
                 "suppressed": code in hidden,
