@@ -17,7 +17,7 @@ EMPTIED = (
     "institution, campaign, code_batch, access_code, spent_mark, intake, token_key, staged_answer, response, tally, "
     "released_result, choice, released_choice, held_text, released_text, idempotency, "
     "wave, invitation, invitation_rule, occasion, redemption, graduate_status, consent, "
-    "enterprise_ref, employment_ref, followed"
+    "enterprise_ref, employment_ref, followed, own_instrument"
 )
 
 

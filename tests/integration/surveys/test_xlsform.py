@@ -3,29 +3,15 @@
 import io
 from typing import Any
 
-import asyncpg
 import httpx
-import pytest
 from openpyxl import load_workbook
 
-from shared.persistence.engine import dsn_of
 from shared.scope import Role
 from tests.integration.surveys.support import DISTRICT, MINE, OTHER, Office
 from tests.support.services import Client
 from tests.unit.surveys.forms import HOUSEHOLD_WITH_RANGE, a_workbook
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-
-
-@pytest.fixture
-async def desk(office: Office) -> Office:
-    """The office, with no instrument of anybody's own."""
-    owner: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(dsn_of(office.owner_url))
-    try:
-        await owner.execute("truncate own_instrument")
-    finally:
-        await owner.close()
-    return office
 
 
 async def send(
@@ -45,8 +31,8 @@ async def send(
     return await client.http.request(method, client.base + path, params=more, files=files, headers=headers)
 
 
-async def test_a_workbook_goes_out_and_comes_in_as_a_draft(desk: Office) -> None:
-    region = desk.running.as_(Role.REGION, DISTRICT[:4])
+async def test_a_workbook_goes_out_and_comes_in_as_a_draft(office: Office) -> None:
+    region = office.running.as_(Role.REGION, DISTRICT[:4])
     answer = await region.get("/v1/instruments/S4/xlsform")
     assert (answer.status_code, answer.headers["content-type"]) == (200, XLSX)
     assert answer.headers["content-disposition"] == 'attachment; filename="S4.v2.xlsx"'
@@ -70,13 +56,15 @@ async def test_a_workbook_goes_out_and_comes_in_as_a_draft(desk: Office) -> None
     published = await region.post("/v1/instruments/R1708-S4/versions/1/publish", version=1)
     assert published.status_code == 200, published.text
     assert published.json()["document"]["sections"] == standard["sections"]
-    teacher = desk.running.as_(Role.INSTITUTION, MINE)
+    teacher = office.running.as_(Role.INSTITUTION, MINE)
     assert (await teacher.get("/v1/instruments/R1708-S4/xlsform")).status_code == 200
-    assert (await desk.running.as_(Role.INSTITUTION, OTHER).get("/v1/instruments/R1708-S4/xlsform")).status_code == 404
+    assert (
+        await office.running.as_(Role.INSTITUTION, OTHER).get("/v1/instruments/R1708-S4/xlsform")
+    ).status_code == 404
 
 
-async def test_a_form_of_others_comes_in_with_warnings_and_may_be_replaced(desk: Office) -> None:
-    mine = desk.running.as_(Role.INSTITUTION, MINE)
+async def test_a_form_of_others_comes_in_with_warnings_and_may_be_replaced(office: Office) -> None:
+    mine = office.running.as_(Role.INSTITUTION, MINE)
     content = a_workbook(**HOUSEHOLD_WITH_RANGE)
     answer = await send(mine, content, key="one", group="S3", code="HOME")
     assert answer.status_code == 201, answer.text
@@ -94,8 +82,8 @@ async def test_a_form_of_others_comes_in_with_warnings_and_may_be_replaced(desk:
     assert stale.status_code == 412
 
 
-async def test_a_workbook_with_faults_is_refused_with_every_cell_named(desk: Office) -> None:
-    mine = desk.running.as_(Role.INSTITUTION, MINE)
+async def test_a_workbook_with_faults_is_refused_with_every_cell_named(office: Office) -> None:
+    mine = office.running.as_(Role.INSTITUTION, MINE)
     rows = [
         ["type", "name", "label", "relevant"],
         ["calculate", "total", "", ""],
@@ -121,5 +109,5 @@ async def test_a_workbook_with_faults_is_refused_with_every_cell_named(desk: Off
     )
     assert [error["field"] for error in nothing.json()["errors"]] == ["file"]
     assert (await send(mine, b"PK" + b"x" * 1_100_000, key="large")).status_code == 413
-    enterprise = desk.running.as_(Role.ENTERPRISE, OTHER)
+    enterprise = office.running.as_(Role.ENTERPRISE, OTHER)
     assert (await send(enterprise, content, key="e")).status_code == 403
