@@ -70,7 +70,7 @@ def assemble(settings: Settings, own: OwnSettings) -> FastAPI:
     chassis.jobs["flusher"] = flusher.run
     chassis.jobs["company"] = Company(chassis.database, vault, chassis.progress, settings.privacy_k).run
     chassis.jobs["scheduler"] = Scheduler(chassis.database, chassis.progress, passages(library, settings.privacy_k)).run
-    form = PublicForm(vault, library, pages, WrongGuesses(), Intake(chassis.database, vault, library, flusher.wake))
+    form = PublicForm(vault, library, pages, WrongGuesses(), Intake(chassis.database, vault, library, flusher.staged))
     app = create_app(
         chassis,
         routers=ROUTERS,

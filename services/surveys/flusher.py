@@ -29,6 +29,7 @@ LOOK_S: Final = 2.0
 PAUSE_S: Final = 0.5
 """At least this long between two looks: a crowd is moved in large batches, and those who answer come first."""
 CLOSE_EVERY_S: Final = 60.0
+WIPE_EVERY_S: Final = 10.0
 WIPES: Final = 50
 """Campaigns forgotten at one look."""
 
@@ -49,9 +50,15 @@ class Flusher:
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _unopened: int = 0
     _close_next_at: float = 0.0
+    _wipe_next_at: float = 0.0
+
+    def staged(self) -> None:
+        """Look at once: something was staged."""
+        self._wake.set()
 
     def wake(self) -> None:
-        """Look at once: something was staged or closed."""
+        """Look at once: something was closed."""
+        self._wipe_next_at = 0.0
         self._wake.set()
 
     async def run(self) -> None:
@@ -96,8 +103,11 @@ class Flusher:
         return moved
 
     async def _wipe(self) -> None:
+        if time.monotonic() < self._wipe_next_at:
+            return
         async with self.database.reading(SYSTEM) as session:
             closed = await intake.unwiped(session, WIPES)
+        self._wipe_next_at = time.monotonic() + (0.0 if closed else WIPE_EVERY_S)
         for campaign in closed:
             async with self.database.unit_of_work() as uow:
                 await responses.wipe(uow, self.vault, campaign)

@@ -11,6 +11,7 @@
   let key = null; // null: this browser keeps nothing
   let queued = false;
   let sending = false;
+  let finished = false; // what is sent is not kept again
 
   const store = {
     get: (name) => { try { return localStorage.getItem(name); } catch { return null; } },
@@ -29,7 +30,7 @@
   const answers = () => [...new FormData(form)].filter(([name, value]) => name !== "token" && value !== "");
 
   function save() {
-    if (key) store.set(key, JSON.stringify({ answers: answers(), queued }));
+    if (key && !finished) store.set(key, JSON.stringify({ answers: answers(), queued }));
   }
 
   function restore(draft) {
@@ -109,6 +110,7 @@
     } catch { /* no network */ }
     sending = false;
     if (answer && answer.type === "opaqueredirect") {
+      finished = true;
       if (key) store.drop(key);
       if (tokenName) store.drop(tokenName);
       location.replace(`${form.getAttribute("action")}&done=1`);
@@ -120,7 +122,8 @@
     } else {
       // What the service has to say – something to mend, or that it has the answers – it says on a page of its own.
       queued = false;
-      if (answer.status === 200 && key) store.drop(key);
+      finished = answer.status === 200;
+      if (finished && key) store.drop(key);
       else save();
       HTMLFormElement.prototype.submit.call(form);
     }
@@ -149,7 +152,7 @@
     waiting = setTimeout(save, 300);
     progress();
   });
-  addEventListener("pagehide", () => { if (key && answers().length && !sending) save(); });
+  addEventListener("pagehide", () => { if (answers().length) save(); });
 
   (async () => {
     if (tokenName) {
