@@ -97,13 +97,15 @@ async def test_a_graduate_fills_in_the_form_with_a_thumb(office: Office, phone: 
         assert phone.execute_script("return document.documentElement.scrollWidth") <= WIDTH
         tick(phone, "months-m6")
         names = {each.get_attribute("name") for each in phone.find_elements(By.CSS_SELECTOR, "input[required]")}
-        for name in sorted(str(name) for name in names - {"months", "status"}):
+        for name in sorted(str(name) for name in names - {"months", "status", "profession"}):
             tick(phone, f"{name.replace('.', '-')}-4")
+        phone.find_element(By.NAME, "profession").send_keys("7212")
         phone.find_element(By.CSS_SELECTOR, "button.main").click()
-        # The one question that the browser may not demand, because it may not be shown, comes back from the server.
+        # What the browser may not demand, because it may not be shown, comes back from the server.
         comes(phone, '[role=alert] a[href="#q-job_match"]')
         assert phone.find_element(By.ID, "months-m6").is_selected()
         tick(phone, "job_match-5")
+        tick(phone, "level_match-same")
         phone.find_element(By.CSS_SELECTOR, "button.main").click()
         comes(phone, "body > main")
         assert "Rahmat!" in phone.page_source
