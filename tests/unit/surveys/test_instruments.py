@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from services.surveys.domain.documents import document_of
 from services.surveys.domain.instruments import (
@@ -290,3 +292,36 @@ def test_a_competence_is_asked_in_the_terms_of_its_instrument() -> None:
     pair = next(each for each in LIBRARY.get("S3").questions if isinstance(each, CompetencePair))
     assert pair.terms.prompts[PairPart.SATISFACTION][Lang.EN] == "My own level"
     assert pair.terms.scales[PairPart.SATISFACTION].top == 5
+
+
+anything = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(max_size=5)),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(
+            st.sampled_from(["code", "text", "kind", "options", "rows", "scale", "questions", "sections", "uz", "x"]),
+            inner,
+            max_size=4,
+        ),
+    ),
+    max_leaves=12,
+)
+PLACES = ("title", "pair", "catalogue", "identified", "sections", "group", "version")
+INNER = ("kind", "code", "options", "relevant", "constraint", "text", "required", "dimension", "scale", "min", "rows")
+
+
+@settings(deadline=None)
+@given(anything, st.sampled_from(PLACES), st.sampled_from(INNER), anything)
+def test_any_document_is_read_or_named_as_wrong(whole: Any, place: str, key: str, inner: Any) -> None:
+    changed = copy.deepcopy(S2)
+    question_of(changed, "duration")[key] = inner
+    for document in (whole, {**S2, place: whole}, changed):
+        try:
+            found = parse_instrument(document, {1: SHARED}, complete=False)
+        except InstrumentError as wrong:
+            faults = wrong.faults
+        else:
+            assert found.questions
+            continue
+        assert faults
+        assert all(TEXTS.has(f"rule.{fault.rule}.message") for fault in faults)
