@@ -40,7 +40,8 @@ class Found:
 
 
 _FIND: Final = (
-    "select nr, c.id, c.version, i.version as institution_version, "
+    # A full quota is no new version of the campaign, and yet it must be seen at the door at once.
+    "select nr, c.id, 2 * c.version + (c.full_since is not null)::int as version, i.version as institution_version, "
     "exists (select from spent_mark m where m.mark = s.mark) as spent "
     "from unnest($1::bytea[], $2::bytea[]) with ordinality as s(fingerprint, mark, nr) "
     "join access_code a on a.fingerprint = s.fingerprint join campaign c on c.id = a.campaign_id "
