@@ -36,6 +36,9 @@ AT: Final = "@"
 """Divides a topic from the profession it is counted for: "theory.importance@2411"."""
 
 
+MOST_KNOWN: Final = 200
+
+
 @dataclass(frozen=True, slots=True)
 class Tallies:
     """What one response adds: thousandths by topic, options chosen as (topic, option), texts by question."""
@@ -86,14 +89,15 @@ def tallies(instrument: Instrument, answers: Answers) -> Tallies:
             chosen.update((topic, option) for option in options)
     values |= measures(instrument, answers)
     values |= dict(_reliability(instrument, scores))
-    for pair in instrument.competences:
+    pairs = instrument.competences
+    for pair in pairs:
         required, acquired = (values.get(competence_measure(pair.code, part)) for part in PairPart)
         if required is not None and acquired is not None:
             values[gap_topic(pair.code)] = required - acquired
     asked = instrument.profession
     profession = None if asked is None else answers.get(asked.code)
     if profession is not None:
-        ratings = [competence_measure(pair.code, part) for pair in instrument.competences for part in PairPart]
+        ratings = [competence_measure(pair.code, part) for pair in pairs for part in PairPart]
         values |= {f"{topic}{AT}{profession}": values[topic] for topic in ratings if topic in values}
     texts = tuple((question.code, str(answers[question.code])) for question in _texts(instrument, answers))
     return Tallies(values, frozenset(chosen), texts)
@@ -190,6 +194,19 @@ def reliable_items(instrument: Instrument) -> dict[str, tuple[str, ...]]:
     return {dimension: tuple(topics) for dimension, topics in found.items() if len(topics) > 1}
 
 
+_RELIABLE: Final[dict[int, tuple[Instrument, dict[str, tuple[str, ...]]]]] = {}
+"""By identity: the library keeps one object of each version, and hashing one would cost more than this saves."""
+
+
+def _reliable(instrument: Instrument) -> dict[str, tuple[str, ...]]:
+    known = _RELIABLE.get(id(instrument))
+    if known is None or known[0] is not instrument:
+        if len(_RELIABLE) >= MOST_KNOWN:
+            _RELIABLE.clear()
+        known = _RELIABLE[id(instrument)] = instrument, reliable_items(instrument)
+    return known[1]
+
+
 def _scored_topics(question: Question) -> Iterator[tuple[str, Dimension | None]]:
     match question:
         case CompetencePair():
@@ -201,7 +218,7 @@ def _scored_topics(question: Question) -> Iterator[tuple[str, Dimension | None]]
 
 
 def _reliability(instrument: Instrument, scores: Mapping[str, int]) -> Iterator[tuple[str, int]]:
-    for dimension, items in reliable_items(instrument).items():
+    for dimension, items in _reliable(instrument).items():
         if all(item in scores for item in items):
             yield from ((alpha_topic(dimension, item), scores[item]) for item in items)
             yield alpha_topic(dimension), sum(scores[item] for item in items)
