@@ -4,7 +4,7 @@ Shares nothing with the live path but the measures' names and the notation of pe
 counts: for every month each state is asked whether it counts then, and sets are sets. Obviously right, not fast.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -44,7 +44,7 @@ from shared.contracts.preparation import (
     OrientationState,
     SectorReviewState,
 )
-from shared.contracts.surveys import ResponseState
+from shared.contracts.surveys import GraduateStatusState, ResponseState
 from shared.contracts.visits import NextActionState, VisitState, VisitStatus
 from shared.contracts.vocabulary import Form, PartyCategory
 
@@ -61,6 +61,7 @@ _FORMS: dict[type[State], Form] = {
 OTHERS: tuple[type[State], ...] = (
     *_FORMS,
     OutcomeState,
+    GraduateStatusState,
     IncomeState,
     PartnershipState,
     OrientationState,
@@ -159,6 +160,7 @@ def recompute(country: Country, months: Iterable[int] = (), progress: Progress =
             done += 1
             if done % 1000 == 0:
                 progress(done)
+    book.own_words()
     book.work()
     book.variety()
     book.conversion()
@@ -228,6 +230,7 @@ class _Book:
         self.months = months
         self.sums: Values = defaultdict(int)
         self.sets: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+        self.words: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
         self.active: dict[tuple[str, Form], set[int]] = defaultdict(set)
         self.held: dict[tuple[str, Form], set[int]] = defaultdict(set)
 
@@ -344,6 +347,7 @@ class _Book:
             TrainingState: self.training,
             CertificationState: self.certification,
             OutcomeState: self.outcome,
+            GraduateStatusState: self.graduate_status,
             IncomeState: self.income,
             VisitState: self.visit,
             NextActionState: self.next_action,
@@ -404,6 +408,32 @@ class _Book:
         ):
             if counts:
                 self.people(f"outcome.{state.months}.{name}", state.institution_id, month, state.graduate_ref)
+
+    def graduate_status(self, state: GraduateStatusState) -> None:
+        if state.withdrawn or state.graduate_ref is None or state.status in (None, "unknown"):
+            return
+        works = state.status in ("employed", "self_employed")
+        if works and state.employed_since:
+            month = month_of(state.employed_since)
+            self.people("graduates.confirmed", state.institution_id, month, state.graduate_ref)
+        if state.months in (6, 12) and state.graduated_on:
+            month = month_of(later(state.graduated_on, state.months))
+            self.people(f"outcome.{state.months}.asked", state.institution_id, month, state.graduate_ref)
+            says = {"known": True, "available": state.status != "further_study", "employed": works}
+            for name, yes in says.items():
+                for place in self.country.above(state.institution_id, month):
+                    for period in _periods(month):
+                        at = (f"outcome.{state.months}.{name}", place, period)
+                        self.words[at][f"{state.institution_id}/{state.graduate_ref}"] += 1 if yes else -1
+
+    def own_words(self) -> None:
+        """Where graduates spoke themselves, they are in or out as they say, whatever was reported of them."""
+        for at, says in self.words.items():
+            for who, balance in says.items():
+                if balance > 0:
+                    self.sets[at].add(who)
+                elif balance < 0 and at in self.sets:
+                    self.sets[at].discard(who)
 
     def income(self, state: IncomeState) -> None:
         if not state.withdrawn:
@@ -475,7 +505,7 @@ class _Book:
 
     def values(self) -> Values:
         found = {key: value for key, value in self.sums.items() if value}
-        found.update((key, len(members)) for key, members in self.sets.items())
+        found.update((key, len(members)) for key, members in self.sets.items() if members)
         return found
 
 

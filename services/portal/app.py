@@ -35,6 +35,7 @@ from services.portal.sign_in import (
     SignIn,
     sign_in_routes,
 )
+from services.portal.surveys.pages import survey_routes
 from services.portal.work.confirmations import confirmation_routes
 from services.portal.work.pages import work_routes
 from shared import clock
@@ -92,6 +93,7 @@ def build(
         sign_in_routes(settings, sign_in, problems, lambda request: pages.page(request, "signed_out.html"))
     )
     app.include_router(proxy_routes(Proxy(upstreams, sign_in, problems), problems, PROXIED))
+    app.include_router(survey_routes(pages, upstreams, sign_in))
     app.include_router(work_routes(pages, upstreams, sign_in, catalogue, settings.url))
     app.include_router(confirmation_routes(pages, upstreams, catalogue))
     app.include_router(page_routes(pages, upstreams, sign_in, settings.secure))

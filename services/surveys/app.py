@@ -3,24 +3,27 @@
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from services.surveys.api import PERMISSIONS, Surveys, internal, router
+from services.surveys.api import PERMISSIONS, ROUTERS
+from services.surveys.api.parts import Surveys
+from services.surveys.commands.passage import passages
+from services.surveys.company import Company
+from services.surveys.exports.making import Exports
 from services.surveys.flusher import Flusher
+from services.surveys.form.intake import Intake
 from services.surveys.form.pages import Pages
-from services.surveys.form.routes import PREFIX, PublicForm, form_router
+from services.surveys.form.routes import PublicDoor, PublicForm
 from services.surveys.instruments import InstrumentLibrary
-from services.surveys.subscribers import Institutions
+from services.surveys.subscribers import LISTENS_TO, Surroundings
 from services.surveys.vault import MIN_PEPPER, Vault
+from shared.persistence.scheduler import Scheduler
 from shared.settings import Settings, WrongSettings, load_settings, read_environment
 from shared.telemetry.logs import configure_logs
 from shared.web.app import create_app, make_chassis
 from shared.web.guesses import WrongGuesses
-
-HOURS_6_S: Final = 21_600.0
 
 
 class OwnSettings(BaseModel):
@@ -29,7 +32,6 @@ class OwnSettings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     code_pepper: str = Field(min_length=MIN_PEPPER)  # SURVEYS_CODE_PEPPER: kept outside the database, never changed
-    flush_after_s: float = Field(HOURS_6_S, ge=0, le=604_800)  # SURVEYS_FLUSH_AFTER_S
 
 
 def load_own_settings(settings: Settings, environment: Mapping[str, str]) -> OwnSettings:
@@ -44,8 +46,6 @@ def load_own_settings(settings: Settings, environment: Mapping[str, str]) -> Own
             f"SURVEYS_CODE_PEPPER_FILE names the file {environment['SURVEYS_CODE_PEPPER_FILE']}, which cannot be read."
         )
     given = {"code_pepper": environment.get("SURVEYS_CODE_PEPPER", derived)}
-    if "SURVEYS_FLUSH_AFTER_S" in environment:
-        given["flush_after_s"] = environment["SURVEYS_FLUSH_AFTER_S"]
     try:
         return OwnSettings.model_validate(given)
     except ValidationError as problem:
@@ -66,18 +66,21 @@ def assemble(settings: Settings, own: OwnSettings) -> FastAPI:
     library = InstrumentLibrary.load()
     vault = Vault(own.code_pepper)
     pages = Pages(chassis.catalogue)
-    flusher = Flusher(
-        chassis.database, vault, library, chassis.progress, step=settings.privacy_k, patience_s=own.flush_after_s
-    )
+    flusher = Flusher(chassis.database, vault, library, chassis.progress, step=settings.privacy_k)
     chassis.jobs["flusher"] = flusher.run
-    form = PublicForm(chassis.database, vault, library, pages, WrongGuesses(), flusher.wake)
+    chassis.jobs["company"] = Company(chassis.database, vault, chassis.progress, settings.privacy_k).run
+    chassis.jobs["scheduler"] = Scheduler(chassis.database, chassis.progress, passages(library, settings.privacy_k)).run
+    form = PublicForm(vault, library, pages, WrongGuesses(), Intake(chassis.database, vault, library, flusher.staged))
     app = create_app(
         chassis,
-        routers=[router, internal, form_router(form)],
+        routers=ROUTERS,
         permissions=PERMISSIONS,
-        projection=Institutions(),
-        listens_to=["partners"],
-        untraced=(PREFIX,),
+        projection=Surroundings(settings.privacy_k),
+        listens_to=LISTENS_TO,
     )
-    app.state.surveys = Surveys(library, vault, pages, settings.urls["portal"], settings.privacy_k, flusher.wake)
+    app.add_middleware(PublicDoor, form=form, service=settings.service)
+    exports = Exports(chassis.database, chassis.catalogue, settings.privacy_k)
+    app.state.surveys = Surveys(
+        library, vault, pages, settings.urls["portal"], settings.privacy_k, flusher.wake, exports
+    )
     return app

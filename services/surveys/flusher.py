@@ -1,20 +1,19 @@
-"""Moves staged answers on, in company of k where it can be had, and closes campaigns whose period is over."""
+"""Moves staged answers on in company, closes campaigns whose period is over, and forgets what was spent in them."""
 
 import asyncio
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Final
 
 import structlog
 from prometheus_client import Counter, Gauge
 
-from services.surveys import queries
 from services.surveys.commands import campaigns, responses
 from services.surveys.discreet import told_discreetly
 from services.surveys.domain.campaigns import may_move_on
 from services.surveys.instruments import InstrumentLibrary
+from services.surveys.queries import intake
 from services.surveys.vault import Vault
 from shared.persistence.unit_of_work import Database
 from shared.scope import SYSTEM
@@ -27,15 +26,20 @@ MOVED = Counter("hamkor_surveys_moved_answers_total", "Answers that became respo
 UNOPENED = Gauge("hamkor_surveys_unopened_answers", "Staged answers that this process's pepper does not open")
 
 LOOK_S: Final = 2.0
+PAUSE_S: Final = 0.5
+"""At least this long between two looks: a crowd is moved in large batches, and those who answer come first."""
 CLOSE_EVERY_S: Final = 60.0
+WIPE_EVERY_S: Final = 10.0
+WIPES: Final = 50
+"""Campaigns forgotten at one look."""
 
 
 @dataclass
 class Flusher:
     """The job that moves answers on.
 
-    A campaign's answers move when `step` of them are staged, when the campaign is over, or when the first has waited
-    for `patience_s`. Several processes may run it: a campaign is moved by one at a time.
+    A campaign's answers move when `step` of them are staged or when the campaign is over, never earlier. Several
+    processes may run it: a campaign is moved by one at a time.
     """
 
     database: Database
@@ -43,13 +47,18 @@ class Flusher:
     library: InstrumentLibrary
     progress: Progress
     step: int
-    patience_s: float
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _unopened: int = 0
     _close_next_at: float = 0.0
+    _wipe_next_at: float = 0.0
+
+    def staged(self) -> None:
+        """Look at once: something was staged."""
+        self._wake.set()
 
     def wake(self) -> None:
-        """Look at once: something was staged or closed."""
+        """Look at once: something was closed."""
+        self._wipe_next_at = 0.0
         self._wake.set()
 
     async def run(self) -> None:
@@ -61,6 +70,8 @@ class Flusher:
                 await self._close_overdue()
                 while await self.look():
                     self.progress.beat("flusher")
+                    await asyncio.sleep(PAUSE_S)
+                await self._wipe()
             except Exception as problem:
                 log.warning("flusher.failed", **told_discreetly(problem))
             with suppress(TimeoutError):
@@ -70,7 +81,7 @@ class Flusher:
         if time.monotonic() < self._close_next_at:
             return
         async with self.database.unit_of_work() as uow:
-            closed = await campaigns.close_overdue(uow)
+            closed = await campaigns.close_overdue(uow, self.step)
         if closed:
             log.info("campaigns.closed", count=closed)
         else:
@@ -79,20 +90,27 @@ class Flusher:
     async def look(self) -> int:
         """Move on what is due; returns how many answers moved."""
         async with self.database.reading(SYSTEM) as session:
-            waiting = await queries.waiting(session, self.vault.key_id)
-            self._tell_unopened(await queries.sealed_otherwise(session, self.vault.key_id))
+            waiting = await intake.waiting(session, self.vault.key_id)
+            self._tell_unopened(await intake.sealed_otherwise(session, self.vault.key_id))
         STAGED.set(sum(count for _, count in waiting))
         moved = 0
         now = self.database.clock()
         for row, count in waiting:
-            if may_move_on(row.campaign(), count, self.step, row.flush_due, now):
+            if may_move_on(row.campaign(), count, self.step, now):
                 async with self.database.unit_of_work() as uow:
                     moved += await responses.move_on(uow, self.vault, self.library, row.id, self.step)
-            elif row.flush_due is None:
-                async with self.database.unit_of_work() as uow:
-                    await responses.set_due(uow, row.id, now + timedelta(seconds=self.patience_s))
         MOVED.inc(moved)
         return moved
+
+    async def _wipe(self) -> None:
+        if time.monotonic() < self._wipe_next_at:
+            return
+        async with self.database.reading(SYSTEM) as session:
+            closed = await intake.unwiped(session, WIPES)
+        self._wipe_next_at = time.monotonic() + (0.0 if closed else WIPE_EVERY_S)
+        for campaign in closed:
+            async with self.database.unit_of_work() as uow:
+                await responses.wipe(uow, self.vault, campaign)
 
     def _tell_unopened(self, count: int) -> None:
         if count > self._unopened:

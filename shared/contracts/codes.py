@@ -14,6 +14,18 @@ def isco_unit_groups() -> frozenset[str]:
 
 
 @cache
+def isco_unit_titles() -> dict[str, str]:
+    """The unit groups of ISCO-08 by code, with the titles that the ILO gives them in English."""
+    return {row["code"]: row["title_en"] for row in _rows("isco08.csv") if row["level"] == "4"}
+
+
+@cache
+def isco_titles() -> dict[str, str]:
+    """The English titles of ISCO-08 by code, of all four levels."""
+    return {row["code"]: row["title_en"] for row in _rows("isco08.csv")}
+
+
+@cache
 def isic_sections() -> frozenset[str]:
     """The 21 sections of ISIC Rev. 4, A to U."""
     return frozenset(row["code"] for row in _rows("isic4.csv") if row["level"] == "1")

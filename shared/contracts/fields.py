@@ -34,8 +34,13 @@ def _academic_year(value: str) -> str:
     return value
 
 
+def is_stir(value: str) -> bool:
+    """Whether a text can be a STIR: nine digits, the first of which is 2 or above."""
+    return _STIR.fullmatch(value) is not None
+
+
 def _stir(value: str) -> str:
-    if not _STIR.fullmatch(value):
+    if not is_stir(value):
         raise ValueError("stir")
     return value
 

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import structlog
 from sqlalchemy import ColumnElement, select
 from sqlmodel import col
 
 from shared.contracts.events import EventType
-from shared.persistence.aggregates import AggregateRow
 from shared.persistence.engine import is_transient
 from shared.persistence.unit_of_work import Database, UnitOfWork
 from shared.telemetry.metrics import TIME_PASSED
@@ -27,10 +27,11 @@ class Passage:
     """What passing time does to one kind of aggregate.
 
     `due(now)` is the condition of the rows for which it has something to do (give it an index); `bring(uow, id)` brings
-    one of them, locked, to the present and returns what was told. Afterwards the row must not be due any more.
+    one of them, locked, to the present and returns what was told. Afterwards the row must not be due any more, or it
+    has its next turn at the next look. `row` is a table with a text `id`, of aggregates or of what becomes one.
     """
 
-    row: type[AggregateRow]
+    row: type[Any]
     due: Callable[[datetime], ColumnElement[bool]]
     bring: Callable[[UnitOfWork, str], Awaitable[Sequence[EventType]]]
 
@@ -71,7 +72,8 @@ class Scheduler:
         while True:
             self.progress.beat("scheduler")
             try:
-                await self.catch_up()
+                if await self.catch_up():
+                    continue  # long work is done in pieces: the next one at once
             except Exception as problem:
                 log.warning("scheduler.failed", error=repr(problem)[:300])
             await asyncio.sleep(LOOK_S)

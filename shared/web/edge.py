@@ -85,16 +85,25 @@ class RequestEdge:
         async with self.database.reading(self.principal) as session:
             yield session
 
-    async def command(self, action: str, use_case: UseCase, *, status: int = 200, versioned: bool = False) -> Response:
+    async def command(
+        self,
+        action: str,
+        use_case: UseCase,
+        *,
+        status: int = 200,
+        versioned: bool = False,
+        content: bytes | None = None,
+    ) -> Response:
         """Carry out one use case in one transaction and answer with what it returns.
 
         Its Idempotency-Key, request hash and answer are stored in the same transaction: the same request again gets
-        the same answer, another request with the same key is refused. `versioned` demands If-Match.
+        the same answer, another request with the same key is refused. `versioned` demands If-Match. `content` is what
+        makes requests the same where their bodies differ in wrapping only, as files in forms do.
         """
         self.allow(action)
         key = self.idempotency_key()
         expected = self._expected_version(versioned)
-        fingerprint = await self._fingerprint(expected)
+        fingerprint = await self._fingerprint(expected, content)
         identity = (f"{self.principal.role}:{self.principal.subject}", key)
         async with self.database.unit_of_work(self.principal, expected) as uow:
             # Straight to the driver: every command passes here.
@@ -138,10 +147,10 @@ class RequestEdge:
             raise InvalidInput(FieldError("If-Match", "int_parsing"))
         return int(digits)
 
-    async def _fingerprint(self, expected: int | None) -> bytes:
+    async def _fingerprint(self, expected: int | None, content: bytes | None) -> bytes:
         request = self.request
         head = f"{request.method} {request.url.path}?{request.url.query} {expected}\n".encode()
-        return hashlib.sha256(head + await request.body()).digest()
+        return hashlib.sha256(head + (await request.body() if content is None else content)).digest()
 
 
 async def _edge(request: Request) -> RequestEdge:

@@ -58,6 +58,7 @@ from shared.contracts.preparation import (
     OrientationStatus,
     SectorReviewState,
 )
+from shared.contracts.surveys import GraduateStatusState
 from shared.contracts.visits import (
     ActionStatus,
     Cause,
@@ -207,6 +208,27 @@ def outcome(story: Told, base: Base) -> State:
         status=story.random.choice(list(OutcomeStatus)),
         surveyed_on=story.day(),
         withdrawn=story.random.random() < 0.1,
+    )
+
+
+def graduate_status(story: Told, base: Base) -> State:
+    if story.random.random() < 0.1:
+        gone: dict[str, Any] = {
+            "graduate_ref": None,
+            "graduated_on": None,
+            "status": None,
+            "told_on": None,
+            "withdrawn": True,
+        }
+        return GraduateStatusState(**base, months=6, **gone)
+    return GraduateStatusState(
+        **base,
+        graduate_ref=str(story.random.randrange(4)),
+        graduated_on=story.day(),
+        months=story.random.choice([6, 12]),
+        status=story.random.choice(list(OutcomeStatus)),
+        told_on=story.day(),
+        employed_since=maybe(story, story.day()),
     )
 
 
@@ -397,6 +419,7 @@ MORE: dict[type[State], tuple[str, str, str, Callable[[Told, Base], State]]] = {
     ExpertReviewState: ("agreements", "expert_review", "reviewed", expert_review),
     CertificationState: ("agreements", "certification", "corrected", certification),
     OutcomeState: ("agreements", "outcome", "corrected", outcome),
+    GraduateStatusState: ("surveys", "graduate_status", "corrected", graduate_status),
     IncomeState: ("agreements", "income", "corrected", income),
     InstructionState: ("agreements", "instruction", "revised", instruction),
     WorkPlanState: ("agreements", "work_plan", "amended", work_plan),

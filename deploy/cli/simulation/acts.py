@@ -42,6 +42,25 @@ class Response:
     fields: Mapping[str, str | list[str]]
 
 
-Deed: TypeAlias = Act | Look | Response
+@dataclass(frozen=True, slots=True)
+class TakeUp:
+    """Somebody's device turns an invitation into the right to answer; whether it is used then, nobody can tell."""
+
+    on: date
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interview:
+    """`user` enters answers that were given in an interview; `campaign` is kept for the ledger too."""
+
+    on: date
+    user: str
+    campaign: str
+    client_id: str
+    fields: Mapping[str, str | list[str]]
+
+
+Deed: TypeAlias = Act | Look | Response | TakeUp | Interview
 Work: TypeAlias = Generator[Deed, Answer, None]
 """A piece of work, deed by deed in the order of days."""

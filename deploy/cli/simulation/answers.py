@@ -6,13 +6,15 @@ from typing import Any
 
 Fields = dict[str, str | list[str]]
 LIKERT_WEIGHTS = (3, 8, 22, 42, 25)
+PROFESSIONS = ("7231", "7212", "7411", "7531", "5120", "5141", "8332", "7115", "3513", "6112")
+"""Some of those that vocational schools train for."""
 
 
 def answer(random: Random, document: Mapping[str, Any], mood: float) -> Fields:
     """The form's fields for an instrument as GET /v1/instruments/<code> gives it; `mood` (-1 to 1) shifts ratings."""
     fields: Fields = {}
     for question in _questions(document):
-        if not _asked(question, fields):
+        if not _asked(question, {name: [given] if isinstance(given, str) else given for name, given in fields.items()}):
             continue
         if not question["required"] and random.random() < 0.4:
             continue
@@ -24,17 +26,18 @@ def _questions(document: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
     return (question for section in document["sections"] for question in section["questions"])
 
 
-def _asked(question: Mapping[str, Any], fields: Fields) -> bool:
-    relevant = question["relevant"]
-    if relevant is None:
+def _asked(question: Mapping[str, Any], fields: Mapping[str, list[str]]) -> bool:
+    alternatives = question["shown_when"]
+    if alternatives is None:
+        # Asked always, or under a condition of numbers: what is not asked is left out by the service.
         return True
-    given = fields.get(relevant["question"], [])
-    return not set(relevant["any_of"]).isdisjoint([given] if isinstance(given, str) else given)
+    return any(all(value in fields.get(field, ()) for field, value in each) for each in alternatives)
 
 
-def _rating(random: Random, scale: list[Any], mood: float) -> str:
-    weights = [weight * (1 + mood * (place - 2) / 3) for place, weight in enumerate(LIKERT_WEIGHTS[: len(scale)])]
-    return str(random.choices(range(1, len(scale) + 1), [max(weight, 0.1) for weight in weights])[0])
+def _rating(random: Random, scale: Mapping[str, Any], mood: float) -> str:
+    top = len(scale["labels"])
+    weights = [weight * (1 + mood * (place - 2) / 3) for place, weight in enumerate(LIKERT_WEIGHTS[:top])]
+    return str(random.choices(range(1, len(weights) + 1), [max(weight, 0.1) for weight in weights])[0])
 
 
 def _single(random: Random, question: Mapping[str, Any], mood: float) -> Fields:
@@ -63,10 +66,29 @@ def _pair(random: Random, question: Mapping[str, Any], mood: float) -> Fields:
     return {f"{question['code']}.{part}": _rating(random, question[part]["scale"], mood) for part in parts}
 
 
+def _matrix(random: Random, question: Mapping[str, Any], mood: float) -> Fields:
+    def choose() -> str:
+        if "scale" in question:
+            return _rating(random, question["scale"], mood)
+        return str(random.choice(question["options"])["code"])
+
+    return {f"{question['code']}.{row['code']}": choose() for row in question["rows"]}
+
+
+def _profession(random: Random, question: Mapping[str, Any], mood: float) -> Fields:
+    del mood
+    return {question["code"]: random.choice(PROFESSIONS)}
+
+
 def _number(random: Random, question: Mapping[str, Any], mood: float) -> Fields:
     del mood
     low, high = int(question["min"]), int(question["max"])
     return {question["code"]: str(min(high, low + int(random.expovariate(1 / 12))))}
+
+
+def _decimal(random: Random, question: Mapping[str, Any], mood: float) -> Fields:
+    del random, mood
+    return {question["code"]: question["min"]}
 
 
 def _text(random: Random, question: Mapping[str, Any], mood: float) -> Fields:
@@ -79,6 +101,11 @@ _ANSWERS = {
     "multiple": _multiple,
     "likert": _likert,
     "pair": _pair,
+    "matrix": _matrix,
+    "profession": _profession,
     "number": _number,
+    "decimal": _decimal,
     "text": _text,
+    "date": _text,
+    "stir": _text,
 }

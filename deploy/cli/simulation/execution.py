@@ -12,12 +12,13 @@ from typing import Any, Final
 import httpx
 
 from deploy.api_client import Answer, Api, Problem, Unreachable
-from deploy.cli.simulation.acts import Act, Deed, Look, Response, Work
+from deploy.cli.simulation.acts import Act, Deed, Interview, Look, Response, TakeUp, Work
 from deploy.cli.simulation.chance import chance
 from shared.retry import Backoff
 
 FORM_ACCEPTED: Final = 303
 MOST_CUT_S: Final = 0.04
+BLINDED_BYTES: Final = 256
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,10 @@ class Performer:
                 return await self.api.get(deed.user, deed.service, deed.path)
             case Response():
                 return await self._respond(deed, chance(key))
+            case TakeUp():
+                return await self._take_up(deed, chance(key))
+            case Interview():
+                return await self._interview(deed, key, chance(key))
             case Act():
                 return await self._act(deed, key)
 
@@ -203,6 +208,43 @@ class Performer:
             if again.status == FORM_ACCEPTED:
                 self.ledger.contradictions.append(f"a code of campaign {response.campaign} was accepted twice")
         return answer
+
+    async def _interview(self, deed: Interview, key: str, random: Random) -> Answer:
+        """Enter an interview; a device that was cut off sends it again, and it counts once."""
+        entry = {"client_id": deed.client_id, "held_on": deed.on.isoformat(), "answers": dict(deed.fields)}
+        path = f"/v1/campaigns/{deed.campaign}/interviews"
+        answer = await self.api.command(deed.user, "POST", "surveys", path, {"interviews": [entry]}, key=key)
+        if answer.body["failed"]:
+            self.ledger.refused["interview"] += 1
+            return answer
+        self.ledger.responses[deed.campaign] += 1
+        if self.disturbances.choose(random) != "calm":
+            again = await self.api.command(deed.user, "POST", "surveys", path, {"interviews": [entry]}, key=f"{key}:2")
+            if again.body["items"][0]["status"] != 200:
+                self.ledger.contradictions.append(f"an interview of campaign {deed.campaign} was taken twice")
+        return answer
+
+    async def _take_up(self, deed: TakeUp, random: Random) -> Answer:
+        """Have one blinded message signed, twice: the same again gets the same signature."""
+        blinded = (b"\0" + random.randbytes(BLINDED_BYTES - 1)).hex()
+        signatures = {await self._redeem(deed.code, blinded) for _ in range(2)}
+        if len(signatures) > 1:
+            self.ledger.contradictions.append("an invitation was signed for twice")
+        return Answer(200, {})
+
+    async def _redeem(self, code: str, blinded: str) -> str:
+        deadline = time.monotonic() + self.patience_s
+        pause = Backoff(0.05, 1.0)
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                got = await self.api.http.post(f"{self.portal}/s/i/{code}", content=blinded)
+                if got.status_code == 200:
+                    return got.text
+                if got.status_code < 500 and got.status_code != 429:
+                    raise Problem(got.status_code, "form", got.text[:200])
+            if time.monotonic() > deadline:
+                raise Unreachable("an invitation could not be taken up")
+            await pause.wait()
 
     async def _post_until_answered(self, response: Response) -> tuple[Answer, bool]:
         """The form's answer, and whether a try before it may have been kept without saying so."""

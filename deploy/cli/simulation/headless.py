@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -60,8 +59,6 @@ async def run(options: Options, say: Say, step: Callable[[Progress], None]) -> d
             folder,
             engines=options.engines,
             ports=Ports.FREE,
-            # Few answers wait for company longer than the demo lasts.
-            outer={"SURVEYS_FLUSH_AFTER_S": "2", **os.environ},
             patience=Supervision(probe_every_s=0.5, backoff_first_s=0.2, backoff_most_s=3.0),
         )
         say(f"Starting a stack on {options.engines} engines in {folder}")

@@ -44,6 +44,11 @@ class Machinery:
         bodies = [await self._get(consumer, "/internal/inbox") for consumer in self.feeds]
         return sum(int(body["dead_letters"]) for body in bodies)
 
+    async def answers(self) -> tuple[int, int]:
+        """Answers that are stored and wait for company, and those that became responses."""
+        body = await self._get("surveys", "/internal/answers")
+        return int(body["staged"]), int(body["responses"])
+
     async def log(self, service: str) -> AsyncIterator[Event]:
         """Every event of a service's log, shard by shard in order."""
         for shard in range(SHARDS):

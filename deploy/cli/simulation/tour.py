@@ -9,12 +9,14 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from deploy.api_client import Answer
-from deploy.cli.simulation.acts import Act, Deed, Look
+from deploy.cli.simulation.acts import Act, Deed, Look, TakeUp
 from deploy.cli.simulation.work import academic_year
 from shared.clock import TASHKENT
 
 Tour = Generator[Deed, Answer, None]
 TRADE = "7212"
+COMPANY = 10
+"""So many invitations are told as taken up together (PRIVACY_K)."""
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,18 @@ class Hand:
         return self.act("POST", path, body, version)
 
 
+def stir(grounds: Grounds, number: int) -> str:
+    """The tax number of one of the tour's enterprises."""
+    return f"9{grounds.seed % 1000:03d}9{number:04d}"
+
+
 def tour(grounds: Grounds) -> Tour:
     """All of it, in an order that makes sense."""
     ministry = Hand(grounds, "partners", grounds.ministry)
 
     def enterprise(number: int) -> Act:
         body = {
-            "stir": f"9{grounds.seed % 1000:03d}9{number:04d}",
+            "stir": stir(grounds, number),
             "name": f"“Sayohat {number}” MChJ",
             "size": "medium",
             "isic_section": "C",
@@ -93,6 +100,7 @@ def tour(grounds: Grounds) -> Tour:
     yield from final_stage(grounds, school, double)
     yield from systems(grounds, school)
     yield from agreements(grounds, school, double)
+    yield from surveys(grounds, school, double)
     yield from practice(grounds, school, double)
     # Everything that names the duplicate follows, in both services; then it was no duplicate after all.
     yield ministry.post(f"/v1/enterprises/{double}/merge", {"into": first})
@@ -324,6 +332,61 @@ def agreements(grounds: Grounds, school: str, enterprise: str) -> Tour:
     yield own.post(f"{path}/end", {}, last.version)
     last = yield own.post("/v1/employments", job | {"graduate_ref": "G-2"})
     yield own.post(f"/v1/employments/{last.id}/cancel", None, last.version)
+
+
+def surveys(grounds: Grounds, school: str, enterprise: str) -> Tour:
+    """Waves to their ends, invitations to each of theirs, a graduate's own word told, told again and taken back."""
+    own = Hand(grounds, "surveys", f"institution:{school}")
+    office = Hand(grounds, "surveys", grounds.office)
+    wave = {
+        "instrument": "S5",
+        "territory": grounds.region,
+        "kinds": ["technikum"],
+        "period": {"from": grounds.day(2), "to": grounds.day(30)},
+        "title": "Sayohat toʻlqini",
+        "quotas": [{"territory": grounds.district, "responses": 500, "hard": True}],
+    }
+    last = yield office.post("/v1/waves", wave)
+    last = yield office.act("PATCH", f"/v1/waves/{last.id}", {"minimum_responses": 10}, last.version)
+    yield office.post(f"/v1/waves/{last.id}/cancel", None, last.version)
+    last = yield office.post("/v1/waves", wave)
+    last = yield office.post(f"/v1/waves/{last.id}/open", None, last.version)
+    yield office.post(f"/v1/waves/{last.id}/close", None, last.version)
+    period = {"from": grounds.day(0), "to": grounds.day(20)}
+    teachers = yield own.post("/v1/campaigns", {"instrument": "S5", "institution": school, "period": period})
+    hosts = yield own.post("/v1/campaigns", {"instrument": "S2", "institution": school, "period": period})
+    for campaign in (teachers, hosts):
+        yield own.post(f"/v1/campaigns/{campaign.id}/open")
+    # This one follows its enterprise through the merge.
+    listed = {"campaign_id": hosts.id, "respondent": "enterprise", "ref": enterprise}
+    yield own.post("/v1/invitations", listed)
+    listed = {"campaign_id": teachers.id, "respondent": "teacher"}
+    last = yield own.post("/v1/invitations", listed | {"ref": "T-0"})
+    yield own.post(f"/v1/invitations/{last.id}/withdraw", None, last.version)
+    for number in range(COMPANY + 1):
+        last = yield own.post("/v1/invitations", listed | {"ref": f"T-{number}"})
+    yield own.post(f"/v1/invitations/{last.id}/remind", None, last.version)
+    handed = yield own.post(f"/v1/campaigns/{teachers.id}/invitations/hand-over", {})
+    for item in handed.body["items"][:COMPANY]:
+        yield TakeUp(grounds.today, item["code"])
+    # Those who took theirs up are told together; the one that nobody took up lapses.
+    yield own.post(f"/v1/campaigns/{teachers.id}/close")
+    graduated = grounds.today - timedelta(days=200)
+    consent = {"text_version": 1, "lang": "uz", "means": "paper", "given_on": grounds.day(0)}
+    said = {
+        "institution_id": school,
+        "graduated_on": graduated.isoformat(),
+        "months": 6,
+        "status": "employed",
+        "profession": TRADE,
+        "employer_stir": stir(grounds, 2),
+        "match": "full",
+        "consent": consent,
+    }
+    for match in ("full", "partial"):
+        yield own.post("/v1/graduate-statuses", said | {"graduate_ref": "G-1", "match": match})
+    last = yield own.post("/v1/graduate-statuses", said | {"graduate_ref": "G-2"})
+    yield own.post(f"/v1/graduate-statuses/{last.id}/withdraw-consent", None, last.version)
 
 
 def practice(grounds: Grounds, school: str, enterprise: str) -> Tour:

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, Final
 
 from deploy.api_client import Answer, Problem
-from deploy.cli.simulation.acts import Act, Deed, Look, Response, Work
+from deploy.cli.simulation.acts import Act, Deed, Interview, Look, Response, Work
 from deploy.cli.simulation.answers import answer
 from deploy.cli.simulation.country import ISCED_LEVELS, PLACES, PlannedEnterprise, PlannedInstitution, sector, tilt
 from shared.contracts.agreements import OtherPurpose
@@ -604,6 +604,10 @@ def survey(institution: Institution, world: World, random: Random, calendar: Cal
     mood = tilt(institution.region, "mood") - 1 + random.uniform(-0.3, 0.5)
     for item in codes.body["items"][: round(issued * random.uniform(0.6, 0.95))]:
         fields = answer(random, world.instruments[instrument], mood)
-        yield Response(on, campaign.id, item["code"], fields)
+        if random.random() < 0.1:
+            # Somebody without a phone is asked by an interviewer.
+            yield Interview(on, user, campaign.id, f"demo-{random.getrandbits(64):016x}", fields)
+        else:
+            yield Response(on, campaign.id, item["code"], fields)
     if random.random() < 0.25:
         yield Act(on, "campaign.close", user, "POST", "surveys", f"{path}/close")

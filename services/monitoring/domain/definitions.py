@@ -50,6 +50,7 @@ from services.monitoring.domain.readings import (
     Certification,
     Employment,
     Enrolment,
+    GraduateStatus,
     Income,
     Institution,
     NextAction,
@@ -217,7 +218,9 @@ def fed_by(measure: int) -> frozenset[int]:
         return frozenset((Activity.kind, Certification.kind, *(each.kind for each in Practice.__subclasses__())))
     if name.startswith("gate."):
         return frozenset((GATE_KINDS[name.split(".")[1]],))
-    return frozenset((_FED_BY.get(name) or _FED_BY[name.split(".")[0]],))
+    kind = _FED_BY.get(name) or _FED_BY[name.split(".")[0]]
+    told_by_themselves = name.startswith("outcome.") or name == "graduates.confirmed"
+    return frozenset((kind, GraduateStatus.kind) if told_by_themselves else (kind,))
 
 
 _FED_BY = {

@@ -7,6 +7,7 @@ from services.monitoring.domain.measures import (
     COMPLETIONS,
     EXAMINING_ENTERPRISES,
     FORM_ACTIVITIES,
+    GRADUATES_CONFIRMED,
     INCOME,
     INCOME_REPORTS,
     OUTCOME_ASKED,
@@ -30,6 +31,7 @@ from services.monitoring.domain.periods import month_from, month_of
 from services.monitoring.domain.readings import (
     Certification,
     ExpertReview,
+    GraduateStatus,
     Income,
     Outcome,
     Placement,
@@ -53,6 +55,8 @@ NOTHING: Contributions = {}
 WORK_DONE = EVIDENCE["work_done"]
 AT_WORK = (OutcomeStatus.EMPLOYED, OutcomeStatus.SELF_EMPLOYED)
 """I1: who counts as employed."""
+OWN_WORD = 1_000
+"""What a graduate's own word weighs against what the institution reported: however often, it never outweighs it."""
 
 
 def done(form: Form, agreement_id: str | None, month: int) -> Iterator[Part]:
@@ -164,6 +168,34 @@ def outcome(state: Outcome) -> Contributions:
             found[OUTCOME_AVAILABLE[state.months], month, who] = 1
     if state.status in AT_WORK:
         found[OUTCOME_EMPLOYED[state.months], month, who] = 1
+    return found
+
+
+def graduate_status(state: GraduateStatus) -> Contributions:
+    """I1: where a graduate speaks, the own word stands for what the institution reported of the same point in time.
+
+    Both name the same member of the same sets, so that nobody counts twice; a word that says no outweighs every report
+    that says yes, in each place and period. F3: a word that names the employer of a reported employment confirms it, in
+    the month it began.
+    """
+    if state.withdrawn or not state.graduate_ref or state.graduated_on is None:
+        return NOTHING
+    if state.status is None or state.status is OutcomeStatus.UNKNOWN:
+        return NOTHING
+    who = person(state.institution_id, state.graduate_ref)
+    found: Contributions = {}
+    works = state.status in AT_WORK
+    if works and state.employed_since:
+        found[GRADUATES_CONFIRMED, month_of(state.employed_since), who] = 1
+    if state.months in OUTCOME_ASKED:
+        month = month_of_ordinal(months_after(state.graduated_on, state.months))
+        found[OUTCOME_ASKED[state.months], month, who] = 1
+        for measure, holds in (
+            (OUTCOME_KNOWN, True),
+            (OUTCOME_AVAILABLE, state.status is not OutcomeStatus.FURTHER_STUDY),
+            (OUTCOME_EMPLOYED, works),
+        ):
+            found[measure[state.months], month, who] = OWN_WORD if holds else -OWN_WORD
     return found
 
 

@@ -305,6 +305,19 @@ class Outcome(Owned, frozen=True, gc=False):
     withdrawn: bool = False
 
 
+class GraduateStatus(Owned, frozen=True, gc=False):
+    """What a graduate says of the own status some months after graduation (I1), and the employment it confirms (F3)."""
+
+    kind: ClassVar[int] = 30
+
+    graduate_ref: str | None
+    graduated_on: date | None
+    months: Months
+    status: OutcomeStatus | None
+    employed_since: date | None = None
+    withdrawn: bool = False
+
+
 class Income(Owned, frozen=True, gc=False):
     """An institution's extra-budgetary income of a month (I3)."""
 
@@ -521,6 +534,7 @@ READINGS: dict[tuple[str, str], type[Reading]] = {
     ("agreements", "sample"): Sample,
     ("agreements", "board"): Board,
     ("surveys", "response"): Response,
+    ("surveys", "graduate_status"): GraduateStatus,
 }
 """What is read of each (service, aggregate)."""
 

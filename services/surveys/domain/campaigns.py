@@ -10,18 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.clock import local_day
 from shared.contracts.events import State
 from shared.contracts.fields import Id, Name
+from shared.contracts.surveys import CampaignCounts, CampaignState, SurveyCampaignStatus
+from shared.contracts.vocabulary import RespondentGroup
 from shared.errors import FieldError, InvalidInput, WrongState
 
 MAX_PERIOD_DAYS: Final = 366
 MAX_CODES_AT_ONCE: Final = 5000
-
-
-class CampaignStatus(StrEnum):
-    """Only an open campaign takes answers."""
-
-    DRAFT = "draft"
-    OPEN = "open"
-    CLOSED = "closed"
+CampaignStatus = SurveyCampaignStatus
 
 
 class CampaignAct(StrEnum):
@@ -73,10 +68,11 @@ class PlanCampaign(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
 
-    instrument: Annotated[str, Field(max_length=20)]
+    instrument: Annotated[str, Field(max_length=64)]
     institution: Id
     title: Name | None = None
     period: Period
+    scheduled: bool = Field(False, description="opens by itself on its first day")
 
 
 class IssueCodes(BaseModel):
@@ -88,7 +84,11 @@ class IssueCodes(BaseModel):
 
 
 class Campaign(State):
-    """The state of a campaign; `version` grows with every change."""
+    """The state of a campaign; `version` grows with every change.
+
+    `wave_id`: the wave that made it; `standing`: the academic year whose invitations by events it collects;
+    `full_since`: a hard quota of its wave is full, nobody is let in any more, and whoever was in is still heard.
+    """
 
     instrument: str
     instrument_version: int
@@ -96,6 +96,11 @@ class Campaign(State):
     period: Period
     title: str | None = None
     status: CampaignStatus = CampaignStatus.DRAFT
+    group: RespondentGroup | None = None
+    wave_id: str | None = None
+    standing: str | None = None
+    scheduled: bool = False
+    full_since: date | None = None
 
     def after(self, act: CampaignAct) -> Self:
         """The campaign after `act`; raises WrongState where the table has no such line."""
@@ -120,14 +125,41 @@ class Campaign(State):
         """True while it is open and the day lies in its period."""
         return self.status is CampaignStatus.OPEN and today in self.period
 
+    def lets_in(self, today: date) -> bool:
+        """Whether somebody who comes to the door now may begin: asked before the first question, never after it."""
+        return self.accepts_answers(today) and self.full_since is None
+
     def is_over(self, today: date) -> bool:
         """True when no answer can come any more."""
         return self.status is CampaignStatus.CLOSED or today > self.period.last
 
 
-def may_move_on(campaign: Campaign, staged: int, step: int, due: datetime | None, now: datetime) -> bool:
-    """Whether staged answers stop waiting: `step` are together, no more can come, or their time (`due`) is up."""
-    return staged >= step or campaign.is_over(local_day(now)) or (due is not None and due <= now)
+def stepped(count: int, step: int) -> int:
+    """A count of answers as it may be shown: watching it move singles out nobody."""
+    return count - count % step
+
+
+def told_of(campaign: Campaign, group: RespondentGroup, counts: CampaignCounts) -> CampaignState:
+    """What the stream tells of a campaign: no title, which is free text."""
+    return CampaignState(
+        id=campaign.id,
+        version=campaign.version,
+        institution_id=campaign.institution_id,
+        instrument=campaign.instrument,
+        instrument_version=campaign.instrument_version,
+        group=group,
+        first_day=campaign.period.first,
+        last_day=campaign.period.last,
+        status=campaign.status,
+        wave_id=campaign.wave_id,
+        standing=campaign.standing,
+        counts=counts,
+    )
+
+
+def may_move_on(campaign: Campaign, staged: int, step: int, now: datetime) -> bool:
+    """Whether staged answers stop waiting: `step` are together, or no more can come."""
+    return staged >= step or campaign.is_over(local_day(now))
 
 
 def check_period(period: Period, today: date) -> None:

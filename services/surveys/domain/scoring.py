@@ -4,13 +4,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from services.surveys.domain.answers import Answers, Rating
+from services.surveys.domain.answers import Answer, Answers, Rating
 from services.surveys.domain.instruments import (
     MAX_SCORE,
     CompetencePair,
     Dimension,
     Instrument,
     Likert,
+    Matrix,
+    Option,
     PairPart,
     Question,
     SingleChoice,
@@ -50,18 +52,16 @@ def rounded(total: int, count: int) -> int:
     return (2 * total + count) // (2 * count)
 
 
-def rating_score(rating: int, top: int) -> int:
-    """A rating 1..top on the scale 0..100 in thousandths: the lowest is 0, the highest 100."""
-    return rounded((rating - 1) * FULL, top - 1)
+def rating_score(rating: int, top: int, *, reverse: bool = False) -> int:
+    """A rating 1..top on the scale 0..100 in thousandths: the lowest is 0, the highest 100; reversed, the other way."""
+    return rounded((top - rating if reverse else rating - 1) * FULL, top - 1)
 
 
 def score(instrument: Instrument, answers: Answers) -> ResponseScore:
     """The scores of one response (INDICATORS.md, survey indices: mean of scored answers)."""
     totals: dict[Dimension, list[int]] = {}
-    for question in instrument.questions:
-        value = _value(question, answers) if question.scored else None
-        if value is not None and question.dimension is not None:
-            totals.setdefault(question.dimension, []).append(value)
+    for dimension, value in scored_items(instrument, answers):
+        totals.setdefault(dimension, []).append(value)
     dimensions = {
         dimension: Tally(sum(totals[dimension]), len(totals[dimension]))
         for dimension in Dimension
@@ -92,25 +92,46 @@ def competence_measure(competence: str, part: PairPart) -> str:
 def _competence_ratings(instrument: Instrument, answers: Answers) -> Iterator[tuple[str, int]]:
     for pair in instrument.competences:
         for part in PairPart:
-            value = _pair_value(pair, part, answers)
+            value = _pair_value(pair, part, answers.get(pair.code))
             if value is not None:
                 yield competence_measure(pair.code, part), value
 
 
-def _value(question: Question, answers: Answers) -> int | None:
-    answer = answers.get(question.code)
+def scored_items(instrument: Instrument, answers: Answers) -> Iterator[tuple[Dimension, int]]:
+    """Each scored answer with the dimension it counts in, in thousandths; unanswered and unsure are left out."""
+    for question in instrument.questions:
+        if not question.scored:
+            continue
+        for dimension, value in _items(question, answers.get(question.code)):
+            if value is not None and dimension is not None:
+                yield dimension, value
+
+
+def _items(question: Question, answer: Answer | None) -> Iterator[tuple[Dimension | None, int | None]]:
     match question:
         case SingleChoice():
-            points = {option.code: option.score for option in question.options}.get(str(answer))
-            return None if points is None else points * THOUSANDTHS
+            yield question.dimension, _points(question.options, answer)
         case Likert() if isinstance(answer, int):
-            return rating_score(answer, question.scale.top)
+            yield question.dimension, rating_score(answer, question.scale.top, reverse=question.reverse)
         case CompetencePair():
-            return _pair_value(question, question.terms.scores, answers)
-    return None
+            yield question.dimension, _pair_value(question, question.terms.scores, answer)
+        case Matrix() if isinstance(answer, dict):
+            for row in question.rows:
+                given = answer.get(row.code)
+                if question.scale is None:
+                    value = _points(question.options, given)
+                elif isinstance(given, int):
+                    value = rating_score(given, question.scale.top, reverse=row.reverse)
+                else:
+                    value = None
+                yield row.dimension or question.dimension, value
 
 
-def _pair_value(pair: CompetencePair, part: PairPart, answers: Answers) -> int | None:
-    answer = answers.get(pair.code)
+def _points(options: tuple[Option, ...], answer: Answer | None) -> int | None:
+    points = next((option.score for option in options if option.code == answer), None)
+    return None if points is None else points * THOUSANDTHS
+
+
+def _pair_value(pair: CompetencePair, part: PairPart, answer: Answer | None) -> int | None:
     rating: Rating | None = answer.get(part) if isinstance(answer, dict) else None
     return rating_score(rating, pair.terms.scales[part].top) if isinstance(rating, int) else None

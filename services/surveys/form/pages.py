@@ -1,37 +1,37 @@
 """The form's pages: an instrument and what was answered so far, as HTML."""
 
-import secrets
+import gzip
+import json
+import re
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from starlette.requests import Request
 from starlette.responses import Response
 
-from services.surveys.domain.answers import UNSURE, Sent, field_of
+from services.surveys.domain.answers import Sent
 from services.surveys.domain.campaigns import Campaign
 from services.surveys.domain.codes import AccessCode, shown
-from services.surveys.domain.instruments import (
-    CompetencePair,
-    FreeText,
-    Instrument,
-    Likert,
-    MultipleChoice,
-    NumberQuestion,
-    Option,
-    PairPart,
-    Question,
-    Scale,
-    SingleChoice,
-)
+from services.surveys.domain.instruments import UNSURE, Instrument
+from services.surveys.domain.tokens import PublicKey
+from services.surveys.form.scripts import SCRIPTS
+from services.surveys.form.view import View, relevance_rules
 from shared.errors import FieldError
 from shared.i18n import Catalogue, Lang, day
 
 POLICY: Final = (
-    "default-src 'none'; style-src 'nonce-{nonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "default-src 'none'; style-src 'sha256-{style}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+SCRIPT_POLICY: Final = "; script-src 'self'; connect-src 'self'"
+BLANK_PAGES: Final = 200
+"""Pages kept rendered: a few dozen kilobytes each."""
 HEADERS: Final = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
@@ -41,63 +41,51 @@ HEADERS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """One thing to tick: a radio button or a check box."""
+class Kept:
+    """What a form shows again: what was sent, its faults beside the questions, a notice on top.
 
-    id: str
-    name: str
-    value: str
-    label: str
-    checked: bool
+    `offered`: by question, options that were found for words that were typed.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Rating:
-    """One row of a scale with its end labels; `unsure` is the way out beside it."""
-
-    name: str
-    prompt: str | None
-    choices: tuple[Choice, ...]
-    unsure: Choice | None
-    error: str | None
-
-    @property
-    def ends(self) -> tuple[str, str]:
-        """The labels of the lowest and the highest rating."""
-        return self.choices[0].label, self.choices[-1].label
+    sent: Sent = field(default_factory=dict)
+    faults: Sequence[FieldError] = ()
+    notice: str | None = None
+    offered: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A question as the template shows it."""
+class Page(Response):
+    """A page that needs nothing but itself and the scripts of `form/scripts`, and lets nothing else in."""
 
-    code: str
-    kind: str
-    text: str
-    hint: str | None
-    only_if: str | None
-    required: bool
-    demanded: bool
-    error: str | None
-    value: str = ""
-    choices: tuple[Choice, ...] = ()
-    ratings: tuple[Rating, ...] = ()
-    bounds: tuple[int, int] = (0, 0)
-
-    @property
-    def wrong(self) -> bool:
-        """Whether anything in it must be mended."""
-        return self.error is not None or any(rating.error for rating in self.ratings)
+    def __init__(self, html: str, status: int, headers: Mapping[str, str], *, scripts: bool) -> None:
+        # What the styles hash to instead of a nonce: a page of which nothing changes can be rendered once for all.
+        style = b64encode(sha256(_STYLE.search(html)[1].encode()).digest()).decode()  # type: ignore[index]  # base.html
+        policy = POLICY.format(style=style) + (SCRIPT_POLICY if scripts else "")
+        super().__init__(
+            html, status, {**HEADERS, **headers, "Content-Security-Policy": policy}, "text/html; charset=utf-8"
+        )
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A section as the template shows it."""
+def packed(answer: Response, request: Request) -> Response:
+    """The same answer, compressed where the browser says that it understands that."""
+    if "gzip" not in request.headers.get("accept-encoding", ""):
+        return answer
+    return Response(
+        _compressed(bytes(answer.body)),
+        answer.status_code,
+        {
+            **{name: value for name, value in answer.headers.items() if name != "content-length"},
+            "Content-Encoding": "gzip",
+            "Vary": "Accept-Encoding",
+        },
+    )
 
-    code: str
-    title: str
-    intro: str | None
-    questions: tuple[Asked, ...]
+
+@lru_cache(BLANK_PAGES)
+def _compressed(body: bytes) -> bytes:
+    return gzip.compress(body, 6, mtime=0)
+
+
+_STYLE: Final = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 
 
 class Pages:
@@ -105,6 +93,7 @@ class Pages:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
+        self._blank: dict[tuple[object, ...], Page] = {}
         self._templates = Environment(
             loader=FileSystemLoader(Path(__file__).parent / "templates"),
             autoescape=True,
@@ -120,22 +109,14 @@ class Pages:
         institution_name: str,
         instrument: Instrument,
         *,
-        sent: Sent | None = None,
-        faults: Sequence[FieldError] = (),
-        notice: str | None = None,
+        kept: Kept | None = None,
         status: int = 200,
-    ) -> Response:
-        """The questionnaire with what was sent so far; `faults` stand beside their questions, `notice` on top."""
-        view = _View(self._catalogue, lang, sent or {}, faults)
-        sections = [
-            Step(
-                section.code,
-                section.title[lang],
-                section.intro[lang] if section.intro else None,
-                tuple(view.question(question, instrument) for question in section.questions),
-            )
-            for section in instrument.sections
-        ]
+        token: bool = False,
+    ) -> Page:
+        """The questionnaire with what was sent so far, if anything; `token`: one from the device opens it."""
+        found = kept or Kept()
+        steps = View(self._catalogue, instrument, lang, found.sent, found.faults, found.offered).steps()
+        asked = [each for step in steps for each in step.questions]
         return self._page(
             "form.html",
             lang,
@@ -145,14 +126,50 @@ class Pages:
             campaign_title=campaign.title,
             institution=institution_name,
             until=day(campaign.period.last, lang),
-            sections=sections,
-            rules=Markup("\n").join(_relevance_rules(instrument)),
-            notice=notice,
-            wrong=[asked for section in sections for asked in section.questions if asked.wrong],
+            sections=steps,
+            rules=Markup("\n").join(relevance_rules(instrument)),
+            notice=found.notice,
+            kept=kept is not None,
+            wrong=[each for each in asked if each.wrong],
+            professions=any(each.kind == "profession" for each in asked),
             languages=_languages(lang),
+            token=campaign.id if token else None,
+            scripts=[SCRIPTS["form.js"]],
+            told=json.dumps(self._catalogue.section("form.script", lang), ensure_ascii=False),
         )
 
-    def message(self, lang: Lang, kind: str, status: int, *, ask_code: bool = False, **params: object) -> Response:
+    def blank(
+        self, lang: Lang, campaign: Campaign, institution_name: str, instrument: Instrument, *, token: bool = False
+    ) -> Page:
+        """The questionnaire as everybody gets it first: rendered once for a campaign and language, then remembered."""
+        key = (campaign.id, campaign.version, institution_name, lang, token)
+        page = self._blank.pop(key, None) or self.form(lang, campaign, institution_name, instrument, token=token)
+        self._blank[key] = page
+        if len(self._blank) > BLANK_PAGES:
+            del self._blank[next(iter(self._blank))]
+        return page
+
+    def invitation(
+        self, lang: Lang, campaign: Campaign, institution_name: str, instrument: Instrument, key: PublicKey
+    ) -> Page:
+        """The page that turns an invitation into a token on the device."""
+        return self._page(
+            "invitation.html",
+            lang,
+            200,
+            title=instrument.title[lang],
+            campaign_title=campaign.title,
+            institution=institution_name,
+            until=day(campaign.period.last, lang),
+            languages=_languages(lang),
+            scripts=[SCRIPTS["token.js"]],
+            campaign=campaign.id,
+            modulus=format(key.modulus, "x"),
+            exponent=format(key.exponent, "x"),
+            told=json.dumps(self._catalogue.section("form.script", lang), ensure_ascii=False),
+        )
+
+    def message(self, lang: Lang, kind: str, status: int, *, ask_code: bool = False, **params: object) -> Page:
         """A page that says one thing: the texts of `form.<kind>`."""
         texts = {part: self._catalogue.text(f"form.{kind}.{part}", lang, **params) for part in ("title", "text")}
         headers = {"Retry-After": "60"} if status in (429, 503) else {}
@@ -164,9 +181,7 @@ class Pages:
         """A text around the form."""
         return self._catalogue.text(f"form.{key}", lang)
 
-    def slips(
-        self, lang: Lang, instrument: Instrument, campaign: Campaign, links: Iterable[tuple[str, str]]
-    ) -> Response:
+    def slips(self, lang: Lang, instrument: Instrument, campaign: Campaign, links: Iterable[tuple[str, str]]) -> Page:
         """Codes to print and cut apart, with their addresses."""
         return self._page(
             "slips.html",
@@ -178,23 +193,30 @@ class Pages:
             links=list(links),
         )
 
+    def invitation_slips(
+        self, lang: Lang, instrument: Instrument, campaign: Campaign, links: Iterable[tuple[str, str, str]]
+    ) -> Page:
+        """Invitations to print and hand over to those whom the institution knows by their references."""
+        return self._page(
+            "invitation_slips.html",
+            lang,
+            200,
+            title=instrument.title[lang],
+            campaign_title=campaign.title,
+            until=day(campaign.period.last, lang),
+            links=list(links),
+        )
+
     def _page(
         self, template: str, lang: Lang, status: int, headers: Mapping[str, str] | None = None, **context: Any
-    ) -> Response:
-        nonce = secrets.token_urlsafe(12)
-
+    ) -> Page:
         def say(key: str, **params: object) -> str:
             return self._catalogue.text(f"form.{key}", lang, **params)
 
         html = self._templates.get_template(template).render(
-            **context, say=say, lang=lang.value, nonce=nonce, unsure=UNSURE
+            **{"scripts": [], "told": None, **context}, say=say, lang=lang.value, unsure=UNSURE
         )
-        return Response(
-            html,
-            status,
-            {**HEADERS, **(headers or {}), "Content-Security-Policy": POLICY.format(nonce=nonce)},
-            media_type="text/html; charset=utf-8",
-        )
+        return Page(html, status, headers or {}, scripts=bool(context.get("scripts")))
 
 
 def link_of(base_url: str, code: AccessCode) -> str:
@@ -204,92 +226,3 @@ def link_of(base_url: str, code: AccessCode) -> str:
 
 def _languages(present: Lang) -> list[dict[str, Any]]:
     return [{"code": lang.value, "name": lang.own_name, "present": lang is present} for lang in Lang]
-
-
-def _relevance_rules(instrument: Instrument) -> Iterable[str]:
-    """CSS that shows a question once its condition is ticked: browsers do it themselves, without a script."""
-    for question in instrument.questions:
-        if question.relevant is not None:
-            ticked = ", ".join(
-                f"form:has(#{question.relevant.question}-{option}:checked) #q-{question.code}"
-                for option in sorted(question.relevant.any_of)
-            )
-            yield f"#q-{question.code}, #q-{question.code} .only {{display: none}} {ticked} {{display: block}}"
-
-
-@dataclass(frozen=True)
-class _View:
-    """Turns questions into what the template shows."""
-
-    catalogue: Catalogue
-    lang: Lang
-    sent: Sent
-    faults: Sequence[FieldError]
-
-    def question(self, question: Question, instrument: Instrument) -> Asked:
-        """One question with its answers and fault."""
-        particulars: dict[str, Any]
-        match question:
-            case SingleChoice():
-                particulars = {"kind": "single", "choices": self._choices(question, question.options)}
-            case MultipleChoice():
-                particulars = {"kind": "multiple", "choices": self._choices(question, question.options)}
-            case Likert():
-                rating = self._rating(question, None, question.scale, unsure=question.unsure)
-                particulars = {"kind": "likert", "ratings": (rating,)}
-            case CompetencePair():
-                ratings = tuple(
-                    self._rating(question, part, question.terms.scales[part], unsure=True) for part in PairPart
-                )
-                particulars = {"kind": "pair", "ratings": ratings}
-            case NumberQuestion():
-                bounds = (question.minimum, question.maximum)
-                particulars = {"kind": "number", "value": self._value(question), "bounds": bounds}
-            case FreeText():
-                particulars = {"kind": "text", "value": self._value(question), "bounds": (0, question.max_length)}
-            case _:
-                raise TypeError(f"no way to show {type(question).__name__}")
-        return Asked(
-            code=question.code,
-            text=question.text[self.lang],
-            hint=question.hint[self.lang] if question.hint else None,
-            only_if=self._only_if(question, instrument),
-            required=question.required,
-            # The browser must not demand what it may not be showing.
-            demanded=question.required and question.relevant is None,
-            error=None if "ratings" in particulars else self._error(question.code),
-            **particulars,
-        )
-
-    def _choices(self, question: Question, options: Sequence[Option]) -> tuple[Choice, ...]:
-        return tuple(self._choice(question.code, option.code, option.text[self.lang]) for option in options)
-
-    def _choice(self, name: str, value: str, label: str) -> Choice:
-        return Choice(f"{name.replace('.', '-')}-{value}", name, value, label, value in self.sent.get(name, ()))
-
-    def _rating(self, question: Question, part: PairPart | None, scale: Scale, *, unsure: bool) -> Rating:
-        name = field_of(question, part)
-        prompt = question.terms.prompts[part][self.lang] if part and isinstance(question, CompetencePair) else None
-        choices = tuple(
-            self._choice(name, str(number), label[self.lang]) for number, label in enumerate(scale.labels, 1)
-        )
-        way_out = self._choice(name, UNSURE, self.catalogue.text("form.unsure", self.lang)) if unsure else None
-        return Rating(name, prompt, choices, way_out, self._error(name))
-
-    def _value(self, question: Question) -> str:
-        return "\n".join(self.sent.get(question.code, ()))
-
-    def _error(self, name: str) -> str | None:
-        for fault in self.faults:
-            if fault.field == name:
-                parts = (f"rule.{fault.rule}.message", f"rule.{fault.rule}.remedy")
-                return " ".join(self.catalogue.text(key, self.lang, field=name, **fault.params) for key in parts)
-        return None
-
-    def _only_if(self, question: Question, instrument: Instrument) -> str | None:
-        if question.relevant is None:
-            return None
-        earlier = next(each for each in instrument.questions if each.code == question.relevant.question)
-        options = earlier.options if isinstance(earlier, SingleChoice | MultipleChoice) else ()
-        chosen = [option.text[self.lang] for option in options if option.code in question.relevant.any_of]
-        return self.catalogue.text("form.only_if", self.lang, answers=" / ".join(f"«{text}»" for text in chosen))

@@ -133,9 +133,9 @@ class Browser:
 
 
 @contextmanager
-def serving(app: Any) -> Iterator[int]:
-    """The app on a port of its own, in a thread of this process."""
-    listener = socket.create_server(("127.0.0.1", 0))
+def serving(app: Any, port: int = 0) -> Iterator[int]:
+    """The app on a port of its own, or on the one given, in a thread of this process."""
+    listener = socket.create_server(("127.0.0.1", port))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

@@ -13,7 +13,12 @@ from tests.support.engines import EmbeddedBroker, Postgres, TestDatabase
 from tests.support.issuer import Issuer
 from tests.support.services import Neighbourhood, Running, environment_of
 
-EMPTIED = "institution, campaign, code_batch, access_code, staged_answer, response, tally, released_result, idempotency"
+EMPTIED = (
+    "institution, campaign, code_batch, access_code, spent_mark, intake, token_key, staged_answer, response, tally, "
+    "released_result, choice, released_choice, held_text, released_text, idempotency, "
+    "wave, invitation, invitation_rule, occasion, redemption, graduate_status, consent, "
+    "enterprise_ref, employment_ref, followed, own_instrument"
+)
 
 
 @dataclass

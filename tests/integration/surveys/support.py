@@ -77,7 +77,7 @@ class Page:
             elif kind == "checkbox":
                 self.fields[name] = [values[0]]
             elif kind == "text":
-                self.fields[name] = ["1"]
+                self.fields[name] = ["7231" if name == "profession" else "1"]
             else:
                 self.fields[name] = ["Yaxshi"]
         return self

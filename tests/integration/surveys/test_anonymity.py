@@ -1,11 +1,13 @@
-"""An attack on anonymity with the whole database, the events and the logs – but not the pepper.
+"""An attack on anonymity with the whole database, dead rows included, the events and the logs – but not the pepper.
 
-Respondents answer one after the other with answers that tell them apart; the attacker knows the order in which codes
-were spent as far as the database tells it, and pairs codes with responses. By chance one pair in n is right on average,
-however many there are; the number of right pairs among n is then Poisson-like with mean 1, per round.
+Respondents answer one after the other with answers that tell them apart. The attacker is granted who holds which code
+(by its fingerprint), or who took up which invitation when, and pairs them with responses by every order that the
+database tells. By chance one pair in n is right on average, however many there are; the number of right pairs among n
+is then Poisson-like with mean 1, per round.
 """
 
 import json
+import random
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,18 +15,21 @@ from typing import Any
 import asyncpg
 import pytest
 
+from services.surveys.commands.responses import Mode, Outcome, Submission, record_answers, submission
 from services.surveys.domain.codes import read_code
+from shared.contracts.surveys import RESPONSE_RECORDED
 from shared.persistence.engine import dsn_of
 from tests.integration.surveys.support import K, Office
+from tests.integration.surveys.test_tokens import a_token, answer_with, secrets_of
 from tests.support.services import eventually
 
-ROUNDS = 4
+ROUNDS = 3
 RESPONDENTS = 4 * K
-TOO_MANY = 17
-"""Right pairs in all rounds together that chance (mean 4, variance 4) reaches less than once in 10^6 runs."""
+TOO_MANY = 15
+"""Right pairs in all rounds together that chance (mean 3, variance 3) reaches less than once in 10^6 runs."""
 
 FORBIDDEN_COLUMNS = re.compile(r"time|stamp|_at$|address|agent|trace|ip$|user|person|name|serial|seq", re.IGNORECASE)
-LINK_TABLES = {"access_code", "staged_answer", "response"}
+LINK_TABLES = {"access_code", "spent_mark", "staged_answer", "response"}
 
 
 async def as_attacker(office: Office, query: str, *parameters: Any) -> list[asyncpg.Record]:
@@ -39,26 +44,46 @@ async def as_attacker(office: Office, query: str, *parameters: Any) -> list[asyn
         await connection.close()
 
 
-async def a_round(office: Office) -> dict[bytes, int]:
-    """Respondents answer one after the other, respondent n with n months to the first job; who spent which code."""
+async def told(office: Office, campaign: str, count: int) -> None:
+    """Close a campaign and wait until its answers are responses and what was spent is forgotten."""
+    await office.coordinator.post(f"/v1/campaigns/{campaign}/close")
+
+    async def all_there() -> bool:
+        found = await as_attacker(
+            office,
+            "select (select count(*) from response where campaign_id = $1), "
+            "(select count(*) from spent_mark where campaign_id = $1)",
+            campaign,
+        )
+        return bool(found[0][0] == count and found[0][1] == 0)
+
+    await eventually(all_there, "all responses")
+
+
+async def a_round(office: Office) -> tuple[str, dict[bytes, int]]:
+    """Respondents answer one after the other, respondent n with n months to the first job; who holds which code."""
     campaign = await office.campaign("S4")
     codes = await office.codes(campaign, RESPONDENTS)
     vault = office.running.app.state.surveys.vault
-    spent: dict[bytes, int] = {}
+    held: dict[bytes, int] = {}
     for number, code in enumerate(codes):
         answer = await office.respond(code, status="employed", first_job=str(number))
         assert answer.status_code == 303
         known = read_code(code)
         assert known is not None
-        spent[vault.fingerprint(known)] = number
-    await office.coordinator.post(f"/v1/campaigns/{campaign.id}/close")
+        held[vault.fingerprint(known)] = number
+    return campaign.id, held
 
-    async def all_there() -> bool:
-        found = await as_attacker(office, "select count(*) from response where campaign_id = $1", campaign.id)
-        return bool(found[0][0] == RESPONDENTS)
 
-    await eventually(all_there, "all responses")
-    return spent
+RESPONSES = (
+    "select r.id, cast(cast(r.xmin as text) as bigint) as xid, cast(r.ctid as text) as place, e.shard, e.position, "
+    "e.id as event_id, cast(r.answers->>'first_job' as int) as who "
+    "from response r join event e on e.subject = 'response/' || r.id where r.campaign_id = $1"
+)
+CODES = (
+    "select fingerprint, cast(cast(xmin as text) as bigint) as xid, cast(ctid as text) as place "
+    "from access_code where campaign_id = $1"
+)
 
 
 def age(row: asyncpg.Record) -> int:
@@ -74,13 +99,22 @@ def age_then_place(row: asyncpg.Record) -> tuple[int, tuple[int, int]]:
     return age(row), place(row)
 
 
-ATTACKS: dict[str, tuple[Callable[[asyncpg.Record], Any], Callable[[asyncpg.Record], Any]]] = {
-    "places of codes against places of responses": (place, place),
-    "ages of codes against ages of responses": (age_then_place, age_then_place),
-    "places of codes against ids of responses": (place, lambda row: row["id"]),
-    "places of codes against positions of events": (place, lambda row: (row["shard"], row["position"])),
-    "places of codes against ids of events": (place, lambda row: row["event_id"]),
-    "fingerprints against ids of responses": (lambda row: row["fingerprint"], lambda row: row["id"]),
+def by_fingerprint(row: asyncpg.Record) -> bytes:
+    return bytes(row["fingerprint"])
+
+
+Order = Callable[[asyncpg.Record], Any]
+ORDERS_OF_RESPONSES: dict[str, Order] = {
+    "places of responses": place,
+    "ages of responses": age_then_place,
+    "ids of responses": lambda row: row["id"],
+    "positions of events": lambda row: (row["shard"], row["position"]),
+    "ids of events": lambda row: row["event_id"],
+}
+ATTACKS: dict[str, tuple[Order, Order]] = {
+    f"{ours} against {theirs}": (order, other)
+    for ours, order in {"places": place, "ages": age_then_place, "fingerprints": by_fingerprint}.items()
+    for theirs, other in ORDERS_OF_RESPONSES.items()
 }
 
 
@@ -91,41 +125,106 @@ def right_pairs(codes: Sequence[int], responses: Sequence[int]) -> int:
 async def test_pairing_codes_with_responses_does_no_better_than_chance(office: Office) -> None:
     hits = dict.fromkeys(ATTACKS, 0)
     for _ in range(ROUNDS):
-        spent = await a_round(office)
-        # The control: the attacker who knew the order of spending would be right every time.
-        codes = await as_attacker(
-            office,
-            "select fingerprint, cast(cast(xmin as text) as bigint) as xid, cast(ctid as text) as place "
-            "from access_code where fingerprint = any($1) and state <> 0",
-            list(spent),
-        )
-        responses = await as_attacker(
-            office,
-            "select r.id, cast(cast(r.xmin as text) as bigint) as xid, cast(r.ctid as text) as place, e.shard, "
-            "e.position, e.id as event_id, cast(r.answers->>'first_job' as int) as who "
-            "from response r join event e on e.subject = 'response/' || r.id "
-            "where r.campaign_id = (select campaign_id from access_code where fingerprint = $1)",
-            next(iter(spent)),
-        )
+        campaign, held = await a_round(office)
+        await told(office, campaign, RESPONDENTS)
+        codes = await as_attacker(office, CODES, campaign)
+        responses = await as_attacker(office, RESPONSES, campaign)
         assert len(codes) == len(responses) == RESPONDENTS
         for name, (code_order, response_order) in ATTACKS.items():
             hits[name] += right_pairs(
-                [spent[bytes(row["fingerprint"])] for row in sorted(codes, key=code_order)],
+                [held[bytes(row["fingerprint"])] for row in sorted(codes, key=code_order)],
                 [row["who"] for row in sorted(responses, key=response_order)],
             )
     assert {name: found for name, found in hits.items() if found >= TOO_MANY} == {}
 
 
-async def test_no_transaction_left_both_a_code_and_a_single_response(office: Office) -> None:
-    """The measured trap: rows of one transaction share `xmin`. Here a transaction's company is k or more."""
-    await a_round(office)
-    companies = await as_attacker(
-        office,
-        "select (select count(*) from access_code a where a.xmin = r.xmin) as codes, count(*) as responses "
-        "from response r group by r.xmin",
+async def test_spending_a_code_leaves_no_trace_on_it_not_even_a_dead_row(office: Office) -> None:
+    """Dead rows, and the log that is written ahead, hold older versions of what was changed: here there are none."""
+    campaign = await office.campaign("S4")
+    codes = await office.codes(campaign, 2 * K)
+    before = await as_attacker(office, CODES, campaign.id)
+    for code in codes[:K]:
+        assert (await office.respond(code)).status_code == 303
+    await told(office, campaign.id, K)
+    after = await as_attacker(office, CODES, campaign.id)
+    assert {tuple(row) for row in before} == {tuple(row) for row in after}, (
+        "who answered cannot be told from who didn't"
     )
-    shared = [row for row in companies if row["codes"]]
-    assert all(row["codes"] >= K for row in shared)
+    (row,) = await as_attacker(
+        office, "select n_tup_upd + n_tup_del as changed from pg_stat_user_tables where relname = 'access_code'"
+    )
+    changed = row["changed"]
+    await office.codes(await office.campaign("S4"), 1)
+    (row,) = await as_attacker(
+        office, "select n_tup_upd + n_tup_del as changed from pg_stat_user_tables where relname = 'access_code'"
+    )
+    assert row["changed"] == changed
+
+
+async def test_marks_name_no_code_and_answers_move_on_in_transactions_of_their_own(office: Office) -> None:
+    campaign, held = await a_round(office)
+    marks = await as_attacker(office, "select mark, cast(xmin as text) as xid from spent_mark")
+    assert len(marks) == RESPONDENTS
+    assert not {bytes(row["mark"]) for row in marks} & held.keys()
+    responses = await as_attacker(office, "select cast(xmin as text) as xid, count(*) from response group by 1")
+    assert not {row["xid"] for row in marks} & {row["xid"] for row in responses}
+    assert all(row["count"] >= K for row in responses), "while a campaign is open nobody moves in smaller company"
+    await told(office, campaign, RESPONDENTS)
+
+
+async def test_pairing_invitations_with_responses_does_no_better_than_chance(office: Office) -> None:
+    """The attacker knows who took up which invitation and when, to the transaction; tokens are spent in another order.
+
+    That the order is another one is the respondents' doing: whoever answers in the minute of redeeming is hidden by the
+    company of k alone. The control shows what the attacker would find without it.
+    """
+    hits = dict.fromkeys(ORDERS_OF_RESPONSES, 0)
+    for number in range(ROUNDS - 1):
+        campaign = (await office.campaign("S4")).id
+        secrets = await secrets_of(office, campaign, RESPONDENTS)
+        tokens = [await a_token(office, campaign, secret) for secret in secrets]
+        order = list(range(RESPONDENTS))
+        random.Random(number).shuffle(order)
+        for who in order:
+            answer = await answer_with(office, campaign, tokens[who], status="employed", first_job=str(who))
+            assert answer.status_code == 303
+        await told(office, campaign, RESPONDENTS)
+        responses = await as_attacker(office, RESPONSES, campaign)
+        redemptions = await as_attacker(
+            office, "select fingerprint, cast(xmin as text) as xid from redemption where campaign_id = $1", campaign
+        )
+        assert len(redemptions) == len(responses) == RESPONDENTS
+        for name, response_order in ORDERS_OF_RESPONSES.items():
+            hits[name] += right_pairs(
+                list(range(RESPONDENTS)), [row["who"] for row in sorted(responses, key=response_order)]
+            )
+        stored = json.dumps([str(dict(row)) for row in await as_attacker(office, "select * from invitation")])
+        assert not any(bytes(row["fingerprint"]).hex() in stored for row in redemptions)
+    assert {name: found for name, found in hits.items() if found >= TOO_MANY} == {}
+
+
+async def test_interviews_leave_nothing_of_their_device_behind(office: Office) -> None:
+    """Offline entries: the ids that devices made stand nowhere, and which came together cannot be told afterwards."""
+    campaign = await office.campaign("S4")
+    vault = office.running.app.state.surveys.vault
+    ids = [f"device-{number}" for number in range(2 * K)]
+    day = campaign.period.first
+
+    def entered(number: int) -> Submission:
+        mark = vault.mark_of(campaign.id, "interview", ids[number].encode())
+        return submission(vault, campaign.id, mark, {"status": "employed", "first_job": number}, day, Mode.INTERVIEW)
+
+    for batch in (range(K), range(2 * K), range(K, 2 * K)):
+        async with office.database.unit_of_work() as uow:
+            outcomes = await record_answers(uow, vault, [entered(number) for number in batch])
+        assert Outcome.CLOSED not in outcomes
+    await told(office, campaign.id, 2 * K)
+    rows = await as_attacker(office, "select mode, answers->>'first_job' as who from response")
+    assert sorted(int(row["who"]) for row in rows) == list(range(2 * K)), "each once"
+    assert {row["mode"] for row in rows} == {"interview"}
+    for table in ("response", "spent_mark", "staged_answer", "event", "idempotency"):
+        dump = json.dumps([str(dict(row)) for row in await as_attacker(office, f"select * from {table}")])
+        assert not any(id_ in dump for id_ in ids), table
 
 
 async def test_the_attack_would_find_an_order_if_there_were_one(office: Office) -> None:
@@ -166,6 +265,8 @@ async def test_no_column_could_link_an_answer_to_a_code_a_person_or_a_moment(off
         assert "time" not in row["data_type"]
     assert columns["access_code"] & columns["response"] == {"campaign_id"}
     assert columns["access_code"] & columns["staged_answer"] == {"campaign_id"}
+    assert columns["access_code"] == {"campaign_id", "fingerprint"}
+    assert columns["spent_mark"] == {"campaign_id", "mark"}
     ids = await as_attacker(office, "select id from response")
     assert all(row["id"][14] == "4" for row in ids), "UUIDv4: nothing of the moment in it"
 
@@ -192,8 +293,14 @@ async def test_codes_stand_nowhere_not_in_the_database_nor_in_the_logs(
 
 
 async def test_events_carry_scores_and_counts_and_nothing_else(office: Office) -> None:
-    await a_round(office)
-    rows = await as_attacker(office, "select data, traceparent from event order by time desc limit $1", RESPONDENTS)
+    campaign, _ = await a_round(office)
+    await told(office, campaign, RESPONDENTS)
+    rows = await as_attacker(
+        office,
+        "select data, traceparent from event where type = $1 order by time desc limit $2",
+        RESPONSE_RECORDED.name,
+        RESPONDENTS,
+    )
     for row in rows:
         data = json.loads(row["data"])
         assert data.keys() == {

@@ -199,7 +199,7 @@ async def test_a_campaign_whose_period_is_over_closes_by_itself(office: Office) 
     (code,) = await office.codes(over, 1)
     assert "The survey is over" in (await office.open_form(code)).text
     async with office.database.unit_of_work() as uow:
-        assert await close_overdue(uow) == 1
+        assert await close_overdue(uow, K) == 1
     statuses = {item["id"]: item["status"] for item in (await office.coordinator.get("/v1/campaigns")).json()["items"]}
     assert statuses == {over.id: "closed", current.id: "open"}
 

@@ -117,18 +117,22 @@ async def test_a_measure_that_few_answered_stays_hidden_while_others_show(office
     assert theory["satisfaction"]["count"] == K
 
 
-async def test_who_waits_too_long_for_company_is_moved_alone(office: Office) -> None:
-    await answered(office, "3")
+async def test_what_was_spent_is_forgotten_once_a_campaign_is_over_and_its_answers_are_told(office: Office) -> None:
+    campaign = await office.campaign()
+    codes = await office.codes(campaign, K + 1)
+    for code in codes[:K]:
+        assert (await office.respond(code)).status_code == 303
+    await arrived(office, K)
+    assert await office.count("spent_mark") == K
+    await office.coordinator.post(f"/v1/campaigns/{campaign.id}/close")
 
-    async def due_is_set() -> bool:
-        return await office.rows("select 1 from campaign where flush_due > now() + interval '5 hours'") != []
+    async def forgotten() -> bool:
+        return await office.count("spent_mark") == 0
 
-    await eventually(due_is_set, "the flusher says how long the answer waits")
-    assert await office.count("response") == 0
-    async with office.database.unit_of_work() as uow:
-        await uow.session.execute(text("update campaign set flush_due = now()"))
-    await arrived(office, 1)
-    assert await office.rows("select 1 from campaign where flush_due is not null") == []
+    await eventually(forgotten, "no mark is left")
+    assert (await results(office, campaign))["received"] == K
+    for code in (codes[0], codes[K]):
+        assert "The survey is over" in (await office.open_form(code)).text
 
 
 async def test_two_flushers_at_once_move_everything_once(office: Office) -> None:
@@ -137,7 +141,7 @@ async def test_two_flushers_at_once_move_everything_once(office: Office) -> None
     pages = [(await office.open_form(code)).answer_all() for code in codes]
     parts = office.running.app.state.surveys
     progress = office.running.app.state.chassis.progress
-    flushers = [Flusher(office.database, parts.vault, parts.library, progress, step=K, patience_s=0) for _ in "ab"]
+    flushers = [Flusher(office.database, parts.vault, parts.library, progress, step=K) for _ in "ab"]
     before = len(await events(office))
     await asyncio.gather(
         *(office.submit(page) for page in pages), *(flusher.look() for _ in range(5) for flusher in flushers)

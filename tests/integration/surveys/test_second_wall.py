@@ -17,8 +17,8 @@ BLIND = [
     Scope("institution", OTHER),
     Scope("enterprise", MINE),
 ]
-OF_CAMPAIGNS = ("campaign", "code_batch", "access_code", "released_result")
-OF_THE_SERVICE = ("staged_answer", "response", "tally", "event")
+OF_CAMPAIGNS = ("campaign", "code_batch", "access_code", "staged_answer", "intake", "released_result")
+OF_THE_SERVICE = ("spent_mark", "response", "tally", "event")
 
 
 @pytest.fixture
@@ -59,9 +59,12 @@ async def test_nobody_else_sees_anything(full: Office, scope: Scope) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "insert into access_code values (decode(md5('1') || md5('2'), 'hex'), 'a campaign of others', 0)",
+        "insert into access_code values (decode(md5('1') || md5('2'), 'hex'), 'a campaign of others')",
         "update campaign set org_path = '/17/1703/1703202/elsewhere/'",
         "insert into response values ('x', 'y', now(), '{}')",
+        "insert into staged_answer select id, 'key', 'sealed' from campaign",
+        "insert into spent_mark select decode(md5('1') || md5('2'), 'hex'), id from campaign",
+        "update intake set moved = 0",
         "insert into released_result select id, 'index', 99, 1, 1 from campaign",
         "insert into institution values ('x', 1, '/17/', 'x', 'x', true)",
     ],

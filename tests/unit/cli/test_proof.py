@@ -24,8 +24,9 @@ RECORDED = "hamkor.surveys.response.recorded.v1"
 class Logs(Machinery):
     """Machinery with logs of its own; everything is applied."""
 
-    def __init__(self, events: list[Event]) -> None:
+    def __init__(self, events: list[Event], staged: int = 0) -> None:
         self.events = events
+        self.staged = staged
         self.feeds = dict.fromkeys(("partners", "agreements", "surveys"))  # type: ignore[assignment]  # names alone
 
     async def log(self, service: str) -> AsyncIterator[Event]:
@@ -38,6 +39,9 @@ class Logs(Machinery):
 
     async def applied(self) -> dict[tuple[str, str], list[int]]:
         return {("agreements", "partners"): [0] * SHARDS}
+
+    async def answers(self) -> tuple[int, int]:
+        return self.staged, len(self.events)
 
     async def dead_letters(self) -> int:
         return 0
@@ -89,6 +93,13 @@ async def test_gaps_and_repeated_versions_are_found() -> None:
 async def test_responses_are_counted_by_campaign(told: int, lost: int, doubled: int) -> None:
     events = [an_event(number, f"response/{number}", 1, type=RECORDED) for number in range(1, told + 1)]
     proof = await prove(Logs(events), a_ledger(c=1))
+    assert (len(proof.lost), len(proof.doubled)) == (lost, doubled)
+
+
+@pytest.mark.parametrize(("staged", "lost", "doubled"), [(1, 1, 0), (2, 0, 0), (3, 0, 1)])
+async def test_answers_that_wait_for_company_are_not_lost(staged: int, lost: int, doubled: int) -> None:
+    events = [an_event(1, "response/1", 1, type=RECORDED)]
+    proof = await prove(Logs(events, staged), a_ledger(c=2, d=1))
     assert (len(proof.lost), len(proof.doubled)) == (lost, doubled)
 
 

@@ -16,11 +16,21 @@ from services.monitoring.domain.gates import FIRST_EVIDENCE
 from services.monitoring.domain.measures import COLUMNS, MEASURES, Kind
 from services.monitoring.domain.parts import Contributions, difference
 from services.monitoring.domain.periods import month_of
-from services.monitoring.domain.readings import ActivePeriod, Agreement, Employment, Enrolment, Party
+from services.monitoring.domain.readings import (
+    ActivePeriod,
+    Agreement,
+    Employment,
+    Enrolment,
+    GraduateStatus,
+    Outcome,
+    Party,
+    Reading,
+)
 from services.monitoring.domain.territory import Image, Level, Place
 from services.monitoring.domain.totals import Amounts
 from services.monitoring.domain.variety import variety
 from shared.contracts.agreements import AgreementStatus, EmploymentStatus
+from shared.contracts.practice import OutcomeStatus
 from shared.contracts.vocabulary import Form, PartyCategory
 
 SEPTEMBER, OCTOBER, DECEMBER = (month_of(date(2025, month, 1)) for month in (9, 10, 12))
@@ -91,6 +101,35 @@ def test_confirmed_graduates_count_in_both_sets_and_cancelled_ones_in_none() -> 
     assert employed(EmploymentStatus.ENDED, date(2025, 9, 9)) == both
     assert employed(EmploymentStatus.ENDED) == {m.GRADUATES_EMPLOYED}
     assert employed(EmploymentStatus.CANCELLED, date(2025, 9, 9)) == set()
+
+
+def test_a_graduates_own_word_stands_for_what_was_reported_and_nobody_counts_twice() -> None:
+    def sums(*states: Reading) -> dict[int, bool]:
+        found: dict[tuple[int, int], int] = {}
+        for state in states:
+            for (measure, month, member), amount in contributions(state).items():
+                assert member == "school/7"
+                found[measure, month] = found.get((measure, month), 0) + amount
+        names = {m.OUTCOME_ASKED[6], m.OUTCOME_KNOWN[6], m.OUTCOME_AVAILABLE[6], m.OUTCOME_EMPLOYED[6]}
+        return {measure: total > 0 for (measure, _), total in found.items() if measure in names}
+
+    def reported(status: OutcomeStatus) -> Outcome:
+        return Outcome("x", 1, "school", "7", date(2025, 3, 30), 6, status)
+
+    def own(status: OutcomeStatus | None, *, withdrawn: bool = False) -> GraduateStatus:
+        return GraduateStatus("y", 1, "school", "7", date(2025, 3, 30), 6, status, date(2025, 9, 3), withdrawn)
+
+    for said in (OutcomeStatus.EMPLOYED, OutcomeStatus.UNEMPLOYED, OutcomeStatus.FURTHER_STUDY):
+        alone = sums(own(said))
+        for report in OutcomeStatus:
+            # Whatever was reported, also of another month of the same period, and however often.
+            assert sums(own(said), reported(report)) == alone
+            assert sums(own(said), *[reported(report)] * 9) == alone
+        assert sums(own(said, withdrawn=True)) == {}
+    assert sums(own(OutcomeStatus.UNKNOWN), reported(OutcomeStatus.EMPLOYED)) == sums(reported(OutcomeStatus.EMPLOYED))
+    confirms = contributions(own(OutcomeStatus.EMPLOYED))
+    assert confirms[m.GRADUATES_CONFIRMED, SEPTEMBER, "school/7"] == 1
+    assert not [key for key in contributions(own(OutcomeStatus.UNEMPLOYED)) if key[0] == m.GRADUATES_CONFIRMED]
 
 
 def test_a_form_lapses_a_year_after_its_last_activity() -> None:

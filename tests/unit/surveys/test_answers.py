@@ -1,11 +1,11 @@
 """Answers are kept or named with what is wrong, one by one."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.surveys.domain.answers import UNSURE, check
-from services.surveys.domain.instruments import Instrument
+from services.surveys.domain.answers import check
+from services.surveys.domain.instruments import UNSURE, Instrument
 from services.surveys.instruments import InstrumentLibrary
 from tests.unit.surveys.builders import Form, a_full_form
 
@@ -85,6 +85,8 @@ def test_unknown_fields_are_left_out() -> None:
     assert "admin" not in check(S2, a_full_form(S2) | {"admin": ["1"]}).answers
 
 
+# No deadline: on a loaded machine a single call may wait longer than any of them takes.
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from([question.code for question in S3.questions] + ["theory.importance", "theory.satisfaction"]),

@@ -92,19 +92,13 @@ NOON = datetime(2026, 9, 10, 7, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
-    ("staged", "status", "due", "moves"),
-    [
-        (9, CampaignStatus.OPEN, None, False),
-        (10, CampaignStatus.OPEN, None, True),
-        (1, CampaignStatus.OPEN, NOON + timedelta(seconds=1), False),
-        (1, CampaignStatus.OPEN, NOON, True),
-        (1, CampaignStatus.CLOSED, None, True),
-    ],
+    ("staged", "status", "moves"),
+    [(9, CampaignStatus.OPEN, False), (10, CampaignStatus.OPEN, True), (1, CampaignStatus.CLOSED, True)],
 )
-def test_answers_wait_for_company(staged: int, status: CampaignStatus, due: datetime | None, moves: bool) -> None:
-    assert may_move_on(a_campaign(status), staged, 10, due, NOON) is moves
+def test_answers_wait_for_company(staged: int, status: CampaignStatus, moves: bool) -> None:
+    assert may_move_on(a_campaign(status), staged, 10, NOON) is moves
 
 
 def test_answers_wait_no_longer_than_the_period() -> None:
-    assert may_move_on(a_campaign(CampaignStatus.OPEN, last=0), 1, 10, None, NOON) is False
-    assert may_move_on(a_campaign(CampaignStatus.OPEN, last=0), 1, 10, None, NOON + timedelta(days=1)) is True
+    assert may_move_on(a_campaign(CampaignStatus.OPEN, last=0), 1, 10, NOON) is False
+    assert may_move_on(a_campaign(CampaignStatus.OPEN, last=0), 1, 10, NOON + timedelta(days=1)) is True

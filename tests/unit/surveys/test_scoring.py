@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.surveys.domain.answers import UNSURE, Answer, check
-from services.surveys.domain.instruments import Dimension, Instrument
+from services.surveys.domain.answers import Answer, check
+from services.surveys.domain.instruments import UNSURE, Dimension, Instrument
 from services.surveys.domain.scoring import FULL, INDEX, measures, rating_score, rounded, score
 from services.surveys.instruments import InstrumentLibrary
 from tests.unit.surveys.builders import a_full_form

@@ -23,17 +23,14 @@ def test_without_a_pepper_one_is_derived_that_survives_a_restart() -> None:
     assert "sixteen" not in own.code_pepper
 
 
-def test_a_pepper_and_the_patience_may_be_given() -> None:
-    given = {"SURVEYS_CODE_PEPPER": "p" * 20, "SURVEYS_FLUSH_AFTER_S": "30"}
-    own = load_own_settings(some_settings(), given)
-    assert (own.code_pepper, own.flush_after_s) == ("p" * 20, 30.0)
+def test_a_pepper_may_be_given() -> None:
+    assert load_own_settings(some_settings(), {"SURVEYS_CODE_PEPPER": "p" * 20}).code_pepper == "p" * 20
 
 
 @pytest.mark.parametrize(
     ("environment", "named"),
     [
         ({"SURVEYS_CODE_PEPPER": "short"}, "SURVEYS_CODE_PEPPER is wrong"),
-        ({"SURVEYS_FLUSH_AFTER_S": "soon"}, "SURVEYS_FLUSH_AFTER_S is wrong"),
         ({"SURVEYS_CODE_PEPPER_FILE": "/nowhere"}, "SURVEYS_CODE_PEPPER_FILE names the file /nowhere"),
     ],
 )

@@ -1,77 +1,30 @@
-"""HTTP routes of surveys for people who sign in: instruments, campaigns, codes, results."""
+"""HTTP routes of campaigns and their codes."""
 
 import csv
 import io
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Request, Response
 
-from services.surveys import queries
+from services.surveys.api.parts import After, Limit, Parts, Reference, Surveys
 from services.surveys.commands import campaigns
 from services.surveys.domain.campaigns import Campaign, CampaignStatus, IssueCodes, PlanCampaign
 from services.surveys.domain.codes import shown
-from services.surveys.domain.documents import document_of, summary_of
-from services.surveys.form.pages import Pages, link_of
-from services.surveys.instruments import InstrumentLibrary
-from services.surveys.vault import Vault
-from shared.scope import EDUCATION, SYSTEM, Role
+from services.surveys.form.pages import link_of
+from services.surveys.queries import campaigns as queries
+from shared.scope import EDUCATION, Role
 from shared.web.edge import Edge, RequestEdge, json_response, page_response, state_dict_response
 
 PERMISSIONS: dict[str, frozenset[Role]] = {
-    "instrument.read": EDUCATION | {Role.ENTERPRISE, Role.OPERATOR, Role.SERVICE},
     "campaign.read": EDUCATION | {Role.SERVICE},
     "campaign.plan": EDUCATION,
     "campaign.open": EDUCATION,
     "campaign.close": EDUCATION,
     "campaign.issue_codes": EDUCATION,
-    "results.read": EDUCATION | {Role.SERVICE},
-    "answers.count": frozenset({Role.OPERATOR, Role.SERVICE}),
 }
 
-Limit = Annotated[int, Query(ge=1, le=500, description="items a page")]
-After = Annotated[str | None, Query(max_length=500, description="cursor of the page before")]
-Reference = Annotated[str | None, Query(max_length=64)]
-
-
-@dataclass(frozen=True)
-class Surveys:
-    """What the routes need beside the database; stands in the state of the application."""
-
-    library: InstrumentLibrary
-    vault: Vault
-    pages: Pages
-    public_url: str
-    privacy_k: int
-    wake_flusher: Callable[[], None]
-
-
-def _parts(request: Request) -> Surveys:
-    found: Surveys = request.app.state.surveys
-    return found
-
-
-Parts = Annotated[Surveys, Depends(_parts)]
 router = APIRouter(prefix="/v1")
-internal = APIRouter(prefix="/internal", tags=["internal"], include_in_schema=False)
-
-
-@router.get("/instruments", tags=["instruments"])
-async def list_instruments(edge: Edge, parts: Parts) -> Response:
-    """The newest version of each questionnaire."""
-    edge.allow("instrument.read")
-    return page_response([summary_of(each) for each in parts.library.latest], None)
-
-
-@router.get("/instruments/{code}", tags=["instruments"])
-async def get_instrument(
-    edge: Edge, parts: Parts, code: str, version: Annotated[int | None, Query(ge=1)] = None
-) -> Response:
-    """A whole questionnaire with its texts in all languages; the newest version unless named."""
-    edge.allow("instrument.read")
-    return json_response(document_of(parts.library.get(code, version)))
 
 
 @router.post("/campaigns", tags=["campaigns"], status_code=201, response_model=Campaign)
@@ -85,6 +38,7 @@ async def list_campaigns(
     edge: Edge,
     institution: Reference = None,
     instrument: Reference = None,
+    wave: Reference = None,
     status: CampaignStatus | None = None,
     after: After = None,
     limit: Limit = 50,
@@ -97,6 +51,7 @@ async def list_campaigns(
                 edge.principal.scope,
                 institution=institution,
                 instrument=instrument,
+                wave=wave,
                 status=status,
                 after=after,
                 limit=limit,
@@ -113,15 +68,15 @@ async def get_campaign(edge: Edge, parts: Parts, id_: str) -> Response:
 
 
 @router.post("/campaigns/{id_}/open", tags=["campaigns"], response_model=Campaign)
-async def open_campaign(edge: Edge, id_: str) -> Response:
+async def open_campaign(edge: Edge, parts: Parts, id_: str) -> Response:
     """Let the campaign take answers in its period."""
-    return await edge.command("campaign.open", lambda uow: campaigns.open_(uow, id_))
+    return await edge.command("campaign.open", lambda uow: campaigns.open_(uow, id_, parts.privacy_k))
 
 
 @router.post("/campaigns/{id_}/close", tags=["campaigns"], response_model=Campaign)
 async def close_campaign(edge: Edge, parts: Parts, id_: str) -> Response:
     """End the campaign for good."""
-    answer = await edge.command("campaign.close", lambda uow: campaigns.close(uow, id_))
+    answer = await edge.command("campaign.close", lambda uow: campaigns.close(uow, id_, parts.privacy_k))
     parts.wake_flusher()
     return answer
 
@@ -164,22 +119,3 @@ async def _codes_in(
         instrument = parts.library.get(campaign.instrument, campaign.instrument_version)
         return parts.pages.slips(edge.lang, instrument, campaign, links)
     return json_response({**batch, "items": [{"code": code, "url": url} for code, url in links]})
-
-
-@router.get("/campaigns/{id_}/results", tags=["results"])
-async def get_results(edge: Edge, parts: Parts, id_: str) -> Response:
-    """Index, dimensions and competences with count, mean and spread, released in steps of k responses."""
-    async with edge.reading("results.read") as session:
-        return json_response(
-            await queries.campaign_results(
-                session, edge.principal.scope, parts.library, id_, parts.privacy_k, edge.lang
-            )
-        )
-
-
-@internal.get("/answers")
-async def count_answers(edge: Edge) -> Response:
-    """How many answers are staged and how many have become responses: together, all that were acknowledged."""
-    edge.allow("answers.count")
-    async with edge.database.reading(SYSTEM) as session:
-        return json_response(await queries.answers(session))

@@ -1,0 +1,57 @@
+"""What results look like: bars, intervals and gaps as numbers of a picture, reliability as a word."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+WIDTH = 100.0
+ALPHAS = ((0.9, "very_high"), (0.8, "good"), (0.7, "fair"), (0.6, "weak"))
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A mean and its interval on a scale of 0..100, ready for a picture 100 wide."""
+
+    at: float
+    low: float
+    high: float
+
+    @property
+    def width(self) -> float:
+        """Of the interval."""
+        return max(self.high - self.low, 0.6)
+
+
+def span(summary: Mapping[str, Any] | None) -> Span | None:
+    """The picture of a mean; None where there is none to show."""
+    if not summary or summary.get("mean") is None:
+        return None
+    low, high = summary.get("interval") or (summary["mean"], summary["mean"])
+    return Span(_on(summary["mean"]), _on(low), _on(high))
+
+
+def _on(value: float) -> float:
+    return round(min(max(value, 0.0), WIDTH), 2)
+
+
+def alpha_word(reliability: Mapping[str, Any] | None) -> str:
+    """The word for a reliability: very_high, good, fair, weak, low – or none."""
+    if not reliability or reliability.get("alpha") is None:
+        return "none"
+    return next((word for least, word in ALPHAS if reliability["alpha"] >= least), "low")
+
+
+def groups_with_gaps(competences: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Respondent groups of which at least one gap is shown."""
+    groups = list(competences[0]["acquired"]) if competences else []
+    return [group for group in groups if any(each["acquired"][group]["mean"] is not None for each in competences)]
+
+
+def by_section(questions: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    """Questions under the titles of their sections."""
+    found: list[tuple[str, list[Mapping[str, Any]]]] = []
+    for question in questions:
+        if not found or found[-1][0] != question["section"]:
+            found.append((question["section"], []))
+        found[-1][1].append(question)
+    return found

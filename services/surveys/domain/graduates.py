@@ -1,0 +1,160 @@
+"""A graduate's own word on the status after graduation: told with recorded consent, deleted when it is taken back.
+
+It has nothing to do with an opinion answer, and nothing here could be joined with one.
+"""
+
+from datetime import date
+from enum import StrEnum
+from typing import Any, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from shared.contracts.events import EventType
+from shared.contracts.fields import Id, IscoUnitGroup, Ref, Stir
+from shared.contracts.practice import OutcomeMatch, OutcomeStatus
+from shared.contracts.surveys import (
+    GRADUATE_STATUS_CORRECTED,
+    GRADUATE_STATUS_REASSIGNED,
+    GRADUATE_STATUS_REPORTED,
+    GRADUATE_STATUS_WITHDRAWN,
+    GraduateStatusState,
+)
+from shared.errors import FieldError, InvalidInput
+
+Outcome = tuple[EventType, GraduateStatusState]
+AT_WORK: Final = (OutcomeStatus.EMPLOYED, OutcomeStatus.SELF_EMPLOYED)
+CONSENT_VERSION: Final = 1
+"""The text of consent in force, `consent.v<version>` of the message catalogue; an older one is given no more."""
+EARLY_DAYS: Final = 31
+"""So many days before the 6 or 12 months are up a status may be told already."""
+
+
+class Means(StrEnum):
+    """How consent was given."""
+
+    FORM = "form"
+    PAPER = "paper"
+    SPOKEN = "spoken"
+
+
+class Consent(BaseModel):
+    """That the graduate agreed, to which text, in which language, when and how."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    text_version: int
+    lang: Literal["uz", "uz-Cyrl", "ru", "en"]
+    means: Means
+    given_on: date
+
+
+class TellStatus(BaseModel):
+    """What a graduate says of the own status 6 or 12 months after graduation."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "institution_id": "0199c1e4-7a52-7c3e-9d0b-5f7a1c2b3d4e",
+                "graduate_ref": "B-2026-017",
+                "graduated_on": "2026-03-30",
+                "months": 6,
+                "status": "employed",
+                "profession": "7212",
+                "employer_stir": "302118804",
+                "match": "full",
+                "consent": {"text_version": 1, "lang": "uz", "means": "paper", "given_on": "2026-10-05"},
+            }
+        },
+    )
+
+    institution_id: Id
+    graduate_ref: Ref
+    graduated_on: date
+    months: Literal[6, 12]
+    status: OutcomeStatus
+    profession: IscoUnitGroup | None = None
+    employer_stir: Stir | None = None
+    match: OutcomeMatch | None = None
+    consent: Consent
+
+    @model_validator(mode="after")
+    def _agrees(self) -> Self:
+        if self.status is OutcomeStatus.UNKNOWN:
+            raise ValueError("status_unknown_told")
+        if self.status not in AT_WORK and (self.profession or self.employer_stir or self.match):
+            raise ValueError("job_without_work")
+        return self
+
+
+def check(command: TellStatus, due: date, today: date) -> None:
+    """Raise InvalidInput for days that can't be, or consent to a text that is no longer in force."""
+    consent = command.consent
+    faults = []
+    if command.graduated_on > today:
+        faults.append(FieldError("graduated_on", "in_future", {"value": command.graduated_on.isoformat()}))
+    elif (due - today).days > EARLY_DAYS:
+        faults.append(FieldError("months", "status-too-early", {"due": due.isoformat()}))
+    if consent.text_version != CONSENT_VERSION:
+        faults.append(FieldError("consent.text_version", "consent-outdated", {"version": CONSENT_VERSION}))
+    if not command.graduated_on <= consent.given_on <= today:
+        faults.append(FieldError("consent.given_on", "consent-day", {"from": command.graduated_on.isoformat()}))
+    if faults:
+        raise InvalidInput(*faults)
+
+
+def tell(
+    id_: str, before: GraduateStatusState | None, command: TellStatus, employer: str | None, today: date
+) -> Outcome:
+    """The status as told; told again it is corrected. The link to a reported employment is found apart (`linked`)."""
+    state = GraduateStatusState(
+        id=before.id if before else id_,
+        version=before.version + 1 if before else 1,
+        institution_id=command.institution_id,
+        graduate_ref=command.graduate_ref,
+        graduated_on=command.graduated_on,
+        months=command.months,
+        status=command.status,
+        told_on=today,
+        profession=command.profession,
+        match=command.match,
+        enterprise_id=employer,
+    )
+    return (GRADUATE_STATUS_CORRECTED if before else GRADUATE_STATUS_REPORTED), state
+
+
+def linked(state: GraduateStatusState, employment: tuple[str, date] | None) -> GraduateStatusState:
+    """The state that confirms this employment (id, first day), or none; the version is the caller's."""
+    id_, since = employment or (None, None)
+    return state.model_copy(update={"employment_id": id_, "employed_since": since})
+
+
+def relinked(state: GraduateStatusState, employment: tuple[str, date] | None) -> Outcome | None:
+    """What to tell where the institution's report of the employment came, changed or went afterwards."""
+    after = linked(state, employment)
+    if after == state:
+        return None
+    return GRADUATE_STATUS_CORRECTED, after.model_copy(update={"version": state.version + 1})
+
+
+def reassign(state: GraduateStatusState, enterprise_id: str) -> Outcome:
+    """The employer was merged into another entry of the register."""
+    changes: dict[str, Any] = {"enterprise_id": enterprise_id, "version": state.version + 1}
+    return GRADUATE_STATUS_REASSIGNED, state.model_copy(update=changes)
+
+
+def withdraw(state: GraduateStatusState) -> Outcome:
+    """Consent is taken back: what is told from now on names nobody and says nothing."""
+    gone = GraduateStatusState(
+        id=state.id,
+        version=state.version + 1,
+        institution_id=state.institution_id,
+        graduate_ref=None,
+        graduated_on=None,
+        months=state.months,
+        status=None,
+        told_on=None,
+        withdrawn=True,
+    )
+    return GRADUATE_STATUS_WITHDRAWN, gone

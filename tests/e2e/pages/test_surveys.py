@@ -1,0 +1,161 @@
+"""The pages of surveys in a browser on the real survey service: planned, handed out, read – on a phone too."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+from selenium import webdriver
+
+from services.portal.app import build as build_portal
+from services.surveys.app import build as build_surveys
+from services.surveys.instruments import InstrumentLibrary
+from tests.e2e.pages.conftest import DESKTOP, NODE_MODULES, PHONE, Browser, Stage
+from tests.e2e.pages.conftest import serving as serving_in_thread
+from tests.e2e.pages.fake_services import World
+from tests.support.engines import a_broker, a_postgres
+from tests.support.services import environment_of
+from tests.support.services import serving as serving_here
+from tests.support.surveys import SCHOOL, fill
+
+RUN = """
+const done = arguments[arguments.length - 1];
+axe.run().then((found) => done(found.violations.map((rule) => `${rule.id}: ${rule.nodes[0].html.slice(0, 200)}`)));
+"""
+
+
+@dataclass
+class Behind:
+    """The survey service in a thread of its own, with a finished campaign, an open one and employers' answers."""
+
+    folder: Path
+    portal: str = ""
+    environment: dict[str, str] = field(default_factory=dict)
+    campaigns: dict[str, str] = field(default_factory=dict)
+    failed: BaseException | None = None
+    ready: threading.Event = field(default_factory=threading.Event)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        """Serve until told to stop."""
+        try:
+            asyncio.run(self._serve())
+        except BaseException as problem:
+            self.failed = problem
+            self.ready.set()
+            raise
+
+    async def _serve(self) -> None:
+        async with a_postgres(self.folder / "postgres") as postgres, a_broker(self.folder / "broker") as broker:
+            database = await postgres.database("surveys")
+            self.environment = environment_of("", {"surveys": database.url}, broker.setting, True) | {
+                "PORTAL_EMBEDDED_ISSUER": "true",
+                "PORTAL_ISSUER_KEY_FILE": str(self.folder / "key.pem"),
+                "PORTAL_SESSION_SECRET": "for-page-tests-only-0123456789",
+                "SURVEYS_CODE_PEPPER": "pepper-of-the-tests-of-surveys",
+                "LOG_LEVEL": "error",
+            }
+            self.portal = self.environment["PORTAL_URL"]
+            self.environment["AUTH_ISSUER"] = f"{self.portal}/oidc"
+            with patch.dict(os.environ, self.environment):
+                app = build_surveys()
+            async with serving_here(app, int(self.environment["SURVEYS_PORT"])):
+                library = InstrumentLibrary.load()
+                for name, code, count, over in (
+                    ("over", "S3", 300, True),
+                    ("open", "S3", 8, False),
+                    ("s1", "S1", 300, True),
+                ):
+                    self.campaigns[name] = await fill(app.state.database, library, code, count, over=over)
+                self.ready.set()
+                await asyncio.to_thread(self.stop.wait)
+
+
+@pytest.fixture(scope="module")
+def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
+    """The portal in front of the real survey service."""
+    found = Behind(tmp_path_factory.mktemp("surveys"))
+    thread = threading.Thread(target=found.run, daemon=True)
+    thread.start()
+    assert found.ready.wait(180)
+    assert found.failed is None
+    portal: Any = build_portal(found.environment)
+    port = int(found.environment["PORTAL_PORT"])
+    with serving_in_thread(portal, port):
+        yield found
+    found.stop.set()
+    thread.join(30)
+
+
+@pytest.fixture
+def person(chromium: webdriver.Chrome, behind: Behind) -> Iterator[Browser]:
+    """A browser on that portal."""
+    browser = Browser(chromium, Stage(behind.portal, World()))
+    browser.resize(DESKTOP)
+    browser.open("/about")
+    chromium.delete_all_cookies()
+    yield browser
+    chromium.get("about:blank")
+
+
+def faults(browser: Browser, paths: list[str]) -> dict[str, Any]:
+    """What breaks a rule of accessibility or runs out of the screen, by page."""
+    axe = (NODE_MODULES / "axe-core/axe.min.js").read_text(encoding="utf-8")
+    browser.driver.execute_cdp_cmd("Page.setBypassCSP", {"enabled": True})  # axe-core brings styles of its own
+    try:
+        found: dict[str, Any] = {}
+        for path in paths:
+            browser.open(path)
+            browser.find("h1")
+            assert not browser.all(".message .code"), f"{path} is an error page"
+            browser.run(axe)
+            if broken := browser.driver.execute_async_script(RUN):
+                found[path] = broken
+            if browser.run("return document.documentElement.scrollWidth > window.innerWidth"):
+                found[f"{path} is too wide"] = True
+        return found
+    finally:
+        browser.driver.execute_cdp_cmd("Page.setBypassCSP", {"enabled": False})
+
+
+def test_a_school_plans_hands_out_and_reads_on_a_phone(person: Browser, behind: Behind) -> None:
+    person.resize(PHONE)
+    person.sign_in(f"institution:{SCHOOL}", "/surveys")
+    person.follow(".tools a.button", "/surveys/new")
+    person.run("document.querySelector('#instrument').value = 'S5'")
+    person.find("#title").send_keys("Oʻqituvchilar fikri")
+    person.follow(".form-actions button", "done=planned")
+    person.follow(".steps form[action$='/open'] button", "done=open")
+    person.find("#count").clear()
+    person.find("#count").send_keys("4")
+    person.follow("button[value='print']", "/codes")
+    assert len({slip.text for slip in person.all(".slip-code")}) == 4
+    over, going = behind.campaigns["over"], behind.campaigns["open"]
+    results = f"/surveys/campaigns/{over}/results"
+    pages = ["/surveys", "/surveys/new", f"/surveys/campaigns/{going}", f"/surveys/campaigns/{going}/results"]
+    pages += [results, f"/surveys/campaigns/{over}/texts", "/surveys/instruments", "/surveys/instruments/S3"]
+    assert faults(person, pages) == {}
+    person.open(results)
+    assert len(person.all(".question")) > 10
+    assert person.all(".bars .bar-length")
+    person.open(f"/surveys/campaigns/{going}/results")
+    assert not person.all(".index-panel")  # eight answers: nothing is shown
+
+
+def test_the_ministry_compares_and_sees_no_single_question_of_a_school(person: Browser, behind: Behind) -> None:
+    person.sign_in("ministry", "/surveys")
+    over = behind.campaigns["over"]
+    pages = ["/surveys", "/surveys/new", "/surveys/results?instrument=S3", "/surveys/gaps", "/surveys/instruments"]
+    assert faults(person, [*pages, f"/surveys/campaigns/{over}/results"]) == {}
+    assert not person.all(".question")
+    assert not person.all(".gap-table")
+    person.open("/surveys/gaps")
+    assert len(person.all(".gap-table tbody tr")) == 9
+    assert person.all(".gap")
+    person.open(f"/surveys/campaigns/{over}/texts")
+    assert person.text(".message .code") == "404"

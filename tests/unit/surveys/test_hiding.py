@@ -1,0 +1,125 @@
+"""No small count is recovered from a question's options with its mean and spread: attacked with integer programming."""
+
+import random
+from collections.abc import Collection, Sequence
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import Bounds, LinearConstraint, milp
+
+from services.surveys.domain.answers import Answers
+from services.surveys.domain.gaps import profession_slice
+from services.surveys.domain.hiding import hidden_choices, hidden_ratings, moments
+from services.surveys.domain.instruments import CompetencePair, Likert, PairPart, SingleChoice
+from services.surveys.domain.results import Released, Sums, results
+from services.surveys.domain.tallies import added
+from services.surveys.instruments import InstrumentLibrary
+from shared.i18n import Lang
+
+K = 10
+LIBRARY = InstrumentLibrary.load()
+
+
+def pinned(counts: Sequence[int], hidden: Collection[int], number: int) -> list[int]:
+    """Small hidden places whose count follows from the rest, the total and so many moments."""
+    places = sorted(hidden)
+    if not places:
+        return []
+    rows = np.array([[place**power for place in places] for power in range(number + 1)], dtype=float)
+    right = rows @ np.array([counts[place] for place in places], dtype=float)
+    limits = LinearConstraint(rows, right, right)
+    found = []
+    for position, place in enumerate(places):
+        if counts[place] >= K:
+            continue
+        ends = set()
+        for sign in (1, -1):
+            aim = np.zeros(len(places))
+            aim[position] = sign
+            answer = milp(aim, constraints=limits, integrality=np.ones(len(places)), bounds=Bounds(0, np.inf))
+            ends.add(None if answer.x is None else round(answer.x[position]))
+        if len(ends) == 1 and None not in ends:
+            found.append(place)
+    return found
+
+
+COUNTS = st.lists(st.one_of(st.just(0), st.integers(0, 12), st.integers(0, 300)), min_size=2, max_size=7).filter(
+    lambda counts: sum(counts) >= K
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(COUNTS)
+def test_ratings_stay_hidden_beside_their_mean_and_spread(counts: list[int]) -> None:
+    number = moments(counts, K)
+    everything = set(range(len(counts)))
+    assert pinned(counts, everything, number) == []  # while the campaign runs: no option is shown
+    hidden = hidden_ratings(counts, K, number)
+    assert {place for place, count in enumerate(counts) if count < K} <= hidden
+    assert pinned(counts, hidden, number) == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(COUNTS)
+def test_choices_stay_hidden_beside_their_total(counts: list[int]) -> None:
+    named = {f"option{number}": count for number, count in enumerate(counts)}
+    hidden = hidden_choices(named, K, several=False, base=sum(counts))
+    assert pinned(counts, {int(name.removeprefix("option")) for name in hidden}, 0) == []
+    shown = set(named) - hidden
+    assert all(named[name] >= K for name in shown)
+
+
+def test_of_several_answers_those_that_nearly_all_gave_are_hidden_too() -> None:
+    assert hidden_choices({"a": 95, "b": 40, "c": 3}, K, several=True, base=100) == {"a", "c"}
+
+
+def test_spread_is_kept_back_where_it_would_say_that_nobody_chose_an_answer() -> None:
+    assert moments([0, 0, 0, 20, 20], K) == 1  # with the spread only these counts fit
+    assert moments([0, 0, 0, 0, 40], K) == 0  # the mean alone says that all chose the highest
+    assert moments([12, 15, 30, 44, 25], K) == 2
+
+
+def many(seed: int, count: int) -> list[Answers]:
+    chance = random.Random(seed)
+    found = []
+    for _ in range(count):
+        answers: dict[str, object] = {}
+        for question in LIBRARY.get("S3", 1).questions:
+            if isinstance(question, SingleChoice):
+                answers[question.code] = chance.choices(question.options, [8, *[1] * (len(question.options) - 1)])[
+                    0
+                ].code
+            elif isinstance(question, Likert):
+                answers[question.code] = chance.choice([2, 3, 4, 5])
+            elif isinstance(question, CompetencePair):
+                answers[question.code] = {part.value: chance.choice([3, 4, 5]) for part in PairPart}
+        found.append(answers)
+    return found  # type: ignore[return-value]
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10**6), st.integers(K, 90))
+def test_whole_results_show_no_small_count(seed: int, count: int) -> None:
+    instrument = LIBRARY.get("S3", 1)
+    tallied = added(instrument, many(seed, count))
+    counts: dict[str, dict[str, int]] = {}
+    for (topic, option), number in tallied.counts.items():
+        counts.setdefault(topic, {})[option] = number
+    sums = {topic: Sums(*each) for topic, each in tallied.sums.items()}
+    found = results(instrument, Released(sums, counts), K, Lang.EN, options_shown=True)
+    for question in found["questions"]:
+        for topic in question["topics"]:
+            hidden = [option for option in topic["options"] if option["suppressed"]]
+            assert len(hidden) != 1
+            assert all(option["count"] >= K for option in topic["options"] if not option["suppressed"])
+            if hidden and not topic["several"]:
+                shown = sum(option["count"] for option in topic["options"] if not option["suppressed"])
+                assert topic["count"] - shown >= K
+
+
+def test_a_small_profession_takes_another_with_it() -> None:
+    topic = "theory.importance"
+    counts = {"2411": 4, "2512": 15, "7212": 81}
+    sums = {topic: Sums(100, 0, 0), **{f"{topic}@{code}": Sums(count, 0, 0) for code, count in counts.items()}}
+    assert set(profession_slice({"S1": sums}, [topic], K)) == {"7212"}
