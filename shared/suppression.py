@@ -4,8 +4,8 @@
 
 Cells are counts of persons, linked by sums: a question's options and their total, children and parent, rows and
 columns. A count below `k` is hidden, zero too: nobody can tell none from a few. Hiding one cell of a sum would be in
-vain, so others are hidden with it, the smallest first, until whoever knows all that is shown, and that counts are not negative,
-can place no small one within less than `k`: linear programming says which still can be.
+vain, so others are hidden with it, the smallest first, until whoever knows all that is shown, and that counts are not
+negative, can place no small one within less than `k`: linear programming says which still can be.
 """
 
 from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
