@@ -1,0 +1,10 @@
+"""Recommendations."""
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Create the tables, their indexes and policies."""
