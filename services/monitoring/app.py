@@ -6,7 +6,8 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from services.monitoring import LISTENS_TO
-from services.monitoring.api import PERMISSIONS, Reading
+from services.monitoring.api import PERMISSIONS, ROUTERS
+from services.monitoring.api.ground import Ground
 from services.monitoring.changes import Changes
 from services.monitoring.commands import Applier
 from services.monitoring.directory import Directory
@@ -27,12 +28,13 @@ def build() -> FastAPI:
     directory = Directory(chassis.database)
     changes = Changes(chassis.database, settings.database_url, directory, chassis.progress)
     chassis.jobs["changes"] = changes.run
-    reading = Reading(directory, changes, chassis.catalogue, chassis.database.clock, settings.privacy_k)
-    return create_app(
+    app = create_app(
         chassis,
-        routers=[reading.router()],
+        routers=ROUTERS,
         permissions=PERMISSIONS,
         projection=Indicators(Applier(settings.privacy_k)),
         listens_to=LISTENS_TO,
         consumer_settings=ConsumerSettings(max_records=5_000),
     )
+    app.state.ground = Ground(directory, changes, chassis.catalogue, chassis.database.clock, settings.privacy_k)
+    return app
