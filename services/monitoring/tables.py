@@ -31,7 +31,7 @@ _decode_integers = msgspec.json.Decoder(list[int]).decode
 _decode_triples = msgspec.json.Decoder(list[tuple[int, int, int]]).decode
 
 # JSON travels as text: the drivers' own ideas of it differ, and msgspec is faster than they are.
-_PLACE = "id, code, level, parent, path, names::text, active, memberships::text, version"
+_PLACE = "id, code, level, parent, path, names::text, active, memberships::text, version, kind"
 _AGGREGATES = """
     select a.place, a.kind, a.id::text, a.version, a.shard, a.contributions::text, a.positions::text, a.own::text
     from unnest($1::text::integer[], $2::text::smallint[], $3::text::uuid[]) as key(place, kind, id)
@@ -114,10 +114,10 @@ class Tables:
             return
         await self._connection.execute(
             """
-            insert into place (code, level, parent, path, names, active, memberships, version, revision)
-            select code, level, parent, path, names::json, active, memberships::json, version, 0
+            insert into place (code, level, parent, path, names, active, memberships, version, kind, revision)
+            select code, level, parent, path, names::json, active, memberships::json, version, kind, 0
             from unnest($1::text[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::text[],
-                $8::integer[]) as new(code, level, parent, path, names, active, memberships, version)
+                $8::integer[], $9::text[]) as new(code, level, parent, path, names, active, memberships, version, kind)
             on conflict (code) do nothing
             """,
             *_columns_of(places),
@@ -136,9 +136,10 @@ class Tables:
         await self._connection.execute(
             """
             update place set level = new.level, parent = new.parent, path = new.path, names = new.names::json,
-                active = new.active, memberships = new.memberships::json, version = new.version, revision = $9
+                active = new.active, memberships = new.memberships::json, version = new.version, kind = new.kind,
+                revision = $10
             from unnest($1::text[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::text[],
-                $8::integer[]) as new(code, level, parent, path, names, active, memberships, version)
+                $8::integer[], $9::text[]) as new(code, level, parent, path, names, active, memberships, version, kind)
             where place.code = new.code
             """,
             *_columns_of(places),
@@ -325,6 +326,7 @@ def _columns_of(places: Sequence[Place]) -> tuple[list[Any], ...]:
         [place.active for place in places],
         [json.dumps([(code, since.isoformat()) for code, since in place.memberships]) for place in places],
         [place.version for place in places],
+        [place.kind for place in places],
     )
 
 
@@ -339,4 +341,5 @@ def _place(row: "asyncpg.Record") -> Place:
         active=row["active"],
         memberships=tuple((code, date.fromisoformat(since)) for code, since in json.loads(row["memberships"])),
         version=row["version"],
+        kind=row["kind"],
     )

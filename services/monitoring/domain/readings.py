@@ -103,6 +103,7 @@ class Institution(Reading, frozen=True, gc=False):
     programmes: list[Programme] = []
     opened_on: date | None = None
     closed_on: date | None = None
+    sort: str = msgspec.field(name="kind", default="")
 
 
 class Enrolment(Owned, frozen=True, gc=False):

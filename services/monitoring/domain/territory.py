@@ -38,7 +38,8 @@ _NONE = -1
 class Place:
     """A place as stored. `memberships` are an institution's (district's code, since), ordered by date.
 
-    `version` is that of the place's own last event; 0 marks a place that others named but nobody told about.
+    `version` is that of the place's own last event; 0 marks a place that others named but nobody told about. `kind` is
+    an institution's (school, college …), by which like is compared with like.
     """
 
     id: int
@@ -50,6 +51,7 @@ class Place:
     active: bool = True
     memberships: tuple[tuple[str, date], ...] = ()
     version: int = 0
+    kind: str = ""
 
 
 def unknown_institution(code: str) -> Place:
@@ -93,6 +95,7 @@ def told(place: Place, state: Territory | Institution) -> Place:
         active=state.status == "active",
         memberships=memberships,
         version=state.version,
+        kind=state.sort[:64].replace("\0", ""),
     )
 
 
