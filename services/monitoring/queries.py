@@ -31,8 +31,9 @@ _AMOUNTS = """
     from cell where place = any($1::integer[]) and slot = any($4::smallint[]) and period between $5 and $6
     group by place, slot
     union all
-    select 2, place, slot, v0, v1, v2, v3, as_of
-    from cell where place = any($1::integer[]) and slot = any($7::smallint[]) and period = $8
+    select 2, place, slot, sum(v0)::bigint, sum(v1)::bigint, sum(v2)::bigint, sum(v3)::bigint, max(as_of)
+    from cell where place = any($1::integer[]) and slot = any($7::smallint[]) and period between $10 and $8
+    group by place, slot
     union all
     select 3, place, slot, v0, v1, v2, v3, as_of
     from released where place = any($1::integer[]) and slot = any($9::smallint[]) and period = $8
@@ -48,7 +49,7 @@ _SERIES = """
     from cell where place = $1 and slot = any($5::smallint[]) and period between $3 and $4
     union all
     select 2, slot, period, v0, v1, v2, v3
-    from cell where place = $1 and slot = any($6::smallint[]) and period between $7 and $8
+    from cell where place = $1 and slot = any($6::smallint[]) and period between $10 and $8
     union all
     select 3, slot, period, v0, v1, v2, v3
     from released where place = $1 and slot = any($9::smallint[]) and period between $7 and $8
@@ -128,6 +129,7 @@ async def amounts_at(
         slots[_EXACT],
         period.code,
         slots[_RELEASED],
+        period.since,
     )
     found = {place: Amounts() for place in places}
     for form, place, slot, *row, as_of in rows:
@@ -191,6 +193,7 @@ async def series(
         first.code,
         last.code,
         slots[_RELEASED],
+        first.since,
     )
     by_form: dict[int, list[tuple[int, int, Row]]] = {form: [] for form in range(5)}
     for form, slot, at, *row in rows:
@@ -213,7 +216,7 @@ def _counts(form: int, at: int, period: Period, until: int) -> bool:
         return at <= until
     if form == _FLOW:
         return period.first <= at <= period.last
-    return at == period.code
+    return period.since <= at <= period.code if form == _EXACT else at == period.code
 
 
 def _plus(one: Row, other: Row) -> Row:
@@ -398,7 +401,7 @@ class Lineage:
 
 def consecutive(kind: PeriodKind, first: Period, last: Period, most: int) -> list[Period]:
     """The periods of a kind from the one to the other, at most `most` of them."""
-    found = [period_at(kind, first.first)]
+    found = [period_at(kind, first.last if kind is PeriodKind.ROLLING_12 else first.first)]
     while found[-1].last < last.last and len(found) < most:
         found.append(period_at(kind, found[-1].last + 1))
     return found

@@ -12,7 +12,7 @@ from typing import Any
 
 from services.monitoring.domain.gates import CONVERSION_MONTHS
 from services.monitoring.domain.measures import BY_NAME, CATALOGUE_FORMS, Kind
-from services.monitoring.domain.periods import PeriodKind, first_month_of_year, month_from, month_of, period_at
+from services.monitoring.domain.periods import PeriodKind, first_month_of_year, month_from, month_of, parse, period_at
 from services.monitoring.recompute_standing import Standing, later
 from services.monitoring.recompute_standing import at as standing_at
 from shared.clock import local_day
@@ -314,7 +314,7 @@ class _Book:
         if state.index_thousandths is None:
             return
         month = month_from(state.month)
-        for period in _periods(month):
+        for period in _periods(month)[:3]:
             name = f"survey.{state.group}"
             self.add(f"{name}.sum", state.institution_id, month, state.index_thousandths, period)
             self.add(f"{name}.count", state.institution_id, month, 1, period)
@@ -476,16 +476,34 @@ class _Book:
     def values(self) -> Values:
         found = {key: value for key, value in self.sums.items() if value}
         found.update((key, len(members)) for key, members in self.sets.items())
+        found.update(self.rolling())
         return found
+
+    def rolling(self) -> Iterator[tuple[tuple[str, str, str], int]]:
+        """Distinct members of each twelve months that have any."""
+        monthly: dict[tuple[str, str], dict[int, set[str]]] = defaultdict(dict)
+        for (name, place, period), members in self.sets.items():
+            if BY_NAME[name].kind is Kind.SET_FLOW and parse(period).kind is PeriodKind.MONTH:
+                monthly[name, place][month_from(period)] = members
+        for (name, place), months in monthly.items():
+            for end in sorted({month + after for month in months for after in range(12)}):
+                within = [months[month] for month in range(end - 11, end + 1) if month in months]
+                yield (name, place, period_at(PeriodKind.ROLLING_12, end).text), len(set().union(*within))
 
 
 def live_values(cells: Iterable[tuple[str, str, str, int]], months: Iterable[int]) -> Values:
-    """The live path's cells (measure, place, period, amount) as values: stocks summed up to each of `months`."""
+    """The live path's cells (measure, place, period, amount) as values.
+
+    Stocks are summed up to each of `months`, rolling months up to every one.
+    """
     values: Values = {}
     stocks: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+    rolling: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
     for name, place, period, amount in cells:
         if BY_NAME[name].kind in (Kind.STOCK, Kind.SET_STOCK):
             stocks[name, place].append((month_from(period), amount))
+        elif parse(period).kind is PeriodKind.ROLLING_12:
+            rolling[name, place].append((parse(period).last, amount))
         elif amount:
             values[name, place, period] = amount
     ordered = sorted(set(months))
@@ -494,6 +512,15 @@ def live_values(cells: Iterable[tuple[str, str, str, int]], months: Iterable[int
             total = sum(amount for since, amount in changes if since <= month)
             if total:
                 values[name, place, _text(month)] = total
+    for (name, place), changes in rolling.items():
+        changes.sort()
+        total = 0
+        for (since, amount), (until, _) in zip(changes, [*changes[1:], changes[-1]], strict=True):
+            total += amount
+            for month in range(since, until) if total else ():
+                values[name, place, period_at(PeriodKind.ROLLING_12, month).text] = total
+        if total:  # never: who was there is gone twelve months later
+            values[name, place, period_at(PeriodKind.ROLLING_12, changes[-1][0]).text] = total
     return values
 
 
@@ -515,7 +542,7 @@ def _dates_of(country: Country) -> Iterator[int]:
 
 
 def _periods(month: int) -> list[str]:
-    return [period_at(kind, month).text for kind in PeriodKind]
+    return [period_at(kind, month).text for kind in PeriodKind if kind is not PeriodKind.ROLLING_12]
 
 
 def _text(month: int) -> str:

@@ -10,7 +10,7 @@ from services.monitoring import queries
 from services.monitoring.api.ground import Code, Grounded, OptionalCode, indicator_of, period_of, wrong_kind
 from services.monitoring.changes import HEARTBEAT_S
 from services.monitoring.directory import described, name_of
-from services.monitoring.domain.periods import PeriodKind, period_at, text_of
+from services.monitoring.domain.periods import STEPS, PeriodKind, period_at, text_of
 from services.monitoring.domain.territory import Place
 from services.monitoring.domain.values import Value
 from shared.errors import FieldError, InvalidInput
@@ -68,20 +68,20 @@ async def series(
     indicator: Code,
     place: OptionalCode = None,
     kind: PeriodKind = PeriodKind.MONTH,
-    first: Annotated[str | None, Query(alias="from", max_length=10)] = None,
-    last: Annotated[str | None, Query(alias="to", max_length=10)] = None,
+    first: Annotated[str | None, Query(alias="from", max_length=16)] = None,
+    last: Annotated[str | None, Query(alias="to", max_length=16)] = None,
 ) -> Response:
-    """The indicator at a place in consecutive periods: by default the last 24 months or six years."""
+    """The indicator at a place in consecutive periods: by default the last 24 months or quarters, or six years."""
     asked = indicator_of(indicator)
     if kind not in asked.period_kinds:
         raise InvalidInput(wrong_kind("kind", asked, kind))
     end = period_of("to", last) if last else period_at(kind, ground.this_month)
-    months = {PeriodKind.MONTH: 1, PeriodKind.QUARTER: 3, PeriodKind.ACADEMIC_YEAR: 12}[kind]
-    default = period_at(kind, end.last - (5 if kind is PeriodKind.ACADEMIC_YEAR else 23) * months)
+    months = STEPS[kind]
+    default = period_at(kind, end.last - (5 if months == 12 else 23) * months)
     begin = period_of("from", first) if first else default
     if begin.first > end.last:
         raise InvalidInput(FieldError("from", "period_order", {"value": begin.text}))
-    if (end.last - begin.first) // months >= MOST_POINTS:
+    if (end.last - begin.last) // months >= MOST_POINTS:
         raise InvalidInput(FieldError("from", "too_many_points", {"limit": MOST_POINTS}))
     periods = queries.consecutive(kind, begin, end, MOST_POINTS)
     async with edge.reading("indicator.read") as session:

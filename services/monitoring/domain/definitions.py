@@ -37,7 +37,7 @@ from services.monitoring.domain.measures import (
     SEATS_PLANNED,
     THREE_FORMS,
 )
-from services.monitoring.domain.periods import PeriodKind
+from services.monitoring.domain.periods import NESTED, PeriodKind
 from services.monitoring.domain.practice_indicators import INCOME_GROWTH, OUTCOMES, PLAN_AND_DOCUMENTS, PRACTICE
 from services.monitoring.domain.readings import (
     CONVERSION,
@@ -182,6 +182,7 @@ def _survey(group: RespondentGroup) -> Indicator:
         scale=1000,
         parts={"responses": total(INDEX_COUNT[group])},
         spread=(INDEX_SUM[group], INDEX_COUNT[group], INDEX_SQUARES[group]),
+        period_kinds=NESTED,
         privacy=Privacy.SURVEY,
         lineage=(),  # a single answer is nobody's business
     )
