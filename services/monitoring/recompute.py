@@ -44,6 +44,7 @@ from shared.contracts.preparation import (
     OrientationState,
     SectorReviewState,
 )
+from shared.contracts.reporting import SubmissionState
 from shared.contracts.surveys import ResponseState
 from shared.contracts.visits import NextActionState, VisitState, VisitStatus
 from shared.contracts.vocabulary import Form, PartyCategory
@@ -73,6 +74,7 @@ OTHERS: tuple[type[State], ...] = (
     WorkPlanState,
     SampleState,
     BoardState,
+    SubmissionState,
 )
 """What else is measured."""
 
@@ -118,7 +120,10 @@ class Country:
         """The institution and every place above it at the end of a month."""
         yield institution_id
         institution = self.institutions.get(institution_id)
-        if institution is None or not institution.membership:
+        if institution is None:
+            yield from self.up(self.parent(institution_id))
+            return
+        if not institution.membership:
             return
         dated = sorted(institution.membership, key=lambda membership: membership.since)
         last_day = _last_day(month)
@@ -126,12 +131,19 @@ class Country:
         for membership in dated:
             if membership.since <= last_day:
                 district = membership.district
-        place: str | None = district
+        yield from self.up(district)
+
+    def up(self, place: str | None) -> Iterator[str]:
+        """The place and those above it."""
         while place:
             yield place
-            known = self.territory.get(place)
-            # A district whose own event is missing: SOATO codes carry their parents as prefixes (2, 4 and 7 digits).
-            place = known.parent if known else {7: place[:4], 4: place[:2]}.get(len(place))
+            place = self.parent(place)
+
+    def parent(self, place: str) -> str | None:
+        """What a unit of the territory lies in."""
+        known = self.territory.get(place)
+        # A district whose own event is missing: SOATO codes carry their parents as prefixes (2, 4 and 7 digits).
+        return known.parent if known else {7: place[:4], 4: place[:2]}.get(len(place))
 
 
 def recompute(country: Country, months: Iterable[int] = (), progress: Progress = lambda _: None) -> Values:
@@ -348,6 +360,7 @@ class _Book:
             VisitState: self.visit,
             NextActionState: self.next_action,
             WorkPlanState: self.work_plan,
+            SubmissionState: self.submission,
         }
 
     def people(self, name: str, institution: str, month: int, ref: str) -> None:
@@ -457,6 +470,15 @@ class _Book:
     def next_action(self, state: NextActionState) -> None:
         if state.status != "cancelled":
             self._due("actions", state.institution_id, state.due_on, state.done_on)
+
+    def submission(self, state: SubmissionState) -> None:
+        if state.level == "nation":
+            return
+        name, month = f"reports.{state.level}", parse(state.period).last
+        self.add(f"{name}.expected", state.place, month, 1)
+        self.add(f"{name}.submitted", state.place, month, state.status in ("submitted", "approved", "locked"))
+        self.add(f"{name}.on_time", state.place, month, bool(state.submitted_on and state.submitted_on <= state.due_on))
+        self.add(f"{name}.approved", state.place, month, state.status in ("approved", "locked"))
 
     def work_plan(self, state: WorkPlanState) -> None:
         for measure in state.measures:

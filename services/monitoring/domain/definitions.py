@@ -59,10 +59,12 @@ from services.monitoring.domain.readings import (
     Response,
     Specialist,
     StaffInternship,
+    Submission,
     Training,
     Visit,
     WorkPlan,
 )
+from services.monitoring.domain.reporting import REPORTING
 from services.monitoring.domain.stage_indicators import CONTACTS, EVIDENCE_KINDS, GATE_INDICATORS, STAGE
 from services.monitoring.domain.variety import WINDOW
 from shared.contracts.vocabulary import Form, RespondentGroup
@@ -204,6 +206,7 @@ INDICATORS: Final[dict[str, Indicator]] = {
         STAGE,
         *GATE_INDICATORS,
         *CONTACTS,
+        *REPORTING,
     )
 }
 """Every indicator by its code."""
@@ -249,4 +252,5 @@ _FED_BY = {
     "visits.converted": CONVERSION,
     "actions": NextAction.kind,
     "cause": Visit.kind,
+    "reports": Submission.kind,
 }

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 
 import msgspec
 
-from services.monitoring.domain.periods import first_month_of_year
+from services.monitoring.domain.periods import first_month_of_year, parse
 from shared.contracts.agreements import ActivityStatus, AgreementStatus, EmploymentStatus
 from shared.contracts.catalogue import REGISTRY
 from shared.contracts.events import Event, State
@@ -21,6 +21,7 @@ from shared.contracts.final_stage import (
     MemberCategory,
     WorkPlanStatus,
 )
+from shared.contracts.monitoring import OfficeLevel
 from shared.contracts.partners import InstitutionStatus, PartnershipStage
 from shared.contracts.practice import (
     CourseStatus,
@@ -33,6 +34,7 @@ from shared.contracts.practice import (
     TrainingKind,
 )
 from shared.contracts.preparation import OrientationStatus
+from shared.contracts.reporting import SubmissionStatus
 from shared.contracts.visits import ActionStatus, Cause, VisitStatus
 from shared.contracts.vocabulary import Form, PartnerCategory, PartyCategory, RespondentGroup, TerritoryLevel
 
@@ -478,6 +480,25 @@ class Board(Owned, frozen=True, gc=False):
     meetings: list[Meeting] = []
 
 
+# -- reporting
+
+
+class Submission(Owned, frozen=True, gc=False):
+    """The report of a place – an institution or an office above it – for a period (T1, T2)."""
+
+    kind: ClassVar[int] = 28
+
+    institution_id: Code = msgspec.field(name="place")
+    level: OfficeLevel
+    period: str
+    status: SubmissionStatus
+    due_on: date
+    submitted_on: date | None = None
+
+    def __post_init__(self) -> None:
+        parse(self.period)
+
+
 # -- derived aggregates: functions of what the others contribute, one of a kind per institution or join key
 
 VARIETY = 7
@@ -522,6 +543,7 @@ READINGS: dict[tuple[str, str], type[Reading]] = {
     ("agreements", "sample"): Sample,
     ("agreements", "board"): Board,
     ("surveys", "response"): Response,
+    ("monitoring", "submission"): Submission,
 }
 """What is read of each (service, aggregate)."""
 

@@ -70,6 +70,15 @@ def unknown_unit(code: str) -> Place:
     return Place(0, code, level, code[: parents[-1]] if parents else None, path, {})
 
 
+def unknown(code: str) -> Place:
+    """What is told about before itself: a unit of the territory where the code can be one's, else an institution."""
+    return (
+        unknown_unit(code)
+        if code.isascii() and code.isdigit() and len(code) in (2, 4, 7)
+        else unknown_institution(code)
+    )
+
+
 def told(place: Place, state: Territory | Institution) -> Place:
     """The place after its own event; the same where the event is older than what is known."""
     if state.version <= place.version:
@@ -129,8 +138,7 @@ class Image:
             affected = list(self.places.values())
         for place in affected:
             self._depths[place.id] = place.level
-            if place.level is Level.INSTITUTION:
-                self._settle(place)
+            self._settle(place)
 
     def chain(self, code: str) -> Chain:
         """The place and those above it; what isn't known ends it."""
@@ -142,7 +150,7 @@ class Image:
         return tuple(found)
 
     def membership(self, institution: int) -> Membership:
-        """The chains above an institution over time."""
+        """The chains above an institution over time; above a unit of the territory there is one."""
         return self._memberships.get(institution, _UNKNOWN)
 
     @property
@@ -151,7 +159,7 @@ class Image:
         return self._moved
 
     def above(self, institutions: Integers) -> list[Integers]:
-        """The place at each upper level of institutions that never moved; -1 where there is none."""
+        """The places above those that never moved, an array a step up; -1 where there is none."""
         return [level[institutions] for level in self._levels]
 
     def depths(self, places: Integers) -> Integers:
@@ -166,7 +174,10 @@ class Image:
             self._depths = np.append(self._depths, np.full(more, Level.INSTITUTION, dtype=np.int64))
 
     def _settle(self, place: Place) -> None:
-        membership = Membership([(month_of(since), self.chain(district)) for district, since in place.memberships])
+        if place.level is Level.INSTITUTION:
+            membership = Membership([(month_of(since), self.chain(district)) for district, since in place.memberships])
+        else:
+            membership = Membership([(0, self.chain(place.parent))] if place.parent else ())
         self._memberships[place.id] = membership
         for level in self._levels:
             level[place.id] = _NONE
