@@ -16,7 +16,7 @@ from services.monitoring.domain.periods import Period, PeriodKind, period_at
 from services.monitoring.domain.readings import KIND_NAMES, SOURCE_OF_KIND
 from services.monitoring.domain.territory import Level, Place
 from services.monitoring.domain.values import Value, value_of
-from services.monitoring.tables import SOURCES, contributions_from
+from services.monitoring.tables import SOURCES, contributions_from, positions_from
 from shared.contracts.events import SERVICES
 from shared.scope import Principal
 
@@ -58,7 +58,7 @@ _SERIES = """
     from cell where place = $1 and slot = any($9::smallint[]) and period between $7 and $8
 """
 _AGGREGATES = """
-    select place, kind, id, version, shard, contributions::text, positions::text from aggregate
+    select place, kind, id, version, shard, contributions, positions from aggregate
     where place = any($1::integer[]) and kind = any($2::smallint[]) and (place, kind, id) > ($3, $4::smallint, $5::uuid)
     order by place, kind, id limit $6
 """
@@ -367,7 +367,7 @@ class Lineage:
         for row, _ in hits:
             # A derived aggregate has no events of its own, and so no positions.
             source = SOURCES[SOURCE_OF_KIND.get(row["kind"], SERVICES[0])]
-            positions = _positions(row["positions"])[-EVENTS:]
+            positions = positions_from(row["positions"])[-EVENTS:]
             own.append([(source, row["shard"], position) for position in positions])
             keys += own[-1]
         rows = await connection.fetch(_EVENTS, *map(list, zip(*keys, strict=True))) if keys else []
@@ -405,10 +405,6 @@ def consecutive(kind: PeriodKind, first: Period, last: Period, most: int) -> lis
     while found[-1].last < last.last and len(found) < most:
         found.append(period_at(kind, found[-1].last + 1))
     return found
-
-
-def _positions(text: str) -> list[int]:
-    return [int(each) for each in text.strip("[]").split(",") if each]
 
 
 def _moment(microseconds: int) -> datetime | None:
