@@ -6,6 +6,11 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from services.monitoring import LISTENS_TO
+from services.monitoring.advice.advisor import Advisor
+from services.monitoring.advice.commands import Advice
+from services.monitoring.advice.declarations import check_texts, rules
+from services.monitoring.advice.evaluation import Evaluator
+from services.monitoring.advice.trials import Trials
 from services.monitoring.api import PERMISSIONS, ROUTERS
 from services.monitoring.api.ground import Ground
 from services.monitoring.changes import Changes
@@ -13,6 +18,7 @@ from services.monitoring.commands import Applier
 from services.monitoring.directory import Directory
 from services.monitoring.subscribers import Indicators
 from shared.messaging.consumer import ConsumerSettings
+from shared.persistence.scheduler import Scheduler
 from shared.settings import load_settings
 from shared.telemetry.logs import configure_logs
 from shared.web.app import create_app, make_chassis
@@ -28,6 +34,19 @@ def build() -> FastAPI:
     directory = Directory(chassis.database)
     changes = Changes(chassis.database, settings.database_url, directory, chassis.progress)
     chassis.jobs["changes"] = changes.run
+    check_texts(rules(), chassis.catalogue)
+    advice = Advice(directory, settings.privacy_k)
+    advisor = Advisor(
+        chassis.database,
+        settings.database_url,
+        directory,
+        Evaluator(chassis.database, settings.privacy_k),
+        Trials(chassis.database, directory, settings.privacy_k),
+        chassis.progress,
+    )
+    chassis.jobs["advice"] = advisor.run
+    chassis.jobs["trials"] = advisor.try_history
+    chassis.jobs["scheduler"] = Scheduler(chassis.database, chassis.progress, (advice.passage(),)).run
     app = create_app(
         chassis,
         routers=ROUTERS,
@@ -37,4 +56,5 @@ def build() -> FastAPI:
         consumer_settings=ConsumerSettings(max_records=5_000),
     )
     app.state.ground = Ground(directory, changes, chassis.catalogue, chassis.database.clock, settings.privacy_k)
+    app.state.advice, app.state.advisor = advice, advisor
     return app

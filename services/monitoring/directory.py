@@ -60,6 +60,15 @@ class Directory:
         """The place of that id."""
         return self._image.places.get(place)
 
+    def by_code(self, code: str) -> Place | None:
+        """The place of that code, whoever asks."""
+        return self._image.places.get(self._image.ids.get(code, 0))
+
+    def at_level(self, level: Level) -> list[Place]:
+        """All places of a level, in the order of their ids."""
+        found = [place for place in self._image.places.values() if place.level is level]
+        return sorted(found, key=lambda place: place.id)
+
     def ancestors(self, place: Place, principal: Principal) -> list[Place]:
         """The places above, from the top of what the caller sees downwards."""
         found: list[Place] = []

@@ -53,3 +53,4 @@ WEBHOOK_SECONDS = Histogram(
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15),
 )
 WEBHOOKS_WAITING = Gauge("hamkor_webhook_waiting_deliveries", "Deliveries not yet taken by their webhooks")
+ADVICE = Counter("hamkor_advice_total", "Recommendations that rules made, resolved or let expire", ["what"])
