@@ -16,6 +16,10 @@ from services.monitoring.api.ground import Ground
 from services.monitoring.changes import Changes
 from services.monitoring.commands import Applier
 from services.monitoring.directory import Directory
+from services.monitoring.reporting import calendar
+from services.monitoring.reporting.commands import Reports
+from services.monitoring.reporting.opening import Opening
+from services.monitoring.reporting.publishing import Publications
 from services.monitoring.subscribers import Indicators
 from shared.messaging.consumer import ConsumerSettings
 from shared.persistence.scheduler import Scheduler
@@ -46,15 +50,23 @@ def build() -> FastAPI:
     )
     chassis.jobs["advice"] = advisor.run
     chassis.jobs["trials"] = advisor.try_history
-    chassis.jobs["scheduler"] = Scheduler(chassis.database, chassis.progress, (advice.passage(),)).run
+    dates = calendar.load()
+    reports = Reports(dates)
+    publications = Publications(
+        chassis.database, directory, settings.privacy_k, lambda: chassis.progress.beat("scheduler")
+    )
+    chassis.jobs["opening"] = Opening(chassis.database, directory, reports, dates, chassis.progress).run
+    passages = (advice.passage(), reports.passage(), publications.passage())
+    chassis.jobs["scheduler"] = Scheduler(chassis.database, chassis.progress, passages).run
     app = create_app(
         chassis,
         routers=ROUTERS,
         permissions=PERMISSIONS,
         projection=Indicators(Applier(settings.privacy_k)),
         listens_to=LISTENS_TO,
-        consumer_settings=ConsumerSettings(max_records=5_000),
+        consumer_settings=ConsumerSettings(max_records=20_000),
     )
     app.state.ground = Ground(directory, changes, chassis.catalogue, chassis.database.clock, settings.privacy_k)
+    app.state.reports, app.state.publications = reports, publications
     app.state.advice, app.state.advisor = advice, advisor
     return app

@@ -18,7 +18,6 @@ from services.monitoring.domain.territory import Level, Place
 from services.monitoring.domain.values import Value, value_of
 from services.monitoring.tables import SOURCES, contributions_from, positions_from
 from shared.contracts.events import SERVICES
-from shared.scope import Principal
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STOCK, _FLOW, _EXACT, _RELEASED, _PRESENT = range(5)
@@ -276,13 +275,13 @@ class Lineage:
         self._kinds = sorted({kind for window in indicator.lineage for kind in fed_by(window.measure)})
 
     async def page(
-        self, connection: Any, principal: Principal, after: Cursor, limit: int
+        self, connection: Any, after: Cursor, limit: int
     ) -> tuple[list[Contribution], Cursor | None]:
         """Contributions of the next `limit` aggregates, and where the page after begins (None: nowhere)."""
         if not self._kinds:
             return [], None
         institutions = [
-            id_ for id_ in self._directory.institutions(self._place, principal) if (id_, 99) > (after[0], after[1])
+            id_ for id_ in self._directory.institutions(self._place) if (id_, 99) > (after[0], after[1])
         ]
         hits: list[tuple[Any, list[tuple[Window, int, int, str | None]]]] = []
         cursor: Cursor | None = after

@@ -35,11 +35,14 @@ class Ground:
         """The present month in Tashkent."""
         return month_of(local_day(self.clock()))
 
-    def place(self, edge: RequestEdge, code: str | None) -> Place:
-        """The place of that code, or the top of what the caller sees; raises NotFound outside the caller's scope."""
+    def place(self, edge: RequestEdge, code: str | None, month: int | None = None) -> Place:
+        """The place of that code, or the top of what the caller sees; raises NotFound outside the caller's scope.
+
+        An institution that was within it at the end of `month` is seen as well: its values of then are of that scope.
+        """
         if code is None:
             return self.directory.root(edge.principal)
-        return self.directory.seen(code, edge.principal)
+        return self.directory.seen(code, edge.principal, month)
 
     def period(self, indicator: Indicator, text: str | None) -> Period:
         """The period of that text, or the present one of the indicator's first kind; raises InvalidInput."""

@@ -37,13 +37,13 @@ async def values(
     """The indicator's value at a place, and at the places directly below where `children` is true."""
     asked = indicator_of(indicator)
     when = ground.period(asked, period)
+    until = queries.end_of(when, ground.this_month)
     async with edge.reading("indicator.read") as session:
         connection = await raw_connection(session)
         await ground.directory.look(connection)
-        root = ground.place(edge, place)
+        root = ground.place(edge, place, until)
         below: list[Place] = []
         if children:
-            until = queries.end_of(when, ground.this_month)
             below = ground.directory.below(root, until, edge.principal)
         own = await queries.values(connection, asked, [root], when, ground.this_month, ground.k)
         found = (
@@ -119,9 +119,9 @@ async def lineage(
     async with edge.reading("indicator.read") as session:
         connection = await raw_connection(session)
         await ground.directory.look(connection)
-        root = ground.place(edge, place)
+        root = ground.place(edge, place, queries.end_of(when, ground.this_month))
         pages = queries.Lineage(ground.directory, asked, root, when, ground.this_month, ground.k)
-        found, following = await pages.page(connection, edge.principal, cursor, limit)
+        found, following = await pages.page(connection, cursor, limit)
     return json_response(
         {
             "indicator": asked.code,
