@@ -12,7 +12,7 @@ import pstats
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,18 +31,20 @@ from tests.integration.monitoring.support import Bench, compared
 from tests.support.engines import Postgres, a_postgres
 from tests.support.monitoring import final_states
 
+PARTITIONS = 12
+"""Of a topic, as deploy/kafka has it."""
 
-def batches_of(events: Sequence[Event], size: int) -> list[tuple[str, list[Event]]]:
-    """As a consumer with a backlog fetches them: per source, in order."""
-    by_source: Mapping[str, list[Event]] = defaultdict(list)
-    batches: list[tuple[str, list[Event]]] = []
+
+def batches_of(events: Sequence[Event], size: int, partitions: int = PARTITIONS) -> list[tuple[str, list[Event]]]:
+    """As a consumer with a backlog fetches them: source by source and partition by partition, in order."""
+    lanes: dict[tuple[str, int], list[Event]] = defaultdict(list)
     for event in events:
-        waiting = by_source[event.source]
-        waiting.append(event)
-        if len(waiting) == size:
-            batches.append((event.source, waiting[:]))
-            waiting.clear()
-    return batches + [(source, waiting) for source, waiting in by_source.items() if waiting]
+        lanes[event.source, event.shard % partitions].append(event)
+    return [
+        (source, lane[start : start + size])
+        for (source, _), lane in sorted(lanes.items())
+        for start in range(0, len(lane), size)
+    ]
 
 
 def cpu_of(postgres: Postgres) -> float:
@@ -54,7 +56,7 @@ def cpu_of(postgres: Postgres) -> float:
     return sum(each.user + each.system for each in times) + ended.children_user + ended.children_system
 
 
-async def run(institutions: int, count: int, size: int, *, check: bool, profile: bool) -> bool:
+async def run(institutions: int, count: int, size: int, partitions: int, *, check: bool, profile: bool) -> bool:
     """One measurement; False where the check fails."""
     nation = Nation(institutions)
     places = list(nation.places())
@@ -66,7 +68,7 @@ async def run(institutions: int, count: int, size: int, *, check: bool, profile:
             feeds: dict[str, Any] = dict.fromkeys(LISTENS_TO)  # positions are dense: nobody asks a feed
             inbox = Inbox(database, Indicators(Applier(10)), feeds)
             await inbox.prepare()
-            for source, batch in batches_of(places, 20_000):
+            for source, batch in batches_of(places, 20_000, 1):
                 await inbox.deliver(source, batch)
             profiler = cProfile.Profile()
             gc.freeze()  # what the bench holds is no garbage of the service
@@ -75,7 +77,7 @@ async def run(institutions: int, count: int, size: int, *, check: bool, profile:
             if profile:
                 profiler.enable()
             applied = 0
-            for source, batch in batches_of(work, size):
+            for source, batch in batches_of(work, size, partitions):
                 applied += await inbox.deliver(source, batch)
             profiler.disable()
             elapsed_s, cpu_s = time.perf_counter() - started, time.process_time() - cpu
@@ -95,6 +97,7 @@ async def run(institutions: int, count: int, size: int, *, check: bool, profile:
         events=applied,
         institutions=institutions,
         batch=size,
+        partitions=partitions,
         python_cpu_us=round(cpu_s / applied * 1e6, 1),
         postgres_cpu_us=round(server_s / applied * 1e6, 1),
         mismatches=mismatches if check else None,
@@ -108,11 +111,19 @@ def main() -> None:
     parser.add_argument("--institutions", type=int, default=10_000)
     parser.add_argument("--events", type=int, default=200_000)
     parser.add_argument("--batch", type=int, default=20_000)
+    parser.add_argument("--partitions", type=int, default=PARTITIONS, help="of a topic; 1: batches in order of time")
     parser.add_argument("--check", action="store_true", help="compare every cell with the recomputation (slow)")
     parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
     fine = asyncio.run(
-        run(options.institutions, options.events, options.batch, check=options.check, profile=options.profile)
+        run(
+            options.institutions,
+            options.events,
+            options.batch,
+            options.partitions,
+            check=options.check,
+            profile=options.profile,
+        )
     )
     raise SystemExit(not fine)
 

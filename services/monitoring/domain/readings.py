@@ -3,6 +3,7 @@
 A test holds every field against the contract's model; a field the contract doesn't have can't be read.
 """
 
+import re
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Annotated, ClassVar
@@ -572,14 +573,8 @@ _DECODERS: dict[str, Callable[[bytes], Reading]] = {
 }
 
 
-def _is_uuid(text: str) -> bool:
-    """Whether PostgreSQL gives the text back as it is: ids are compared as text."""
-    if len(text) != 36 or text != text.lower():
-        return False
-    try:
-        return len(bytes.fromhex(text.replace("-", ""))) == 16 and text[8] + text[13] + text[18] + text[23] == "----"
-    except ValueError:
-        return False
+_is_uuid = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
+"""Whether PostgreSQL gives the text back as it is: ids are compared as text."""
 
 
 def decode(event: Event) -> Reading:
