@@ -46,6 +46,8 @@ class Applier:
             (event, ids[state.institution_id] if isinstance(state, Owned) else _own_place(ids, state))
             for event, state in batch
         )
+        if len(batch) == 1:
+            await tables.note_late(batch[0][0])
         released = await tables.release(touched.rows, self._k)
         payload = self._payload(touched, released)
         if payload:

@@ -210,7 +210,9 @@ async def _measure(store: Store, folded: Mapping[Key, _Folded], amounts: Amounts
             (created if told_first else changed)[key] = Stored(new.state.version, after, new.shard, new.positions)
             moved = after
         else:
-            positions = before.positions + new.positions
+            positions = before.positions + [
+                each for each in new.positions if not careful or each not in before.positions
+            ]
             if new.state.version <= before.version:
                 changed[key] = Stored(before.version, before.contributions, before.shard, positions)
                 continue
@@ -346,10 +348,7 @@ def _memberships(territory: Image, changed: Sequence[Place]) -> dict[int, Member
     units = {place.id for place in changed if place.level is not Level.INSTITUTION}
     if not units:
         return {place.id: territory.membership(place.id) for place in changed}
-    return {
-        place.id: territory.membership(place.id)
-        for place in territory.places.values()
-    }
+    return {place.id: territory.membership(place.id) for place in territory.places.values()}
 
 
 async def _follow(

@@ -36,10 +36,33 @@ _decode_triples = msgspec.msgpack.Decoder(dict[tuple[int, int, int], int]).decod
 
 # JSON travels as text: the drivers' own ideas of it differ.
 _PLACE = "id, code, level, parent, path, names::text, active, memberships::text, version, kind"
+_NEW_PLACES = """
+    from unnest($1::text[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::text[],
+        $8::integer[], $9::text[]) as new(code, level, parent, path, names, active, memberships, version, kind)
+"""
+_CREATE_PLACES = f"""
+    insert into place (code, level, parent, path, names, active, memberships, version, kind, revision)
+    select code, level, parent, path, names::json, active, memberships::json, version, kind, 0 {_NEW_PLACES}
+    on conflict (code) do nothing
+"""
+# The live generation has every place of the log already: both know it by the same number.
+_CREATE_NEXT_PLACES = f"""
+    insert into place_next (id, code, level, parent, path, names, active, memberships, version, kind, revision)
+    select live.id, new.code, new.level, new.parent, new.path, new.names::json, new.active, new.memberships::json,
+        new.version, new.kind, 0
+    {_NEW_PLACES} join place live on live.code = new.code
+    on conflict (code) do nothing
+"""
+_SAVE_PLACES = f"""
+    update {{place}} known set level = new.level, parent = new.parent, path = new.path, names = new.names::json,
+        active = new.active, memberships = new.memberships::json, version = new.version, kind = new.kind,
+        revision = $10
+    {_NEW_PLACES} where known.code = new.code
+"""  # noqa: S608 - constants
 _AGGREGATES = """
     select a.place, a.kind, a.id::text, a.version, a.shard, a.contributions, a.positions, a.own
     from unnest($1::text::integer[], $2::text::smallint[], $3::text::uuid[]) as key(place, kind, id)
-    join aggregate a using (place, kind, id)
+    join {aggregate} a using (place, kind, id)
 """
 # Rows travel by binary COPY into temporary tables: a quarter of what arrays cost on either side.
 _STAGES = """
@@ -54,35 +77,36 @@ _STAGES = """
         family smallint, member bytea, refs bytea
     ) on commit delete rows
 """
+_EMPTY = "truncate staged_aggregate, staged_cell, staged_member"
 # Staged rows are few beside the tables: whatever the planner may think of them, each is looked for by its key, in the
 # order in which it was staged.
 _PLAN = "set local enable_hashjoin = off; set local enable_mergejoin = off; set local enable_sort = off"
 _CREATE = """
-    insert into aggregate (place, kind, id, version, shard, contributions, positions, own)
+    insert into {aggregate} (place, kind, id, version, shard, contributions, positions, own)
     select place, kind, id, version, shard, contributions, positions, own from staged_aggregate where fresh
     on conflict (place, kind, id) do nothing
 """
 _SAVE = """
-    update aggregate a set version = new.version, contributions = new.contributions, positions = new.positions,
+    update {aggregate} a set version = new.version, contributions = new.contributions, positions = new.positions,
         own = new.own
     from staged_aggregate new where not fresh and a.place = new.place and a.kind = new.kind and a.id = new.id
 """
 # Locks every row, those that are there already without writing them.
 _LOCK_MEMBERS = """
-    insert into member as known (family, member, refs)
+    insert into {member} as known (family, member, refs)
     select family, member, '\\x80' from unnest($1::text::smallint[], $2::text::bytea[]) as new(family, member)
     on conflict (family, member) do update set refs = known.refs where false
 """
 _MEMBERS = """
     select family, member, refs
-    from unnest($1::text::smallint[], $2::text::bytea[]) as key(family, member) join member using (family, member)
+    from unnest($1::text::smallint[], $2::text::bytea[]) as key(family, member) join {member} using (family, member)
 """
 _SAVE_MEMBERS = """
-    insert into member (family, member, refs) select family, member, refs from staged_member
+    insert into {member} (family, member, refs) select family, member, refs from staged_member
     on conflict (family, member) do update set refs = excluded.refs
 """
 _ADD = """
-    insert into cell as known (place, slot, period, v0, v1, v2, v3, as_of) select * from staged_cell
+    insert into {cell} as known (place, slot, period, v0, v1, v2, v3, as_of) select * from staged_cell
     on conflict (place, slot, period) do update set v0 = known.v0 + excluded.v0, v1 = known.v1 + excluded.v1,
         v2 = known.v2 + excluded.v2, v3 = known.v3 + excluded.v3, as_of = greatest(known.as_of, excluded.as_of)
 """
@@ -95,6 +119,10 @@ _RELEASE = """
     on conflict (place, slot, period) do update set v0 = excluded.v0, v1 = excluded.v1, v2 = excluded.v2,
         v3 = excluded.v3, as_of = excluded.as_of
     returning place, slot
+"""
+_NOTE_LATE = """
+    insert into rebuild_late (source, shard, position) select $1, $2, $3 from rebuild, inbox
+    where inbox.source = $4 and inbox.shard = $2 and inbox.position >= $3 on conflict do nothing
 """
 _LOG = ("source", "shard", "position", "time", "type", "place", "subject", "id", "data")
 
@@ -131,19 +159,36 @@ _FAMILIES = {measure: family[0] for family in OWN_SET_FAMILIES for measure in fa
 """Sets of the same persons keep their references in one row."""
 
 
+LIVE, NEXT = "", "_next"
+"""What the names of a generation's tables end in."""
+
+
+class _Statements:
+    """Statements that name a generation's tables."""
+
+    def __init__(self, generation: str) -> None:
+        names = ("aggregate", "member", "cell", "place", "territory_revision")
+        self._names = {name: name + generation for name in names}
+
+    def __call__(self, statement: str) -> str:
+        return statement.format_map(self._names)
+
+
 class Tables:
     """The engine's store (services.monitoring.engine.Store) inside one transaction of scope "all".
 
     `image` and `types` outlive the transaction: after a rollback they know too much and must not be used again.
     """
 
-    def __init__(self, connection: Any, image: Image, types: dict[str, int]) -> None:
+    def __init__(self, connection: Any, image: Image, types: dict[str, int], generation: str = LIVE) -> None:
         self._connection = connection
         self._image = image
         self._types = types
         self._stored: dict[Key, Stored] = {}
         self._members: dict[tuple[int, bytes], dict[tuple[int, int, int], int]] = {}
         self._staged = False
+        self._generation = generation
+        self._sql = _Statements(generation)
 
     async def take_shards(self, events: Iterable[Event]) -> None:
         """Wait until nobody else works on the shards of these events.
@@ -158,8 +203,8 @@ class Tables:
     async def open(self, *, exclusive: bool) -> Image:
         """The territory as it is; see engine.Store."""
         lock = "pg_advisory_xact_lock" if exclusive else "pg_advisory_xact_lock_shared"
-        await self._connection.execute(f"select {lock}($1)", TERRITORY_LOCK)
-        await refresh(self._connection, self._image)
+        await self._connection.execute(f"select {lock}($1)", TERRITORY_LOCK + bool(self._generation))
+        await refresh(self._connection, self._image, self._generation)
         return self._image
 
     async def create_places(self, places: Sequence[Place]) -> None:
@@ -167,17 +212,13 @@ class Tables:
         if not places:
             return
         await self._connection.execute(
-            """
-            insert into place (code, level, parent, path, names, active, memberships, version, kind, revision)
-            select code, level, parent, path, names::json, active, memberships::json, version, kind, 0
-            from unnest($1::text[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::text[],
-                $8::integer[], $9::text[]) as new(code, level, parent, path, names, active, memberships, version, kind)
-            on conflict (code) do nothing
-            """,
-            *_columns_of(places),
+            _CREATE_NEXT_PLACES if self._generation else _CREATE_PLACES, *_columns_of(places)
         )
         codes = [place.code for place in places]
-        rows = await self._connection.fetch(f"select {_PLACE} from place where code = any($1::text[])", codes)  # noqa: S608
+        rows = await self._connection.fetch(
+            self._sql(f"select {_PLACE} from {{place}} where code = any($1::text[])"),  # noqa: S608 - constant columns
+            codes,
+        )
         self._image.put([_place(row) for row in rows])
 
     async def save_places(self, places: Sequence[Place]) -> None:
@@ -185,20 +226,9 @@ class Tables:
         if not places:
             return
         revision = await self._connection.fetchval(
-            "update territory_revision set revision = revision + 1 returning revision"
+            self._sql("update {territory_revision} set revision = revision + 1 returning revision")
         )
-        await self._connection.execute(
-            """
-            update place set level = new.level, parent = new.parent, path = new.path, names = new.names::json,
-                active = new.active, memberships = new.memberships::json, version = new.version, kind = new.kind,
-                revision = $10
-            from unnest($1::text[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::boolean[], $7::text[],
-                $8::integer[], $9::text[]) as new(code, level, parent, path, names, active, memberships, version, kind)
-            where place.code = new.code
-            """,
-            *_columns_of(places),
-            revision,
-        )
+        await self._connection.execute(self._sql(_SAVE_PLACES), *_columns_of(places), revision)
         self._image.put(places)
         self._image.revision = revision
 
@@ -206,7 +236,7 @@ class Tables:
         """The stored aggregates among `keys`."""
         if not keys:
             return {}
-        rows = await self._connection.fetch(_AGGREGATES, *map(_array, zip(*keys, strict=True)))
+        rows = await self._connection.fetch(self._sql(_AGGREGATES), *map(_array, zip(*keys, strict=True)))
         found = {
             (place, kind, id_): Stored(
                 version,
@@ -223,7 +253,7 @@ class Tables:
     async def aggregates_of(self, places: Sequence[int]) -> list[tuple[int, Contributions]]:
         """(place, contributions) of every aggregate of these institutions."""
         rows = await self._connection.fetch(
-            "select place, contributions from aggregate where place = any($1::integer[])", list(places)
+            self._sql("select place, contributions from {aggregate} where place = any($1::integer[])"), list(places)
         )
         return [(row["place"], _decode_contributions(row["contributions"])) for row in rows]
 
@@ -256,11 +286,11 @@ class Tables:
                 parts.append(_NULL)
         await self._stage("staged_aggregate", parts)
         if fresh:
-            done = await self._connection.execute(_CREATE)
+            done = await self._connection.execute(self._sql(_CREATE))
             if int(done.rsplit(" ", 1)[1]) != fresh:
                 raise NotNew
         if fresh < len(rows):
-            await self._connection.execute(_SAVE)
+            await self._connection.execute(self._sql(_SAVE))
 
     async def members(self, members: Sequence[Member]) -> dict[Member, References]:
         """The references of these members; those that institutions share are locked in order."""
@@ -269,10 +299,10 @@ class Tables:
             wanted.setdefault((_FAMILIES.get(member[0], member[0]), digest(member[1])), []).append(member)
         shared = sorted(key for key in wanted if key[0] not in OWN_SETS)
         if shared:
-            await self._connection.execute(_LOCK_MEMBERS, *_members(shared))
+            await self._connection.execute(self._sql(_LOCK_MEMBERS), *_members(shared))
         found: dict[Member, References] = {}
         if wanted:
-            for family, digested, refs in await self._connection.fetch(_MEMBERS, *_members(wanted)):
+            for family, digested, refs in await self._connection.fetch(self._sql(_MEMBERS), *_members(wanted)):
                 every = self._members[family, digested] = _decode_triples(refs)
                 asked = dict(wanted[family, digested])
                 for (measure, place, month), amount in every.items():
@@ -296,7 +326,7 @@ class Tables:
             parts += (_MEMBER_ROW(3, 2, family, 16, digested, len(refs)), refs)
         if changed:
             await self._stage("staged_member", parts)
-            await self._connection.execute(_SAVE_MEMBERS)
+            await self._connection.execute(self._sql(_SAVE_MEMBERS))
 
     async def add(self, rows: Rows) -> None:
         """Add to the cells."""
@@ -309,12 +339,14 @@ class Tables:
             staged[name] = values
             staged[f"{name}_size"] = _CELL_ROW[name].itemsize
         await self._stage("staged_cell", [_COPY_HEAD, staged.tobytes()])
-        await self._connection.execute(_ADD)
+        await self._connection.execute(self._sql(_ADD))
 
     async def _stage(self, table: str, parts: list[bytes]) -> None:
         if not self._staged:
             await self._connection.execute(_STAGES)
             await self._connection.execute(_PLAN)
+            if self._generation:  # a rebuild's last transaction takes many steps
+                await self._connection.execute(_EMPTY)
             self._staged = True
         await self._copy(table, parts)
 
@@ -329,6 +361,10 @@ class Tables:
             return set()
         keys = [column[stepped].tolist() for column in (rows.places, rows.slots, rows.periods)]
         return {(place, slot) for place, slot in await self._connection.fetch(_RELEASE, *map(_array, keys), k)}
+
+    async def note_late(self, event: Event) -> None:
+        """Where a new generation is being built: remember an event that comes out of its turn, which it may be past."""
+        await self._connection.execute(_NOTE_LATE, SOURCES[event.source], event.shard, event.position, event.source)
 
     async def log(self, events: Iterable[tuple[Event, int | None]]) -> None:
         """Append (event, its institution's place) to the log."""
@@ -357,13 +393,14 @@ class Tables:
         return id_
 
 
-async def refresh(connection: Any, image: Image) -> bool:
+async def refresh(connection: Any, image: Image, generation: str = LIVE) -> bool:
     """Bring the image up to the stored territory; says whether anything had changed."""
-    revision: int = await connection.fetchval("select revision from territory_revision")
+    sql = _Statements(generation)
+    revision: int = await connection.fetchval(sql("select revision from {territory_revision}"))
     if revision == image.revision:
         return False
     rows = await connection.fetch(
-        f"select {_PLACE} from place where revision > $1 order by revision, id",  # noqa: S608 - constant columns
+        sql(f"select {_PLACE} from {{place}} where revision > $1 order by revision, id"),  # noqa: S608 - constants
         image.revision,
     )
     image.put([_place(row) for row in rows])

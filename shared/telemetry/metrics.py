@@ -42,6 +42,9 @@ FRESHNESS = Histogram(
     "Event time to visible in the indicators",
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 3600),
 )
+REBUILD = Gauge(
+    "hamkor_rebuild_done_ratio", "How much of a new generation of the indicators is built; -1 while none is being built"
+)
 TIME_PASSED = Counter(
     "hamkor_time_passed_total",
     "Facts that the calendar made, without anybody's command",

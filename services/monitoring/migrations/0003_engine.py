@@ -46,6 +46,85 @@ _SEEN = """
     where (select app_sees('/17/')) or place in (select id from place)
 """
 
+# A new generation beside the live one, in tables named …_next. Positions say how far it has come in the log, which both
+# generations share; `late` are events that came out of their turn (replayed dead letters) since it was begun.
+_REBUILD = (
+    """
+    create table rebuild (
+        one boolean primary key default true check (one), begun_at timestamptz not null default now()
+    )
+    """,
+    """
+    create table rebuild_position (
+        source smallint, shard smallint, position bigint not null, primary key (source, shard)
+    )
+    """,
+    """
+    create table rebuild_late (
+        source smallint, shard smallint, position bigint, primary key (source, shard, position)
+    )
+    """,
+    f"grant select, insert, update, delete on rebuild, rebuild_position, rebuild_late to {APP_ROLE}",
+)
+_NEXT = ("aggregate", "member", "cell")
+_COPIES = ("place", "territory_revision")
+
+
+def _begin() -> str:
+    """The new generation's tables, empty; of the territory a copy."""
+    lines = []
+    for table, fill in (("aggregate", 85), ("member", 85), ("cell", 75)):
+        lines.append(f"create table {table}_next (like {table} including all) with (fillfactor = {fill});")
+    for table in _COPIES:
+        lines.append(f"create table {table}_next (like {table} including defaults including indexes);")
+        lines.append(f"insert into {table}_next select * from {table};")  # noqa: S608 - constants
+    for table in (*_NEXT, "place"):
+        lines.append(f"alter table {table}_next enable row level security;")
+        lines.append(f"alter table {table}_next force row level security;")
+        sees = _SEES_ROW if table in ("aggregate", "cell") else _WRITES
+        lines.append(f"create policy {table}_read on {table}_next for select using ({sees});")
+        lines.append(f"create policy {table}_insert on {table}_next for insert with check ({_WRITES});")
+        lines.append(f"create policy {table}_update on {table}_next for update using ({sees}) with check ({_WRITES});")
+        lines.append(f"create policy {table}_delete on {table}_next for delete using ({sees});")
+    lines += [f"grant select, insert, update on {table}_next to {APP_ROLE};" for table in (*_NEXT, *_COPIES)]
+    return "\n".join(lines)
+
+
+def _swap() -> str:
+    """The new generation in the place of the live one, which is dropped; views are told of the new tables."""
+    lines = [f"drop table {table}_next;" for table in _COPIES]
+    lines.append("drop view cell_value;")
+    for table in _NEXT:
+        lines.append(f"drop table {table};")
+        lines.append(f"alter table {table}_next rename to {table};")
+    lines += [
+        _CELL_VALUE + ";",
+        f"grant select on cell_value to {APP_ROLE};",
+        "delete from rebuild; delete from rebuild_position; delete from rebuild_late;",
+    ]
+    return "\n".join(lines)
+
+
+_DROP = "\n".join(
+    [f"drop table if exists {table}_next;" for table in (*_NEXT, *_COPIES)]
+    + ["delete from rebuild; delete from rebuild_position; delete from rebuild_late;"]
+)
+_CELL_VALUE = """
+    create view cell_value with (security_invoker = true) as
+    select place, slot * 4 + col as measure, period, value, to_timestamp(as_of / 1e6) as as_of
+    from cell, lateral (values (0, v0), (1, v1), (2, v2), (3, v3)) as columns(col, value)
+"""
+
+
+def _function(name: str, body: str) -> None:
+    # The owner's rights, because only the owner makes and drops tables; nobody else than the service may call it.
+    op.execute(
+        f"create function {name}() returns void language plpgsql security definer set search_path = public, pg_temp "
+        f"as $body$ begin\n{body}\nend $body$"
+    )
+    op.execute(f"revoke execute on function {name}() from public")
+    op.execute(f"grant execute on function {name}() to {APP_ROLE}")
+
 
 def upgrade() -> None:
     """Make the tables anew, and forget how far everything was read."""
@@ -70,3 +149,8 @@ def upgrade() -> None:
         f"do $$ begin execute format('grant temporary on database %I to {APP_ROLE}', current_database()); end $$"
     )
     op.execute("update inbox set position = 0, event_time = null")
+    for statement in _REBUILD:
+        op.execute(statement)
+    _function("rebuild_begin", _begin())
+    _function("rebuild_swap", _swap())
+    _function("rebuild_drop", _DROP)
