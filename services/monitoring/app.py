@@ -16,6 +16,7 @@ from services.monitoring.api.ground import Ground
 from services.monitoring.changes import Changes
 from services.monitoring.commands import Applier
 from services.monitoring.directory import Directory
+from services.monitoring.generation import Watch
 from services.monitoring.reporting import calendar
 from services.monitoring.reporting.commands import Reports
 from services.monitoring.reporting.opening import Opening
@@ -38,6 +39,7 @@ def build() -> FastAPI:
     directory = Directory(chassis.database)
     changes = Changes(chassis.database, settings.database_url, directory, chassis.progress)
     chassis.jobs["changes"] = changes.run
+    chassis.jobs["rebuild"] = Watch(chassis.database, chassis.progress).run
     check_texts(rules(), chassis.catalogue)
     advice = Advice(directory, settings.privacy_k)
     advisor = Advisor(
