@@ -64,7 +64,7 @@ _LOCK: Final = "select id, state::text from recommendation where id = any($1::te
 _CLOSE: Final = """
     update recommendation set version = new.version, state = new.state::jsonb, status = new.status, open = false,
         quiet_until = new.quiet_until, look_on = null, latest = new.latest::jsonb, latest_on = $7,
-        measured = measured || new.measured::jsonb
+        measured = recommendation.measured || new.measured::jsonb
     from unnest($1::text[], $2::integer[], $3::text[], $4::text[], $5::date[], $6::text[], $8::text[])
         as new(id, version, state, status, quiet_until, latest, measured)
     where recommendation.id = new.id
@@ -164,7 +164,7 @@ class Evaluator:
             connection = await raw_connection(session)
             active = [place for place in places if place.active]
             found = await judged(connection, setting, level, active, on, self.k)
-        outcome = Outcome(looked=len(found))
+        outcome = Outcome()
         for begin in range(0, len(found), BATCH):
             async with self.database.unit_of_work() as uow:
                 outcome.add(await apply(uow, setting.rule, found[begin : begin + BATCH], on))

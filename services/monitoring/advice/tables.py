@@ -11,12 +11,16 @@ from sqlmodel import Field
 from services.monitoring.advice.lifecycle import LEVEL_NUMBERS, SEVERITIES, WORKED_ON, Notes
 from shared.contracts.events import State
 from shared.contracts.monitoring import RecommendationState
-from shared.persistence.aggregates import DetailedRow
+from shared.persistence.aggregates import AggregateRow, DetailedRow
 
 _REGISTRY = registry()
 
 
-class RecommendationRow(DetailedRow, table=True, registry=_REGISTRY):
+class _Base(AggregateRow, registry=_REGISTRY):
+    """Rows of this room have a metadata of their own."""
+
+
+class RecommendationRow(_Base, DetailedRow, table=True):
     """A recommendation. `latest` is the evidence as last looked at, `cleared` on how many days in a row all was well.
 
     `measured` are the indicator's values at its steps and after them; `look_on` is when time has something to do to it.

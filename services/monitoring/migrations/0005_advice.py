@@ -82,7 +82,7 @@ def upgrade() -> None:
         op.execute(statement)
     grant("rule_setting", "select, insert")
     protect("rule_setting", read="app_signed_in()", write="app_sees('/17/')")
-    grant("advice_trial")
+    grant("advice_trial", "select, insert, update, delete")
     protect("advice_trial", read="app_sees(org_path)")
     grant("advice_run")
     protect("advice_run", read="app_signed_in()", write="app_sees('')")
