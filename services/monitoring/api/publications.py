@@ -197,7 +197,7 @@ async def published(
             {
                 "publication": row["id"],
                 "by": row["place"],
-                "edition": Edition.model_validate_json(row["edition"]).model_dump(mode="json"),
+                "edition": Edition.model_validate(row["edition"]).model_dump(mode="json"),
                 **compared(each, ground, edge),
             }
         )

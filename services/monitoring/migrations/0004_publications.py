@@ -11,15 +11,15 @@ depends_on = None
 
 _TABLES = (
     """
-    create table freeze (
+    create table frozen (
         id uuid primary key, period text not null, taken_at timestamptz not null, positions jsonb not null
     )
     """,
     """
     create table frozen_value (
-        freeze uuid not null references freeze (id), place integer not null, indicator text collate "C" not null,
+        frozen uuid not null references frozen (id), place integer not null, indicator text collate "C" not null,
         value double precision, numerator bigint, denominator bigint, coverage double precision,
-        suppressed boolean not null, primary key (freeze, place, indicator)
+        suppressed boolean not null, primary key (frozen, place, indicator)
     )
     """,
     """
@@ -133,11 +133,11 @@ def upgrade() -> None:
     op.execute("create index publication_ordered on publication (ordered_at) where status = 'ordered'")
     # What is published for a region is read by its schools too: of the values everybody sees their own part.
     protect("publication", read="app_signed_in()", write="app_sees(org_path)")
-    grant("freeze", "select, insert")
+    grant("frozen", "select, insert")
     grant("frozen_value", "select, insert")
     grant("reporting_deadline", "select, insert, update")
     grant("former_place", "select, insert, update, delete")
-    protect("freeze", read="app_signed_in()")
+    protect("frozen", read="app_signed_in()")
     seen = "(select app_sees('/17/')) or place in (select id from place)"
     protect("frozen_value", read=seen)
     for table in ("reporting_deadline", "former_place"):

@@ -97,6 +97,7 @@ class Reports:
         state = await self._mine(uow, id_, "approve")
         outcome = lifecycle.step(state, "approve", uow.now, role=uow.principal.role)
         approved = await self._record(uow, outcome, command.note)
+        uow.expected_version = None  # met by the report itself; those below it come as they are
         for below in await self._approved_below(uow, state):
             child = await uow.load(SubmissionRow, SubmissionState, below, what="submission")
             await self._record(uow, lifecycle.step(child, "lock", uow.now, role=None), "")

@@ -30,14 +30,14 @@ Row = tuple[int, str, float | None, int | None, int | None, float | None, bool]
 """(place, indicator, value, numerator, denominator, coverage, suppressed)."""
 
 _STORE = """
-    insert into frozen_value (freeze, place, indicator, value, numerator, denominator, coverage, suppressed)
+    insert into frozen_value (frozen, place, indicator, value, numerator, denominator, coverage, suppressed)
     select $1::uuid, * from unnest($2::integer[], $3::text[], $4::float8[], $5::bigint[], $6::bigint[], $7::float8[],
         $8::boolean[])
 """
-_KEEP = "insert into freeze (id, period, taken_at, positions) values ($1, $2, $3, $4::text::jsonb)"
+_KEEP = "insert into frozen (id, period, taken_at, positions) values ($1, $2, $3, $4::text::jsonb)"
 _READ = """
     select place, indicator, value, numerator, denominator, coverage, suppressed from frozen_value
-    where freeze = $1 and place = any($2::integer[]) and ($3::text is null or indicator = $3)
+    where frozen = $1 and place = any($2::integer[]) and ($3::text is null or indicator = $3)
 """
 
 

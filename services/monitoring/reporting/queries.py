@@ -23,7 +23,7 @@ _PUBLISHED = """
     from publication p
     cross join lateral (select value from jsonb_array_elements(p.state->'editions') value
         order by (value->>'edition')::integer desc limit 1) e
-    join frozen_value f on f.freeze = (e.value->>'figures')::uuid and f.place = $3 and f.indicator = $4
+    join frozen_value f on f.frozen = (e.value->>'figures')::uuid and f.place = $3 and f.indicator = $4
     where p.period = $1 and p.place = any($2::text[]) order by length(p.place)
 """
 

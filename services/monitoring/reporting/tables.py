@@ -14,10 +14,12 @@ from shared.contracts.events import State
 from shared.contracts.reporting import PublicationState, SubmissionState
 from shared.persistence.aggregates import DetailedRow
 
-_REGISTRY = registry()
+
+class Base(DetailedRow, registry=registry()):
+    """Rows of this room share one metadata of their own."""
 
 
-class SubmissionRow(DetailedRow, table=True, registry=_REGISTRY):
+class SubmissionRow(Base, table=True):
     """A report. `org_path` is the place's at the end of the period; `remind_at` when somebody is to be reminded."""
 
     __tablename__ = "submission"
@@ -46,7 +48,7 @@ class SubmissionRow(DetailedRow, table=True, registry=_REGISTRY):
         }
 
 
-class PublicationRow(DetailedRow, table=True, registry=_REGISTRY):
+class PublicationRow(Base, table=True):
     """A period as published for a territory."""
 
     __tablename__ = "publication"
