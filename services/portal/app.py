@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
+from services.portal.advice.routes import advice_routes
 from services.portal.guard import SameOriginMiddleware, SecurityHeadersMiddleware, security_headers
 from services.portal.issuer.keys import load_or_make_key
 from services.portal.issuer.people import People
@@ -94,6 +95,7 @@ def build(
     app.include_router(proxy_routes(Proxy(upstreams, sign_in, problems), problems, PROXIED))
     app.include_router(work_routes(pages, upstreams, sign_in, catalogue, settings.url))
     app.include_router(confirmation_routes(pages, upstreams, catalogue))
+    app.include_router(advice_routes(pages, upstreams, sign_in, catalogue))
     app.include_router(page_routes(pages, upstreams, sign_in, settings.secure))
     service_token = ServiceToken(settings, provider, provider_client)
     app.include_router(operations_routes(pages, Operations(upstreams, service_token)))

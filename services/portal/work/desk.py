@@ -102,6 +102,15 @@ async def _heap(worker: Worker, waiting: Waiting) -> Heap | None:
     return Heap(waiting, title, tuple(kept[:ROWS]), len(kept) > ROWS, href)
 
 
+async def advice(worker: Worker) -> list[Mapping[str, Any]]:
+    """What the rules recommend at the reader's own place, the most pressing first; none where nobody can say."""
+    try:
+        items, _ = await worker.services.page("monitoring", "/v1/recommendations", {"limit": str(ROWS)})
+    except (NotFound, Forbidden, Unavailable):
+        return []
+    return list(items)
+
+
 async def stages(worker: Worker) -> tuple[list[StageShown], bool]:
     """The stages with gates and registers, and whether monitoring could say where the institution stands."""
     told: Mapping[str, Mapping[str, Any]] = {}

@@ -16,6 +16,7 @@ from services.monitoring.advice.lifecycle import LEVEL_NUMBERS, Accept, Complete
 from services.monitoring.advice.settings import PutSetting, in_force, put
 from services.monitoring.advice.trials import AskTrial, Trials
 from services.monitoring.directory import Directory
+from shared.contracts.monitoring import DismissalReason
 from shared.contracts.preparation import OrientationState, OrientationStatus
 from shared.ids import new_id
 from shared.persistence.engine import make_engine, raw_connection
@@ -173,7 +174,7 @@ async def test_work_on_it_is_followed_up_and_keeps_the_rule_quiet(bench: Bench, 
     oriented(story, done)
     await tell(bench, story, at)
     assert (await step(process, me, ids[done], "complete", Complete(note="kengash"))).status == "done"
-    await step(process, MINISTRY, ids[dismissed], "dismiss", Dismiss(reason="planned_otherwise"))
+    await step(process, MINISTRY, ids[dismissed], "dismiss", Dismiss(reason=DismissalReason.PLANNED_OTHERWISE))
     # Quiet where it was done or dismissed, though it holds at one of them.
     assert (await process.evaluate("R1_TEAM")).made == 0
     rows = {row["place"]: row for row in await recommendations(bench, "R1_TEAM")}

@@ -1,4 +1,4 @@
-"""The declared rules: they cover the method, speak every language, and a wrong one is named with file, line and cure."""
+"""The declared rules: they cover the method, speak every language; a wrong one is named with file, line and cure."""
 
 from datetime import date
 from pathlib import Path
@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 
-from services.monitoring.advice.declarations import BadRules, Rule, check_texts, load, rules
-from services.monitoring.advice.declarations import FOLDER as RULES
+from services.monitoring.advice.declarations import FOLDER, BadRules, Rule, check_texts, load, rules
 from shared.contracts.monitoring import OfficeLevel
 from shared.i18n import SHARED_MESSAGES, Catalogue, Lang
 
-MESSAGES = RULES.parents[1] / "messages"
+MESSAGES = FOLDER.parents[1] / "messages"
 METHOD = [*(f"R{n}" for n in range(1, 14)), *(f"I{n}" for n in range(1, 6)), *(f"F{n}" for n in range(1, 8))]
 RULE = """
 [[rule]]
