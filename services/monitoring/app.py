@@ -58,7 +58,7 @@ def build() -> FastAPI:
         chassis.database, directory, settings.privacy_k, lambda: chassis.progress.beat("scheduler")
     )
     chassis.jobs["opening"] = Opening(chassis.database, directory, reports, dates, chassis.progress).run
-    passages = (advice.passage(), reports.passage(), publications.passage())
+    passages = (reports.passage(), publications.passage(), advice.passage())
     chassis.jobs["scheduler"] = Scheduler(chassis.database, chassis.progress, passages).run
     app = create_app(
         chassis,

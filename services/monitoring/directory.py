@@ -72,6 +72,17 @@ class Directory:
         """The place of that id."""
         return self._image.places.get(place)
 
+    @property
+    def image(self) -> Image:
+        """The territory as it is; to be read only."""
+        return self._image
+
+    def copy(self) -> Image:
+        """The territory to change at will."""
+        image = Image()
+        image.put(self._image.places.values())
+        return image
+
     def by_code(self, code: str) -> Place | None:
         """The place of that code, whoever asks."""
         return self._image.places.get(self._image.ids.get(code, 0))
@@ -110,15 +121,16 @@ class Directory:
     def institutions(self, place: Place) -> list[int]:
         """Ids of the institutions that are or ever were below the place (or the institution itself), in order.
 
-        Of those that left it, only what counts in its own values is anybody's business here: see `belongs`.
+        Of those that left it, only what counts in its own values is anybody's business here: see `below`.
         """
         if place.level is Level.INSTITUTION:
             return [place.id]
         return list(self._institutions.get(place.id, ()))
 
-    def belongs(self, institution: int, place: Place, month: int) -> bool:
-        """Whether the institution was that place, or below it, at the end of the month."""
-        return institution == place.id or place.id in self._image.membership(institution).at(month)
+
+def below(image: Image, institution: int, place: Place, month: int) -> bool:
+    """Whether an institution was that place, or below it, at the end of the month, as the image has it."""
+    return institution == place.id or place.id in image.membership(institution).at(month)
 
 
 def name_of(place: Place, lang: Lang) -> str:

@@ -1,12 +1,13 @@
 """How much, since when, and why: reads of values, series and the contributions behind them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from services.monitoring.directory import Directory
+from services.monitoring.directory import Directory, below
 from services.monitoring.domain.definitions import fed_by
 from services.monitoring.domain.formulas import Indicator, Privacy, Window
 from services.monitoring.domain.gates import FIRST_EVIDENCE
@@ -14,7 +15,7 @@ from services.monitoring.domain.measures import COLUMNS, MEASURES, STEP_COLUMN, 
 from services.monitoring.domain.parts import Contributions, first_day, month_of_ordinal
 from services.monitoring.domain.periods import Period, PeriodKind, period_at
 from services.monitoring.domain.readings import KIND_NAMES, SOURCE_OF_KIND
-from services.monitoring.domain.territory import Level, Place
+from services.monitoring.domain.territory import Image, Level, Place
 from services.monitoring.domain.values import Value, value_of
 from services.monitoring.tables import SOURCES, contributions_from, positions_from
 from shared.contracts.events import SERVICES
@@ -99,7 +100,7 @@ def _form(measure: int) -> int:
     return {Kind.FLOW: _FLOW, Kind.SET_FLOW: _EXACT}.get(known.kind, _STOCK)
 
 
-def _slots(measures: Iterable[int]) -> dict[int, list[int]]:
+def slots_of(measures: Iterable[int]) -> dict[int, list[int]]:
     """Slots to read by form of reading."""
     found: dict[int, set[int]] = {form: set() for form in range(5)}
     for measure in measures:
@@ -116,7 +117,7 @@ async def amounts_at(
     connection: Any, measures: Iterable[int], places: Sequence[int], period: Period, until: int
 ) -> dict[int, Amounts]:
     """The measures' amounts at each of the places in the period; stocks at the end of month `until`."""
-    slots = _slots(measures)
+    slots = slots_of(measures)
     rows = await connection.fetch(
         _AMOUNTS,
         list(places),
@@ -179,7 +180,7 @@ async def series(
     connection: Any, indicator: Indicator, place: Place, periods: Sequence[Period], this_month: int, k: int
 ) -> list[Value]:
     """The indicator in each of the consecutive periods of one kind."""
-    slots = _slots(indicator.core)
+    slots = slots_of(indicator.core)
     first, last = periods[0], periods[-1]
     rows = await connection.fetch(
         _SERIES,
@@ -203,14 +204,15 @@ async def series(
         amounts = Amounts()
         for form, read in by_form.items():
             for slot, at, row in read:
-                if _counts(form, at, period, until):
+                if counts(form, at, period, until):
                     before = amounts.rows.get((form, slot))
                     amounts.rows[form, slot] = _plus(before, row) if before else row
         found.append(shown(indicator, amounts, place, k))
     return found
 
 
-def _counts(form: int, at: int, period: Period, until: int) -> bool:
+def counts(form: int, at: int, period: Period, until: int) -> bool:
+    """Whether a cell row at `at` is part of what that form of reading reads."""
     if form == _STOCK:
         return at <= until
     if form == _FLOW:
@@ -274,15 +276,11 @@ class Lineage:
         self._k = k
         self._kinds = sorted({kind for window in indicator.lineage for kind in fed_by(window.measure)})
 
-    async def page(
-        self, connection: Any, after: Cursor, limit: int
-    ) -> tuple[list[Contribution], Cursor | None]:
+    async def page(self, connection: Any, after: Cursor, limit: int) -> tuple[list[Contribution], Cursor | None]:
         """Contributions of the next `limit` aggregates, and where the page after begins (None: nowhere)."""
         if not self._kinds:
             return [], None
-        institutions = [
-            id_ for id_ in self._directory.institutions(self._place) if (id_, 99) > (after[0], after[1])
-        ]
+        institutions = [id_ for id_ in self._directory.institutions(self._place) if (id_, 99) > (after[0], after[1])]
         hits: list[tuple[Any, list[tuple[Window, int, int, str | None]]]] = []
         cursor: Cursor | None = after
         for look in range(LOOKS):
@@ -321,13 +319,20 @@ class Lineage:
         return place is None or shown(self._indicator, amounts, place, self._k).suppressed
 
     def _contributions(self, row: Any) -> list[tuple[Window, int, int, str | None]]:
-        """(window, amount, month, member) of what the aggregate adds within the windows."""
-        institution: int = row["place"]
-        stored = contributions_from(row["contributions"])
+        return self.contributed(row["place"], contributions_from(row["contributions"]))
+
+    def contributed(
+        self, institution: int, stored: Contributions, image: Image | None = None
+    ) -> list[tuple[Window, int, int, str | None]]:
+        """(window, amount, month, member) of what an aggregate of the institution adds within the windows.
+
+        `image`: the territory at another time than now.
+        """
+        belongs = partial(below, image or self._directory.image, institution, self._place)
         found = []
         for window in self._indicator.lineage:
             if window.measure >= FIRST_EVIDENCE:
-                found += self._evidence(window, institution, stored)
+                found += self._evidence(window, stored, belongs)
                 continue
             kind = MEASURES[window.measure].kind
             first, last = self._period.first, self._period.last
@@ -338,9 +343,9 @@ class Lineage:
                 if measure != window.measure:
                     continue
                 if kind in (Kind.STOCK, Kind.SET_STOCK):
-                    counts = month <= self._until and self._directory.belongs(institution, self._place, self._until)
+                    counts = month <= self._until and belongs(self._until)
                 else:
-                    counts = first <= month <= last and self._directory.belongs(institution, self._place, month)
+                    counts = first <= month <= last and belongs(month)
                 if counts:
                     total, latest = by_member.get(member, (0, 0))
                     by_member[member] = total + amount, max(latest, month)
@@ -348,13 +353,13 @@ class Lineage:
         return found
 
     def _evidence(
-        self, window: Window, institution: int, stored: Contributions
+        self, window: Window, stored: Contributions, belongs: Callable[[int], bool]
     ) -> list[tuple[Window, int, int, str | None]]:
         """The pieces of evidence that hold on the last day of the month of which stocks are read."""
         end = first_day(self._until + 1).toordinal()
         days = [(day, amount) for (code, day, _), amount in stored.items() if code == window.measure and day < end]
         held = sum(amount for _, amount in days)
-        if not held or not self._directory.belongs(institution, self._place, self._until):
+        if not held or not belongs(self._until):
             return []
         return [(window, held, month_of_ordinal(max(day for day, _ in days)), None)]
 
