@@ -25,6 +25,7 @@ from services.portal.pages import page_routes, sign_in_address
 from services.portal.problems import Problems, code_of, wants_page
 from services.portal.proxy import Proxy, Upstreams, proxy_routes
 from services.portal.rendering import Compress, Pages, asset_mounts
+from services.portal.reporting.routes import reporting_routes
 from services.portal.sessions import SessionCookies, SessionMiddleware
 from services.portal.settings import PROXIED, PortalSettings, load_portal_settings
 from services.portal.sign_in import (
@@ -95,6 +96,7 @@ def build(
     app.include_router(proxy_routes(Proxy(upstreams, sign_in, problems), problems, PROXIED))
     app.include_router(work_routes(pages, upstreams, sign_in, catalogue, settings.url))
     app.include_router(confirmation_routes(pages, upstreams, catalogue))
+    app.include_router(reporting_routes(pages, upstreams, sign_in, catalogue))
     app.include_router(advice_routes(pages, upstreams, sign_in, catalogue))
     app.include_router(page_routes(pages, upstreams, sign_in, settings.secure))
     service_token = ServiceToken(settings, provider, provider_client)

@@ -43,6 +43,10 @@ class Asking:
             raise Unavailable(service=SERVICE)
         return dict(answer.body)
 
+    async def try_get(self, path: str, params: Mapping[str, Any] | None = None) -> Answer:
+        """The answer at a path, a refusal too: its problem says what to do."""
+        return await self._call("GET", path, params=dict(params or {}), telling=True)
+
     async def send(
         self, method: str, path: str, body: Any, key: str, version: str = "", params: Mapping[str, str] | None = None
     ) -> Answer:
