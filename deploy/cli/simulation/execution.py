@@ -12,7 +12,7 @@ from typing import Any, Final
 import httpx
 
 from deploy.api_client import Answer, Api, Problem, Unreachable
-from deploy.cli.simulation.acts import Act, Deed, Look, Response, Work
+from deploy.cli.simulation.acts import Act, Deed, Look, Pause, Response, Work
 from deploy.cli.simulation.chance import chance
 from shared.retry import Backoff
 
@@ -116,6 +116,9 @@ class Performer:
                 return await self.api.get(deed.user, deed.service, deed.path)
             case Response():
                 return await self._respond(deed, chance(key))
+            case Pause():
+                await asyncio.sleep(deed.seconds)
+                return Answer(204, {})
             case Act():
                 return await self._act(deed, key)
 

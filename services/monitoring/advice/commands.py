@@ -57,16 +57,19 @@ class Advice:
         return await self._record(uow, outcome, command.note)
 
     async def look_again(self, uow: UnitOfWork, place: Place) -> Outcome:
-        """Every rule that can be told at one place alone is looked at there now."""
+        """Every rule that can be told at one place alone is looked at there now; where nobody works, all expires."""
         connection = await raw_connection(uow.session)
         on, level, outcome = local_day(uow.now), LEVELS[place.level], Outcome()
+        if not place.active:
+            ids = [row["id"] for row in await connection.fetch(_OPEN, place.code)]
+            outcome.expired = len(await close(uow, dict.fromkeys(ids), "expire", on, None))
+            return outcome
         for setting in (await in_force(connection)).values():
             kind = setting.rule.condition.kind
             if kind in WHOLE_LEVEL or not setting.looks_at(level) or not setting.rule.in_season(on):
                 continue
-            if place.active:
-                found = await judged(connection, setting, level, [place], on, self._k)
-                outcome.add(await apply(uow, setting.rule, found, on))
+            found = await judged(connection, setting, level, [place], on, self._k)
+            outcome.add(await apply(uow, setting.rule, found, on))
         return outcome
 
     async def _mine(self, uow: UnitOfWork, id_: str, what: str) -> RecommendationState:
@@ -136,6 +139,7 @@ class Advice:
         return []
 
 
+_OPEN: Final = "select id from recommendation where place = $1 and open order by id"
 _DUE: Final = "due"
 _FOLLOW_UP: Final = "follow_up"
 
