@@ -54,11 +54,10 @@ _READ = """
     from event_seen e join event_type t on t.id = e.type
     where e.source = $1 and e.shard = $2 and e.position > $3 and e.position <= $4 order by e.position limit $5
 """
-_READ_LATE = """
-    delete from rebuild_late late using rebuild_position reached
-    where reached.source = late.source and reached.shard = late.shard and reached.position >= late.position
-    returning late.source, late.shard, late.position
-"""
+_TAKE_SHARDS = "select pg_advisory_xact_lock($1::integer, shard) from generate_series(0, $2::integer) shard"
+_LATE = "select position from rebuild_late where source = $1 and shard = $2"
+_IN_TIME = "delete from rebuild_late where source = $1 and shard = $2 and position = any($3::bigint[])"
+_READ_LATE = "delete from rebuild_late returning source, shard, position"
 
 Place = tuple[int, int]
 """(source's number, shard)."""
@@ -130,7 +129,8 @@ class Rebuild:
     async def _begin(self, connection: Any) -> None:
         async with _transaction(connection):
             if await connection.fetchval("select 1 from rebuild") is None:
-                # Nobody changes the territory while it is copied.
+                # Whoever comes later knows that a rebuild has begun; nobody changes the territory while it is copied.
+                await connection.execute(_TAKE_SHARDS, SHARDS_LOCK, SHARDS - 1)
                 await connection.execute("select pg_advisory_xact_lock($1)", TERRITORY_LOCK)
                 await connection.execute("select rebuild_drop()")
                 await connection.execute("select rebuild_begin()")
@@ -183,11 +183,7 @@ class Rebuild:
         try:
             async with _transaction(connection):
                 await connection.execute(f"set local lock_timeout = {PATIENCE_MS}")
-                await connection.execute(
-                    "select pg_advisory_xact_lock($1::integer, shard) from generate_series(0, $2::integer) shard",
-                    SHARDS_LOCK,
-                    SHARDS - 1,
-                )
+                await connection.execute(_TAKE_SHARDS, SHARDS_LOCK, SHARDS - 1)
                 for (source, shard), span in (await self._now(connection)).items():
                     if span[0] < span[1]:
                         await worker.step(shard, {source: span}, most=None)
@@ -244,6 +240,11 @@ class _Worker:
                 continue
             rows = await self._connection.fetch(_READ, source, shard, after, until, left)
             events += [_event(source, row) for row in rows]
+            # What came out of its turn, but in time to be read here, is no longer late.
+            late = {row["position"] for row in await self._connection.fetch(_LATE, source, shard)}
+            if late:
+                read = [row["position"] for row in rows if row["position"] in late]
+                await self._connection.execute(_IN_TIME, source, shard, read)
             # Positions whose events are no business of monitoring's, or lie with the dead letters, are not in the log.
             after = rows[-1]["position"] if left is not None and len(rows) == left else until
             spans[source] = after, until
@@ -254,7 +255,7 @@ class _Worker:
         return len(events)
 
     async def late(self) -> None:
-        """Apply what came out of its turn."""
+        """Apply what came out of its turn, after the new generation had passed it."""
         events = []
         for source, shard, position in await self._connection.fetch(_READ_LATE):
             rows = await self._connection.fetch(_READ, source, shard, position - 1, position, 1)
