@@ -83,10 +83,12 @@ class Shower:
 
 
 def _unit_of(name: str, told: Mapping[str, Any], unit: str) -> str:
-    """In what a threshold is told: of trends a change, of peers the share of the lowest, of reports a coverage."""
-    if name != "threshold" or (told.get("p_value") is None and told.get("value") is not None):
+    """In what a threshold is told: of work and causes how many, of trends a change, of peers and reports a share."""
+    if name != "threshold":
         return unit
-    return "ratio" if told.get("count") is None else "count"
+    if told.get("count") is not None:
+        return "count"
+    return "ratio" if told.get("p_value") is not None or told.get("value") is None else unit
 
 
 @dataclass(frozen=True, slots=True)
