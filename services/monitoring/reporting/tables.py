@@ -72,5 +72,5 @@ class PublicationRow(Base, table=True):
 
 
 def morning(day: date | None) -> datetime | None:
-    """Eight o'clock in Tashkent on that day, when people are reminded."""
-    return None if day is None else datetime.combine(day, time(8), TASHKENT)
+    """The beginning of that day in Tashkent, when people are reminded."""
+    return None if day is None else datetime.combine(day, time(0), TASHKENT)
