@@ -16,6 +16,7 @@ from services.monitoring.recompute import live_values, recompute
 from services.monitoring.reporting import lifecycle
 from shared.contracts.partners import EnrolmentState
 from shared.contracts.reporting import SubmissionState, SubmissionStatus
+from shared.ids import new_id
 from shared.persistence.engine import dsn_of
 from shared.scope import Role
 from tests.support.monitoring import Story
@@ -287,3 +288,62 @@ async def test_what_the_service_tells_of_itself_counts_as_recomputed(told: tuple
     months |= {month_from(period) for name, _, period in proof if BY_NAME[name].kind in stocks}
     assert live_values(live, months) == proof
     assert any(key[0] == "reports.district.expected" for key in proof)
+
+
+async def test_what_was_before_a_move_stays_with_the_old_district_and_can_be_explained(
+    told: tuple[Running, Story, str],
+) -> None:
+    running, story, _ = told
+    third = story.institutions[2]
+    old, new = running.as_(Role.DISTRICT, OTHER), running.as_(Role.DISTRICT, DISTRICT)
+    before = await value(old, "I2", OTHER, YEAR)
+    assert (await old.get("/v1/values", indicator="F1", place=third, period="2026-03")).status_code == 200
+    story.place(third, [(OTHER, date(2024, 9, 1)), (DISTRICT, date(2026, 2, 15))])
+    await tell(running, story)
+
+    # Applications of September stay where the school was in September; who looks at them sees what they are made of.
+    assert await value(old, "I2", OTHER, YEAR) == before
+    behind = (await old.get("/v1/lineage", indicator="I2", place=OTHER, period=YEAR)).json()["items"]
+    assert {item["institution"]["code"] for item in behind} == {third}
+    assert all(item["events"] for item in behind)
+    assert third not in (await new.get("/v1/lineage", indicator="I2", place=DISTRICT, period=YEAR)).text
+
+    # The school itself, in months in which it belonged here; in those after the move it is the new district's.
+    async def status(client: Client, period: str) -> int:
+        return (await client.get("/v1/values", indicator="F1", place=third, period=period)).status_code
+
+    assert [await status(old, period) for period in ("2025-12", "2026-01", "2026-02", "2026-Q1")] == [
+        200,
+        200,
+        404,
+        404,
+    ]
+    assert [await status(new, period) for period in ("2025-12", "2026-03")] == [200, 200]
+    assert [await status(running.as_(Role.DISTRICT, "1701000"), period) for period in ("2025-12", "2026-03")] == [
+        404,
+        404,
+    ]
+
+    async def children(client: Client, place: str, period: str) -> set[str]:
+        answer = await client.get("/v1/values", indicator="F1", place=place, period=period, children=True)
+        return {child["place"]["code"] for child in answer.json()["children"]}
+
+    assert third in await children(old, OTHER, "2026-01")
+    assert third not in await children(old, OTHER, "2026-02")
+    assert third in await children(new, DISTRICT, "2026-02")
+    assert third not in await children(new, DISTRICT, "2026-01")
+
+    # A late correction of the time before moves the old district's value, not the new one's.
+    there = await value(new, "I2", DISTRICT, YEAR)
+    enrolment(story, third, 200, 60)
+    await tell(running, story)
+    assert await value(old, "I2", OTHER, YEAR) == (before[0], 200)
+    assert await value(new, "I2", DISTRICT, YEAR) == there
+    changed = await old.get(
+        "/v1/changed", indicator="I2", place=OTHER, period=YEAR, **{"from": "2026-01-01T00:00:00+05:00"}
+    )
+    assert changed.status_code == 200, changed.text
+    assert {item["institution"]["code"] for item in changed.json()["items"]} == {third}
+    for wrong, field in (({"from": "yesterday"}, "from"), ({"from": f"figures:{new_id()}"}, "from")):
+        refused = await old.get("/v1/changed", indicator="I2", place=OTHER, period=YEAR, **wrong)
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, field)
