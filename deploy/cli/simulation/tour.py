@@ -121,8 +121,10 @@ def reporting(grounds: Grounds, school: str) -> Tour:
         found: list[Mapping[str, Any]] = []
         for _ in range(LOOKS):
             found = (yield Look(grounds.today, user, "monitoring", path)).body["items"]
-            if found:
+            # Opened late, a report is due so soon that its place is reminded at once.
+            if found and found[0]["reminders"]:
                 break
+            yield Pause(grounds.today, PAUSE_S)
         return found[0]
 
     def step(user: str, what: str, state: Mapping[str, Any], **body: str) -> Act:
@@ -146,6 +148,7 @@ def reporting(grounds: Grounds, school: str) -> Tour:
             look = Look(grounds.today, grounds.office, "monitoring", f"/v1/publications/{ordered.id}")
             if len((yield look).body["editions"]) == edition:
                 break
+            yield Pause(grounds.today, PAUSE_S)
 
 
 def advised(grounds: Grounds, school: str) -> Tour:

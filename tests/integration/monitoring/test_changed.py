@@ -83,14 +83,14 @@ class Watch:
 
 
 def asked_of(story: Story, random: Random) -> list[tuple[Indicator, str, str]]:
-    """Every indicator at places of two levels in some period."""
+    """Every indicator at some place in some period."""
     found = []
     for indicator in INDICATORS.values():
         if indicator.privacy is Privacy.SURVEY:
             continue
         periods = [period for period in PERIODS if parse(period).kind in indicator.period_kinds]
         levels = (["17"], ["1700", "1701"], story.districts, story.institutions)
-        found += [(indicator, random.choice(places), random.choice(periods)) for places in random.sample(levels, 2)]
+        found += [(indicator, random.choice(places), random.choice(periods)) for places in random.sample(levels, 1)]
     return found
 
 
@@ -125,6 +125,6 @@ async def test_old_values_are_exactly_those_that_were_shown(bench: Bench, seed: 
                     assert change.movers, where
                 effects = [abs(mover.effect) for mover in change.movers]
                 assert effects == sorted(effects, reverse=True)
-        assert moved > 20
+        assert moved > 10
     finally:
         await watch.database.engine.dispose()
