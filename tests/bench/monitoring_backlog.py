@@ -18,8 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from services.monitoring import LISTENS_TO
 from services.monitoring.commands import Applier
 from services.monitoring.generation import Rebuild
@@ -30,7 +28,7 @@ from shared.messaging.inbox import Inbox
 from shared.persistence.engine import dsn_of, make_engine
 from shared.persistence.unit_of_work import Database
 from tests.bench.monitoring_load import Nation
-from tests.bench.report import figure
+from tests.bench.report import cpu_of, figure
 from tests.integration.monitoring.support import Bench, compared
 from tests.support.engines import Postgres, a_postgres
 from tests.support.monitoring import final_states
@@ -53,15 +51,6 @@ def batches_of(events: Sequence[Event], size: int, partitions: int = PARTITIONS)
     ]
 
 
-def cpu_of(postgres: Postgres) -> float:
-    """Seconds of processor that the server and its connections have used."""
-    assert postgres.process.pid is not None
-    server = psutil.Process(postgres.process.pid)
-    times = [each.cpu_times() for each in [server, *server.children(recursive=True)]]
-    ended = server.cpu_times()
-    return sum(each.user + each.system for each in times) + ended.children_user + ended.children_system
-
-
 @dataclass(frozen=True)
 class Meter:
     """Wall clock and processor time, ours and PostgreSQL's, since it was made."""
@@ -73,12 +62,12 @@ class Meter:
 
     def __post_init__(self) -> None:
         """Read PostgreSQL's."""
-        object.__setattr__(self, "server", cpu_of(self.postgres))
+        object.__setattr__(self, "server", cpu_of(self.postgres.process.pid))
 
     def say(self, name: str, events: int, **more: Any) -> float:
         """Print a figure; returns the microseconds of processor time an event took."""
         elapsed_s, cpu_s = time.perf_counter() - self.started, time.process_time() - self.cpu
-        server_s = cpu_of(self.postgres) - self.server
+        server_s = cpu_of(self.postgres.process.pid) - self.server
         figure(
             name,
             events / elapsed_s,

@@ -15,6 +15,14 @@ def percentile(values: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
+def cpu_of(pid: int | None) -> float:
+    """Seconds of processor that a server and its children have used, those that have ended too."""
+    server = psutil.Process(pid)
+    every = [each.cpu_times() for each in [server, *server.children(recursive=True)]]
+    ended = server.cpu_times()
+    return sum(each.user + each.system for each in every) + ended.children_user + ended.children_system
+
+
 def figure(name: str, value: float, unit: str, **more: Any) -> None:
     """Print one figure."""
     line = {

@@ -54,5 +54,5 @@ async def merge(stream: Any) -> None:
             await connection.execute(MERGE)
 
 
-sys.argv = ["faust", "worker", "--loglevel", "warning", "--without-web"]
+sys.argv = ["faust", "worker", "--loglevel", "warn", "--without-web"]
 app.main()
