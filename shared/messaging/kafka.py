@@ -138,19 +138,23 @@ class DamageProof:
         self._max_records = max_records
         self._reached: dict[TopicPartition, int] = {}
         self._turn = 0
+        self._dry: dict[TopicPartition, int] = {}
 
     async def read(self, consumer: AIOKafkaConsumer) -> tuple[Any, ...]:
         """The next records, or none within the timeout.
 
-        In a backlog a batch comes from one partition, in turn: what belongs together is then applied together.
+        In a backlog every other batch comes from one partition, in turn: what belongs together is then applied
+        together. The batches between come from wherever something is, so that no partition waits for another's backlog.
         """
         try:
-            behind = self._behind(consumer)
+            self._turn += 1
+            behind = self._behind(consumer) if self._turn % 2 else []
             if behind:
-                self._turn += 1
-                found = await self._drain(consumer, behind[self._turn % len(behind)])
+                partition = behind[self._turn // 2 % len(behind)]
+                found = await self._drain(consumer, partition)
                 if found:
                     return found
+                self._dry[partition] = self._reached[partition]  # another member read on from there
             one = await consumer.getmany(timeout_ms=self._timeout_ms, max_records=self._max_records)
         except DAMAGE:
             return await self._step_over(consumer)
@@ -162,7 +166,9 @@ class DamageProof:
         found = []
         for partition in sorted(consumer.assignment()):
             end, reached = consumer.highwater(partition), self._reached.get(partition)
-            if end is not None and reached is not None and end - reached > self._max_records:
+            if end is None or reached is None or self._dry.get(partition) == reached:
+                continue
+            if end - reached > self._max_records:
                 found.append(partition)
         return found
 
