@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -18,7 +19,10 @@ def percentile(values: Sequence[float], share: float) -> float:
 def cpu_of(pid: int | None) -> float:
     """Seconds of processor that a server and its children have used, those that have ended too."""
     server = psutil.Process(pid)
-    every = [each.cpu_times() for each in [server, *server.children(recursive=True)]]
+    every = []
+    for each in [server, *server.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            every.append(each.cpu_times())
     ended = server.cpu_times()
     return sum(each.user + each.system for each in every) + ended.children_user + ended.children_system
 
