@@ -13,7 +13,7 @@ PORTAL := services/portal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-dev up compose demo status test kafka-test bench lint format types contracts ci lock clean
+.PHONY: help setup setup-dev up compose demo status test kafka-test bench bench-peers lint format types contracts ci lock clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ bench: setup-dev ## measure one thing: make bench NAME=freshness (no NAME: list 
 	@if [ -z "$(NAME)" ]; then \
 	  echo "Name one: make bench NAME=…"; for f in tests/bench/[a-z]*.py; do [ -f "$$f" ] && basename "$$f" .py | sed 's/^/  /'; done; \
 	else $(BIN)/python -m tests.bench.$(NAME) $(ARGS); fi
+
+bench-peers: setup-dev ## measure the engine against Bytewax, Pathway, Quix Streams, Faust and FastStream, on a real Apache Kafka
+	@$(BIN)/python -m tests.bench.peers $(ARGS)
 
 lint: setup-dev ## check style and formatting
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -30,7 +30,7 @@ async def provision(admin: asyncpg.Connection, owner_password: str, app_password
         if not await admin.fetchval("select 1 from pg_database where datname = $1", database):
             await admin.execute(f"create database {database} owner {OWNER}")
         await admin.execute(f"revoke all on database {database} from public")
-        await admin.execute(f"grant connect on database {database} to {APP}")
+        await admin.execute(f"grant connect, temporary on database {database} to {APP}")
         await admin.execute(f"alter database {database} set timezone to 'UTC'")
 
 

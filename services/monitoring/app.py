@@ -6,12 +6,24 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from services.monitoring import LISTENS_TO
-from services.monitoring.api import PERMISSIONS, Reading
+from services.monitoring.advice.advisor import Advisor
+from services.monitoring.advice.commands import Advice
+from services.monitoring.advice.declarations import check_texts, rules
+from services.monitoring.advice.evaluation import Evaluator
+from services.monitoring.advice.trials import Trials
+from services.monitoring.api import PERMISSIONS, ROUTERS
+from services.monitoring.api.ground import Ground
 from services.monitoring.changes import Changes
 from services.monitoring.commands import Applier
 from services.monitoring.directory import Directory
+from services.monitoring.generation import Watch
+from services.monitoring.reporting import calendar
+from services.monitoring.reporting.commands import Reports
+from services.monitoring.reporting.opening import Opening
+from services.monitoring.reporting.publishing import Publications
 from services.monitoring.subscribers import Indicators
 from shared.messaging.consumer import ConsumerSettings
+from shared.persistence.scheduler import Scheduler
 from shared.settings import load_settings
 from shared.telemetry.logs import configure_logs
 from shared.web.app import create_app, make_chassis
@@ -27,12 +39,36 @@ def build() -> FastAPI:
     directory = Directory(chassis.database)
     changes = Changes(chassis.database, settings.database_url, directory, chassis.progress)
     chassis.jobs["changes"] = changes.run
-    reading = Reading(directory, changes, chassis.catalogue, chassis.database.clock, settings.privacy_k)
-    return create_app(
+    chassis.jobs["rebuild"] = Watch(chassis.database, chassis.progress).run
+    check_texts(rules(), chassis.catalogue)
+    advice = Advice(directory, settings.privacy_k)
+    advisor = Advisor(
+        chassis.database,
+        settings.database_url,
+        directory,
+        Evaluator(chassis.database, settings.privacy_k),
+        Trials(chassis.database, directory, settings.privacy_k),
+        chassis.progress,
+    )
+    chassis.jobs["advice"] = advisor.run
+    chassis.jobs["trials"] = advisor.try_history
+    dates = calendar.load()
+    reports = Reports(dates)
+    publications = Publications(
+        chassis.database, directory, settings.privacy_k, lambda: chassis.progress.beat("scheduler")
+    )
+    chassis.jobs["opening"] = Opening(chassis.database, directory, reports, dates, chassis.progress).run
+    passages = (reports.passage(), publications.passage(), advice.passage())
+    chassis.jobs["scheduler"] = Scheduler(chassis.database, chassis.progress, passages).run
+    app = create_app(
         chassis,
-        routers=[reading.router()],
+        routers=ROUTERS,
         permissions=PERMISSIONS,
         projection=Indicators(Applier(settings.privacy_k)),
         listens_to=LISTENS_TO,
-        consumer_settings=ConsumerSettings(max_records=5_000),
+        consumer_settings=ConsumerSettings(max_records=20_000),
     )
+    app.state.ground = Ground(directory, changes, chassis.catalogue, chassis.database.clock, settings.privacy_k)
+    app.state.reports, app.state.publications = reports, publications
+    app.state.advice, app.state.advisor = advice, advisor
+    return app

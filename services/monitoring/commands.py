@@ -4,18 +4,20 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import structlog
 
 from services.monitoring.domain.measures import STEPPED_SLOTS
 from services.monitoring.domain.readings import Institution, Owned
 from services.monitoring.domain.territory import Image, Level
-from services.monitoring.engine import Read, Touched, apply
+from services.monitoring.engine import NotNew, Read, Touched, apply
 from services.monitoring.tables import Tables
 
 log = structlog.get_logger(__name__)
 
 CHANNEL = "hamkor_changes"
 MAX_PAYLOAD_BYTES = 7900
+_STEPPED = np.array(sorted(STEPPED_SLOTS))
 
 
 class Applier:
@@ -32,21 +34,35 @@ class Applier:
 
     async def __call__(self, connection: Any, batch: Sequence[Read]) -> None:
         """Apply the batch inside the connection's transaction, whose scope is "all"; call `committed` after it."""
-        if not self._trusted:
-            self._image, self._types = Image(), {}
-        self._trusted = False
-        tables = Tables(connection, self._image, self._types)
-        await tables.take_shards(event for event, _ in batch)
-        touched = await apply(tables, batch)
+        self._doubt()
+        try:
+            async with connection.transaction():
+                tables, touched = await self._effect(connection, batch, careful=False)
+        except NotNew:
+            self._doubt()
+            tables, touched = await self._effect(connection, batch, careful=True)
         ids = self._image.ids
         await tables.log(
             (event, ids[state.institution_id] if isinstance(state, Owned) else _own_place(ids, state))
             for event, state in batch
         )
+        if len(batch) == 1:
+            await tables.note_late(batch[0][0])
         released = await tables.release(touched.rows, self._k)
         payload = self._payload(touched, released)
         if payload:
             await connection.execute("select pg_notify($1, $2)", CHANNEL, payload)
+
+    async def _effect(self, connection: Any, batch: Sequence[Read], *, careful: bool) -> tuple[Tables, Touched]:
+        tables = Tables(connection, self._image, self._types)
+        await tables.take_shards(event for event, _ in batch)
+        return tables, await apply(tables, batch, careful=careful)
+
+    def _doubt(self) -> None:
+        """From here on nothing that is learnt is true until it is committed; what never was is forgotten."""
+        if not self._trusted:
+            self._image, self._types = Image(), {}
+        self._trusted = False
 
     def committed(self) -> None:
         """The last batch's transaction was committed: what was learnt in it is true."""
@@ -55,13 +71,13 @@ class Applier:
     def _payload(self, touched: Touched, released: set[tuple[int, int]]) -> str:
         """What changed, for those who watch: places' ids, slots, time; null where there are too many places to name."""
         rows = touched.rows
-        shown = {slot for slot in rows.slots if slot not in STEPPED_SLOTS}
-        places = {place for place, slot in zip(rows.places, rows.slots, strict=True) if slot in shown}
-        places |= {place for place, _ in released}
+        stepped = np.isin(rows.slots, _STEPPED)
+        shown = set(np.unique(rows.slots[~stepped]).tolist())
+        places = set(np.unique(rows.places[~stepped]).tolist()) | {place for place, _ in released}
         slots = sorted(shown | {slot for _, slot in released})
         if not places:
             return ""
-        as_of = max(rows.as_of)
+        as_of = int(rows.as_of.max())
         ordered = sorted(places, key=lambda place: (self._image.places[place].level, place))
         text = json.dumps({"places": ordered, "slots": slots, "as_of": as_of}, separators=(",", ":"))
         if len(text) > MAX_PAYLOAD_BYTES:

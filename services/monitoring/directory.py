@@ -45,12 +45,24 @@ class Directory:
         self._units = {code: sorted(below, key=lambda unit: unit.code) for code, below in units.items()}
         self._institutions = {place: sorted(below) for place, below in institutions.items()}
 
-    def seen(self, code: str, principal: Principal) -> Place:
-        """The place of that code; raises NotFound for an unknown one and for one outside the caller's scope alike."""
+    def seen(self, code: str, principal: Principal, month: int | None = None) -> Place:
+        """The place of that code; raises NotFound for an unknown one and for one outside the caller's scope alike.
+
+        At the end of `month` it may have been within the scope, though it has moved since: then it is seen, too.
+        """
         place = self._image.places.get(self._image.ids.get(code, 0))
-        if place is None or not principal.scope.sees(place.path):
+        if place is None or not (principal.scope.sees(place.path) or self._was_seen(place, principal, month)):
             raise NotFound(what="place", id=code[:100])
         return place
+
+    def _was_seen(self, place: Place, principal: Principal, month: int | None) -> bool:
+        if month is None or place.level is not Level.INSTITUTION:
+            return False
+        return any(principal.scope.sees(above.path) for above in self.above(place, month))
+
+    def above(self, place: Place, month: int) -> list[Place]:
+        """The places above at the end of a month, the nearest first."""
+        return [self._image.places[id_] for id_ in self._image.membership(place.id).at(month)]
 
     def root(self, principal: Principal) -> Place:
         """The place at the top of what the caller sees; raises NotFound where it is not known yet."""
@@ -59,6 +71,26 @@ class Directory:
     def by_id(self, place: int) -> Place | None:
         """The place of that id."""
         return self._image.places.get(place)
+
+    @property
+    def image(self) -> Image:
+        """The territory as it is; to be read only."""
+        return self._image
+
+    def copy(self) -> Image:
+        """The territory to change at will."""
+        image = Image()
+        image.put(self._image.places.values())
+        return image
+
+    def by_code(self, code: str) -> Place | None:
+        """The place of that code, whoever asks."""
+        return self._image.places.get(self._image.ids.get(code, 0))
+
+    def at_level(self, level: Level) -> list[Place]:
+        """All places of a level, in the order of their ids."""
+        found = [place for place in self._image.places.values() if place.level is level]
+        return sorted(found, key=lambda place: place.id)
 
     def ancestors(self, place: Place, principal: Principal) -> list[Place]:
         """The places above, from the top of what the caller sees downwards."""
@@ -72,29 +104,33 @@ class Directory:
         return found[::-1]
 
     def below(self, place: Place, month: int, principal: Principal) -> list[Place]:
-        """The places directly below at the end of a month: units, or the institutions that belonged to the district."""
+        """The places directly below at the end of a month: units, or the institutions that belonged to the district.
+
+        Whoever sees the district sees those that have left it since, as they were then.
+        """
         if place.level is Level.DISTRICT:
             found = (
                 self._image.places[id_]
                 for id_ in self._institutions.get(place.id, ())
                 if place.id in self._image.membership(id_).at(month)
             )
-            below = sorted(found, key=lambda each: (each.names.get("", ""), each.code))
-        else:
-            below = self._units.get(place.code, [])
+            return sorted(found, key=lambda each: (each.names.get("", ""), each.code))
+        below = self._units.get(place.code, [])
         return [each for each in below if principal.scope.sees(each.path)]
 
-    def institutions(self, place: Place, principal: Principal) -> list[int]:
-        """Ids of the institutions that are or ever were below the place (or the institution itself), in order."""
+    def institutions(self, place: Place) -> list[int]:
+        """Ids of the institutions that are or ever were below the place (or the institution itself), in order.
+
+        Of those that left it, only what counts in its own values is anybody's business here: see `below`.
+        """
         if place.level is Level.INSTITUTION:
             return [place.id]
-        return [
-            id_ for id_ in self._institutions.get(place.id, ()) if principal.scope.sees(self._image.places[id_].path)
-        ]
+        return list(self._institutions.get(place.id, ()))
 
-    def belongs(self, institution: int, place: Place, month: int) -> bool:
-        """Whether the institution was that place, or below it, at the end of the month."""
-        return institution == place.id or place.id in self._image.membership(institution).at(month)
+
+def below(image: Image, institution: int, place: Place, month: int) -> bool:
+    """Whether an institution was that place, or below it, at the end of the month, as the image has it."""
+    return institution == place.id or place.id in image.membership(institution).at(month)
 
 
 def name_of(place: Place, lang: Lang) -> str:

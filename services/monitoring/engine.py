@@ -10,10 +10,10 @@ from hashlib import blake2b
 from typing import Protocol, TypeVar
 
 from services.monitoring.domain.contributions import contributions
-from services.monitoring.domain.derived import DERIVATIONS, FEEDS
-from services.monitoring.domain.expansion import Membership, expand, presence
+from services.monitoring.domain.derived import DERIVATIONS, FEEDS, WAVES
+from services.monitoring.domain.expansion import Membership, Presence, expand, presence
 from services.monitoring.domain.gates import FIRST_EVIDENCE
-from services.monitoring.domain.measures import MEASURES
+from services.monitoring.domain.measures import MEASURES, OWN_SETS
 from services.monitoring.domain.parts import Contributions, difference
 from services.monitoring.domain.readings import Institution, Owned, Reading, Territory
 from services.monitoring.domain.territory import (
@@ -22,6 +22,7 @@ from services.monitoring.domain.territory import (
     Place,
     named,
     told,
+    unknown,
     unknown_institution,
     unknown_unit,
 )
@@ -60,6 +61,10 @@ class Touched:
     rows: Rows = field(default_factory=Rows)
 
 
+class NotNew(Exception):
+    """An aggregate whose first event has just come is known already: told out of turn, by a replayed dead letter."""
+
+
 class Store(Protocol):
     """The tables behind the engine, inside one transaction; whatever is read is locked until it ends."""
 
@@ -78,8 +83,8 @@ class Store(Protocol):
     async def aggregates_of(self, places: Sequence[int]) -> list[tuple[int, Contributions]]:
         """(place, contributions) of every aggregate of these institutions."""
 
-    async def save(self, aggregates: Mapping[Key, Stored]) -> None:
-        """Store aggregates."""
+    async def save(self, created: Mapping[Key, Stored], changed: Mapping[Key, Stored]) -> None:
+        """Store aggregates: those taken for new, and others that were looked for. Raises NotNew where one isn't new."""
 
     async def members(self, members: Sequence[Member]) -> dict[Member, References]:
         """The references of these members, none where a member is new."""
@@ -91,8 +96,12 @@ class Store(Protocol):
         """Add to the cells."""
 
 
-async def apply(store: Store, batch: Sequence[Read]) -> Touched:
-    """Let the events take effect; the log and the positions are the caller's."""
+async def apply(store: Store, batch: Sequence[Read], *, careful: bool = False) -> Touched:
+    """Let the events take effect; the log and the positions are the caller's.
+
+    An aggregate's first event is trusted to be its first unless `careful`: looking for what isn't there costs as much
+    as storing it. Raises NotNew where that was wrong; everything must then be undone, and done again with care.
+    """
     if not batch:
         return Touched()
     places = [read for read in batch if isinstance(read[1], Territory | Institution)]
@@ -101,7 +110,7 @@ async def apply(store: Store, batch: Sequence[Read]) -> Touched:
     if places:
         await _resettle(store, territory, places, amounts)
     folded = await _fold(store, territory, batch)
-    sets = await _measure(store, folded, amounts)
+    sets = await _measure(store, folded, amounts, careful=careful)
     await _count(store, territory, sets, amounts)
     rows = amounts.rows(territory)
     await store.add(rows)
@@ -116,6 +125,8 @@ class _Folded:
     time: Microseconds
     shard: int
     positions: list[int]
+    first: int
+    """The lowest version among them."""
 
 
 async def _fold(store: Store, territory: Image, batch: Sequence[Read]) -> dict[Key, _Folded]:
@@ -124,7 +135,7 @@ async def _fold(store: Store, territory: Image, batch: Sequence[Read]) -> dict[K
     owners = {state.institution_id for _, state in batch if isinstance(state, Owned)}
     missing = sorted(code for code in owners if code not in ids)
     if missing:
-        await store.create_places([unknown_institution(code) for code in missing])
+        await store.create_places([unknown(code) for code in missing])
     folded: dict[Key, _Folded] = {}
     for event, state in batch:
         if isinstance(state, Owned):
@@ -135,12 +146,14 @@ async def _fold(store: Store, territory: Image, batch: Sequence[Read]) -> dict[K
             continue
         seen = folded.get(key)
         if seen is None:
-            folded[key] = _Folded(state, _microseconds(event.time), event.shard, [event.position])
+            folded[key] = _Folded(state, _microseconds(event.time), event.shard, [event.position], state.version)
             continue
         seen.positions.append(event.position)
         if state.version > seen.state.version:
             seen.state = state
             seen.time = max(seen.time, _microseconds(event.time))
+        elif state.version < seen.first:
+            seen.first = state.version
     return folded
 
 
@@ -158,16 +171,22 @@ class _Moves:
 
     def take(self, place: int, moved: Contributions, time: Microseconds) -> None:
         """Pass on the differences of one aggregate's contributions."""
+        derived, contribution = self.derived, self.amounts.contribution
         for (measure, at, member), amount in moved.items():
-            for number in FEEDS.get(measure, ()):
-                id_ = _join_id(member) if DERIVATIONS[number].joint and member is not None else NOBODY
-                _note(self.derived[number], (place, id_), (measure, at), amount, time)
+            feeds = FEEDS.get(measure)
+            if feeds is not None:
+                for number in feeds:
+                    id_ = _join_id(member) if member is not None and number in _JOINT else NOBODY
+                    _note(derived[number], (place, id_), (measure, at), amount, time)
             if measure >= FIRST_EVIDENCE:
                 continue
             if member is not None:
                 _note(self.sets, (measure, member), (place, at), amount, time)
             else:
-                self.amounts.contribution(place, measure, at, amount, time)
+                contribution(place, measure, at, amount, time)
+
+
+_JOINT = frozenset(number for number, derivation in enumerate(DERIVATIONS) if derivation.joint)
 
 
 def _join_id(key: str) -> str:
@@ -176,19 +195,24 @@ def _join_id(key: str) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-async def _measure(store: Store, folded: Mapping[Key, _Folded], amounts: Amounts) -> _SetChanges:
+async def _measure(store: Store, folded: Mapping[Key, _Folded], amounts: Amounts, *, careful: bool) -> _SetChanges:
     """Compare what the states contribute with what they contributed; additive differences go to `amounts`."""
-    stored = await store.aggregates(sorted(folded))
+    known = [key for key, new in folded.items() if careful or new.first > FIRST_VERSION or key[2] == NOBODY]
+    stored = await store.aggregates(sorted(known))
     moves = _Moves(amounts)
+    created: dict[Key, Stored] = {}
     changed: dict[Key, Stored] = {}
     for key, new in folded.items():
         before = stored.get(key)
         if before is None:
             after = contributions(new.state)
-            changed[key] = Stored(new.state.version, after, new.shard, new.positions)
+            told_first = not careful and new.first <= FIRST_VERSION and key[2] != NOBODY
+            (created if told_first else changed)[key] = Stored(new.state.version, after, new.shard, new.positions)
             moved = after
         else:
-            positions = before.positions + new.positions
+            positions = before.positions + [
+                each for each in new.positions if not careful or each not in before.positions
+            ]
             if new.state.version <= before.version:
                 changed[key] = Stored(before.version, before.contributions, before.shard, positions)
                 continue
@@ -197,41 +221,91 @@ async def _measure(store: Store, folded: Mapping[Key, _Folded], amounts: Amounts
             moved = difference(after, before.contributions)
         moves.take(key[0], moved, new.time)
     await _derive(store, moves, changed)
-    await store.save(changed)
+    await store.save(created, changed)
     return moves.sets
+
+
+FIRST_VERSION = 1
+"""The version with which every aggregate begins."""
 
 
 async def _derive(store: Store, moves: _Moves, changed: dict[Key, Stored]) -> None:
     """Bring up to date the derived aggregates of which something moved; those that they feed come after them."""
-    for derivation, wanted in zip(DERIVATIONS, moves.derived, strict=True):
-        stored = await store.aggregates(sorted((place, derivation.kind, id_) for place, id_ in wanted))
-        for (place, id_), (changes, time) in wanted.items():
-            key = (place, derivation.kind, id_)
-            before = stored.get(key) or Stored()
-            own = dict(before.own)
-            for at, amount in changes.items():
-                own[at] = own.get(at, 0) + amount
-            own = {at: amount for at, amount in own.items() if amount}
-            after = derivation.rule(own)
-            changed[key] = Stored(before.version + 1, after, own=own)
-            moves.take(place, difference(after, before.contributions), time)
+    for wave in WAVES:
+        wanted = {
+            (place, DERIVATIONS[number].kind, id_): noted
+            for number in wave
+            for (place, id_), noted in moves.derived[number].items()
+        }
+        stored = await store.aggregates(sorted(wanted))
+        for number in wave:
+            derivation = DERIVATIONS[number]
+            for (place, id_), (changes, time) in moves.derived[number].items():
+                key = (place, derivation.kind, id_)
+                before = stored.get(key)
+                if before is None:
+                    own = changes
+                    after = moved = derivation.rule(own)
+                    version = 0
+                else:
+                    own = _sum(before.own, changes)
+                    after = derivation.rule(own)
+                    moved = difference(after, before.contributions)
+                    version = before.version + 1
+                changed[key] = Stored(version, after, own=own)
+                if moved:
+                    moves.take(place, moved, time)
+
+
+def _sum(before: References, changes: References) -> References:
+    total = dict(before)
+    for at, amount in changes.items():
+        now = total.get(at, 0) + amount
+        if now:
+            total[at] = now
+        else:
+            total.pop(at, None)
+    return total
 
 
 async def _count(store: Store, territory: Image, sets: _SetChanges, amounts: Amounts) -> None:
     """Move the distinct counts: where each member was present against where it is."""
     references = await store.members(sorted(sets))
+    after: dict[Member, References] = {}
     for member, (changes, time) in sets.items():
-        kind = MEASURES[member[0]].kind
-        before = references.get(member, {})
-        after = dict(before)
-        for at, amount in changes.items():
-            after[at] = after.get(at, 0) + amount
-        after = {at: amount for at, amount in after.items() if amount}
-        references[member] = after
+        measure = member[0]
+        kind = MEASURES[measure].kind
+        before = references.get(member)
+        now = after[member] = _sum(before, changes) if before else {at: each for at, each in changes.items() if each}
+        if measure in OWN_SETS or (not before and len(now) == 1):
+            # Of one institution alone: present above wherever it is present there.
+            (place, _), *_ = now or before or changes
+            if place not in territory.moved:
+                _compare_at(
+                    place, measure, presence(kind, before or {}, _nowhere), presence(kind, now, _nowhere), amounts, time
+                )
+                continue
         was = presence(kind, before, territory.membership) if before else {}
-        now = presence(kind, after, territory.membership)
-        _compare(member[0], was, now, amounts, time)
-    await store.save_members(references)
+        _compare(measure, was, presence(kind, now, territory.membership), amounts, time)
+    await store.save_members(after)
+
+
+_UNKNOWN = Membership(())
+
+
+def _nowhere(_: int) -> Membership:
+    return _UNKNOWN
+
+
+def _compare_at(place: int, measure: int, was: Presence, now: Presence, amounts: Amounts, time: Microseconds) -> None:
+    """As `_compare`, where the same holds for everything above the institution."""
+    for key, amount in now.items():
+        change = amount - was.get(key, 0)
+        if change:
+            amounts.contribution(place, measure, key[1], change, time)
+    for key, amount in was.items():
+        if key not in now:
+            amounts.contribution(place, measure, key[1], -amount, time)
 
 
 async def _resettle(store: Store, territory: Image, batch: Sequence[Read], amounts: Amounts) -> None:
@@ -270,15 +344,11 @@ async def _name(store: Store, territory: Image, states: Sequence[Territory | Ins
 
 
 def _memberships(territory: Image, changed: Sequence[Place]) -> dict[int, Membership]:
-    """The chains, as they are before the change, of every institution that the change may move."""
+    """The chains, as they are before the change, of every place that the change may move."""
     units = {place.id for place in changed if place.level is not Level.INSTITUTION}
     if not units:
         return {place.id: territory.membership(place.id) for place in changed}
-    return {
-        place.id: territory.membership(place.id)
-        for place in territory.places.values()
-        if place.level is Level.INSTITUTION
-    }
+    return {place.id: territory.membership(place.id) for place in territory.places.values()}
 
 
 async def _follow(

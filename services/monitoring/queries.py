@@ -1,12 +1,13 @@
 """How much, since when, and why: reads of values, series and the contributions behind them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from services.monitoring.directory import Directory
+from services.monitoring.directory import Directory, below
 from services.monitoring.domain.definitions import fed_by
 from services.monitoring.domain.formulas import Indicator, Privacy, Window
 from services.monitoring.domain.gates import FIRST_EVIDENCE
@@ -14,11 +15,10 @@ from services.monitoring.domain.measures import COLUMNS, MEASURES, STEP_COLUMN, 
 from services.monitoring.domain.parts import Contributions, first_day, month_of_ordinal
 from services.monitoring.domain.periods import Period, PeriodKind, period_at
 from services.monitoring.domain.readings import KIND_NAMES, SOURCE_OF_KIND
-from services.monitoring.domain.territory import Level, Place
+from services.monitoring.domain.territory import Image, Level, Place
 from services.monitoring.domain.values import Value, value_of
-from services.monitoring.tables import SOURCES, contributions_from
+from services.monitoring.tables import SOURCES, contributions_from, positions_from
 from shared.contracts.events import SERVICES
-from shared.scope import Principal
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STOCK, _FLOW, _EXACT, _RELEASED, _PRESENT = range(5)
@@ -31,8 +31,9 @@ _AMOUNTS = """
     from cell where place = any($1::integer[]) and slot = any($4::smallint[]) and period between $5 and $6
     group by place, slot
     union all
-    select 2, place, slot, v0, v1, v2, v3, as_of
-    from cell where place = any($1::integer[]) and slot = any($7::smallint[]) and period = $8
+    select 2, place, slot, sum(v0)::bigint, sum(v1)::bigint, sum(v2)::bigint, sum(v3)::bigint, max(as_of)
+    from cell where place = any($1::integer[]) and slot = any($7::smallint[]) and period between $10 and $8
+    group by place, slot
     union all
     select 3, place, slot, v0, v1, v2, v3, as_of
     from released where place = any($1::integer[]) and slot = any($9::smallint[]) and period = $8
@@ -48,7 +49,7 @@ _SERIES = """
     from cell where place = $1 and slot = any($5::smallint[]) and period between $3 and $4
     union all
     select 2, slot, period, v0, v1, v2, v3
-    from cell where place = $1 and slot = any($6::smallint[]) and period between $7 and $8
+    from cell where place = $1 and slot = any($6::smallint[]) and period between $10 and $8
     union all
     select 3, slot, period, v0, v1, v2, v3
     from released where place = $1 and slot = any($9::smallint[]) and period between $7 and $8
@@ -57,7 +58,7 @@ _SERIES = """
     from cell where place = $1 and slot = any($9::smallint[]) and period between $7 and $8
 """
 _AGGREGATES = """
-    select place, kind, id, version, shard, contributions::text, positions::text from aggregate
+    select place, kind, id, version, shard, contributions, positions from aggregate
     where place = any($1::integer[]) and kind = any($2::smallint[]) and (place, kind, id) > ($3, $4::smallint, $5::uuid)
     order by place, kind, id limit $6
 """
@@ -99,7 +100,7 @@ def _form(measure: int) -> int:
     return {Kind.FLOW: _FLOW, Kind.SET_FLOW: _EXACT}.get(known.kind, _STOCK)
 
 
-def _slots(measures: Iterable[int]) -> dict[int, list[int]]:
+def slots_of(measures: Iterable[int]) -> dict[int, list[int]]:
     """Slots to read by form of reading."""
     found: dict[int, set[int]] = {form: set() for form in range(5)}
     for measure in measures:
@@ -116,7 +117,7 @@ async def amounts_at(
     connection: Any, measures: Iterable[int], places: Sequence[int], period: Period, until: int
 ) -> dict[int, Amounts]:
     """The measures' amounts at each of the places in the period; stocks at the end of month `until`."""
-    slots = _slots(measures)
+    slots = slots_of(measures)
     rows = await connection.fetch(
         _AMOUNTS,
         list(places),
@@ -128,6 +129,7 @@ async def amounts_at(
         slots[_EXACT],
         period.code,
         slots[_RELEASED],
+        period.since,
     )
     found = {place: Amounts() for place in places}
     for form, place, slot, *row, as_of in rows:
@@ -178,7 +180,7 @@ async def series(
     connection: Any, indicator: Indicator, place: Place, periods: Sequence[Period], this_month: int, k: int
 ) -> list[Value]:
     """The indicator in each of the consecutive periods of one kind."""
-    slots = _slots(indicator.core)
+    slots = slots_of(indicator.core)
     first, last = periods[0], periods[-1]
     rows = await connection.fetch(
         _SERIES,
@@ -191,6 +193,7 @@ async def series(
         first.code,
         last.code,
         slots[_RELEASED],
+        first.since,
     )
     by_form: dict[int, list[tuple[int, int, Row]]] = {form: [] for form in range(5)}
     for form, slot, at, *row in rows:
@@ -201,19 +204,20 @@ async def series(
         amounts = Amounts()
         for form, read in by_form.items():
             for slot, at, row in read:
-                if _counts(form, at, period, until):
+                if counts(form, at, period, until):
                     before = amounts.rows.get((form, slot))
                     amounts.rows[form, slot] = _plus(before, row) if before else row
         found.append(shown(indicator, amounts, place, k))
     return found
 
 
-def _counts(form: int, at: int, period: Period, until: int) -> bool:
+def counts(form: int, at: int, period: Period, until: int) -> bool:
+    """Whether a cell row at `at` is part of what that form of reading reads."""
     if form == _STOCK:
         return at <= until
     if form == _FLOW:
         return period.first <= at <= period.last
-    return at == period.code
+    return period.since <= at <= period.code if form == _EXACT else at == period.code
 
 
 def _plus(one: Row, other: Row) -> Row:
@@ -272,15 +276,11 @@ class Lineage:
         self._k = k
         self._kinds = sorted({kind for window in indicator.lineage for kind in fed_by(window.measure)})
 
-    async def page(
-        self, connection: Any, principal: Principal, after: Cursor, limit: int
-    ) -> tuple[list[Contribution], Cursor | None]:
+    async def page(self, connection: Any, after: Cursor, limit: int) -> tuple[list[Contribution], Cursor | None]:
         """Contributions of the next `limit` aggregates, and where the page after begins (None: nowhere)."""
         if not self._kinds:
             return [], None
-        institutions = [
-            id_ for id_ in self._directory.institutions(self._place, principal) if (id_, 99) > (after[0], after[1])
-        ]
+        institutions = [id_ for id_ in self._directory.institutions(self._place) if (id_, 99) > (after[0], after[1])]
         hits: list[tuple[Any, list[tuple[Window, int, int, str | None]]]] = []
         cursor: Cursor | None = after
         for look in range(LOOKS):
@@ -319,13 +319,20 @@ class Lineage:
         return place is None or shown(self._indicator, amounts, place, self._k).suppressed
 
     def _contributions(self, row: Any) -> list[tuple[Window, int, int, str | None]]:
-        """(window, amount, month, member) of what the aggregate adds within the windows."""
-        institution: int = row["place"]
-        stored = contributions_from(row["contributions"])
+        return self.contributed(row["place"], contributions_from(row["contributions"]))
+
+    def contributed(
+        self, institution: int, stored: Contributions, image: Image | None = None
+    ) -> list[tuple[Window, int, int, str | None]]:
+        """(window, amount, month, member) of what an aggregate of the institution adds within the windows.
+
+        `image`: the territory at another time than now.
+        """
+        belongs = partial(below, image or self._directory.image, institution, self._place)
         found = []
         for window in self._indicator.lineage:
             if window.measure >= FIRST_EVIDENCE:
-                found += self._evidence(window, institution, stored)
+                found += self._evidence(window, stored, belongs)
                 continue
             kind = MEASURES[window.measure].kind
             first, last = self._period.first, self._period.last
@@ -336,9 +343,9 @@ class Lineage:
                 if measure != window.measure:
                     continue
                 if kind in (Kind.STOCK, Kind.SET_STOCK):
-                    counts = month <= self._until and self._directory.belongs(institution, self._place, self._until)
+                    counts = month <= self._until and belongs(self._until)
                 else:
-                    counts = first <= month <= last and self._directory.belongs(institution, self._place, month)
+                    counts = first <= month <= last and belongs(month)
                 if counts:
                     total, latest = by_member.get(member, (0, 0))
                     by_member[member] = total + amount, max(latest, month)
@@ -346,13 +353,13 @@ class Lineage:
         return found
 
     def _evidence(
-        self, window: Window, institution: int, stored: Contributions
+        self, window: Window, stored: Contributions, belongs: Callable[[int], bool]
     ) -> list[tuple[Window, int, int, str | None]]:
         """The pieces of evidence that hold on the last day of the month of which stocks are read."""
         end = first_day(self._until + 1).toordinal()
         days = [(day, amount) for (code, day, _), amount in stored.items() if code == window.measure and day < end]
         held = sum(amount for _, amount in days)
-        if not held or not self._directory.belongs(institution, self._place, self._until):
+        if not held or not belongs(self._until):
             return []
         return [(window, held, month_of_ordinal(max(day for day, _ in days)), None)]
 
@@ -364,7 +371,7 @@ class Lineage:
         for row, _ in hits:
             # A derived aggregate has no events of its own, and so no positions.
             source = SOURCES[SOURCE_OF_KIND.get(row["kind"], SERVICES[0])]
-            positions = _positions(row["positions"])[-EVENTS:]
+            positions = positions_from(row["positions"])[-EVENTS:]
             own.append([(source, row["shard"], position) for position in positions])
             keys += own[-1]
         rows = await connection.fetch(_EVENTS, *map(list, zip(*keys, strict=True))) if keys else []
@@ -398,14 +405,10 @@ class Lineage:
 
 def consecutive(kind: PeriodKind, first: Period, last: Period, most: int) -> list[Period]:
     """The periods of a kind from the one to the other, at most `most` of them."""
-    found = [period_at(kind, first.first)]
+    found = [period_at(kind, first.last if kind is PeriodKind.ROLLING_12 else first.first)]
     while found[-1].last < last.last and len(found) < most:
         found.append(period_at(kind, found[-1].last + 1))
     return found
-
-
-def _positions(text: str) -> list[int]:
-    return [int(each) for each in text.strip("[]").split(",") if each]
 
 
 def _moment(microseconds: int) -> datetime | None:

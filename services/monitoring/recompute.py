@@ -12,7 +12,7 @@ from typing import Any
 
 from services.monitoring.domain.gates import CONVERSION_MONTHS
 from services.monitoring.domain.measures import BY_NAME, CATALOGUE_FORMS, Kind
-from services.monitoring.domain.periods import PeriodKind, first_month_of_year, month_from, month_of, period_at
+from services.monitoring.domain.periods import PeriodKind, first_month_of_year, month_from, month_of, parse, period_at
 from services.monitoring.recompute_standing import Standing, later
 from services.monitoring.recompute_standing import at as standing_at
 from shared.clock import local_day
@@ -44,6 +44,7 @@ from shared.contracts.preparation import (
     OrientationState,
     SectorReviewState,
 )
+from shared.contracts.reporting import SubmissionState
 from shared.contracts.surveys import GraduateStatusState, ResponseState
 from shared.contracts.visits import NextActionState, VisitState, VisitStatus
 from shared.contracts.vocabulary import Form, PartyCategory
@@ -74,6 +75,7 @@ OTHERS: tuple[type[State], ...] = (
     WorkPlanState,
     SampleState,
     BoardState,
+    SubmissionState,
 )
 """What else is measured."""
 
@@ -119,7 +121,10 @@ class Country:
         """The institution and every place above it at the end of a month."""
         yield institution_id
         institution = self.institutions.get(institution_id)
-        if institution is None or not institution.membership:
+        if institution is None:
+            yield from self.up(self.parent(institution_id))
+            return
+        if not institution.membership:
             return
         dated = sorted(institution.membership, key=lambda membership: membership.since)
         last_day = _last_day(month)
@@ -127,12 +132,19 @@ class Country:
         for membership in dated:
             if membership.since <= last_day:
                 district = membership.district
-        place: str | None = district
+        yield from self.up(district)
+
+    def up(self, place: str | None) -> Iterator[str]:
+        """The place and those above it."""
         while place:
             yield place
-            known = self.territory.get(place)
-            # A district whose own event is missing: SOATO codes carry their parents as prefixes (2, 4 and 7 digits).
-            place = known.parent if known else {7: place[:4], 4: place[:2]}.get(len(place))
+            place = self.parent(place)
+
+    def parent(self, place: str) -> str | None:
+        """What a unit of the territory lies in."""
+        known = self.territory.get(place)
+        # A district whose own event is missing: SOATO codes carry their parents as prefixes (2, 4 and 7 digits).
+        return known.parent if known else {7: place[:4], 4: place[:2]}.get(len(place))
 
 
 def recompute(country: Country, months: Iterable[int] = (), progress: Progress = lambda _: None) -> Values:
@@ -317,7 +329,7 @@ class _Book:
         if state.index_thousandths is None:
             return
         month = month_from(state.month)
-        for period in _periods(month):
+        for period in _periods(month)[:3]:
             name = f"survey.{state.group}"
             self.add(f"{name}.sum", state.institution_id, month, state.index_thousandths, period)
             self.add(f"{name}.count", state.institution_id, month, 1, period)
@@ -352,6 +364,7 @@ class _Book:
             VisitState: self.visit,
             NextActionState: self.next_action,
             WorkPlanState: self.work_plan,
+            SubmissionState: self.submission,
         }
 
     def people(self, name: str, institution: str, month: int, ref: str) -> None:
@@ -488,6 +501,15 @@ class _Book:
         if state.status != "cancelled":
             self._due("actions", state.institution_id, state.due_on, state.done_on)
 
+    def submission(self, state: SubmissionState) -> None:
+        if state.level == "nation":
+            return
+        name, month = f"reports.{state.level}", parse(state.period).last
+        self.add(f"{name}.expected", state.place, month, 1)
+        self.add(f"{name}.submitted", state.place, month, state.status in ("submitted", "approved", "locked"))
+        self.add(f"{name}.on_time", state.place, month, bool(state.submitted_on and state.submitted_on <= state.due_on))
+        self.add(f"{name}.approved", state.place, month, state.status in ("approved", "locked"))
+
     def work_plan(self, state: WorkPlanState) -> None:
         for measure in state.measures:
             if measure.status != "cancelled":
@@ -506,16 +528,34 @@ class _Book:
     def values(self) -> Values:
         found = {key: value for key, value in self.sums.items() if value}
         found.update((key, len(members)) for key, members in self.sets.items() if members)
+        found.update(self.rolling())
         return found
+
+    def rolling(self) -> Iterator[tuple[tuple[str, str, str], int]]:
+        """Distinct members of each twelve months that have any."""
+        monthly: dict[tuple[str, str], dict[int, set[str]]] = defaultdict(dict)
+        for (name, place, period), members in self.sets.items():
+            if members and BY_NAME[name].kind is Kind.SET_FLOW and parse(period).kind is PeriodKind.MONTH:
+                monthly[name, place][month_from(period)] = members
+        for (name, place), months in monthly.items():
+            for end in sorted({month + after for month in months for after in range(12)}):
+                within = [months[month] for month in range(end - 11, end + 1) if month in months]
+                yield (name, place, period_at(PeriodKind.ROLLING_12, end).text), len(set().union(*within))
 
 
 def live_values(cells: Iterable[tuple[str, str, str, int]], months: Iterable[int]) -> Values:
-    """The live path's cells (measure, place, period, amount) as values: stocks summed up to each of `months`."""
+    """The live path's cells (measure, place, period, amount) as values.
+
+    Stocks are summed up to each of `months`, rolling months up to every one.
+    """
     values: Values = {}
     stocks: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
+    rolling: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
     for name, place, period, amount in cells:
         if BY_NAME[name].kind in (Kind.STOCK, Kind.SET_STOCK):
             stocks[name, place].append((month_from(period), amount))
+        elif parse(period).kind is PeriodKind.ROLLING_12:
+            rolling[name, place].append((parse(period).last, amount))
         elif amount:
             values[name, place, period] = amount
     ordered = sorted(set(months))
@@ -524,6 +564,15 @@ def live_values(cells: Iterable[tuple[str, str, str, int]], months: Iterable[int
             total = sum(amount for since, amount in changes if since <= month)
             if total:
                 values[name, place, _text(month)] = total
+    for (name, place), changes in rolling.items():
+        changes.sort()
+        total = 0
+        for (since, amount), (until, _) in zip(changes, [*changes[1:], changes[-1]], strict=True):
+            total += amount
+            for month in range(since, until) if total else ():
+                values[name, place, period_at(PeriodKind.ROLLING_12, month).text] = total
+        if total:  # never: who was there is gone twelve months later
+            values[name, place, period_at(PeriodKind.ROLLING_12, changes[-1][0]).text] = total
     return values
 
 
@@ -545,7 +594,7 @@ def _dates_of(country: Country) -> Iterator[int]:
 
 
 def _periods(month: int) -> list[str]:
-    return [period_at(kind, month).text for kind in PeriodKind]
+    return [period_at(kind, month).text for kind in PeriodKind if kind is not PeriodKind.ROLLING_12]
 
 
 def _text(month: int) -> str:

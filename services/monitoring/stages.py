@@ -11,14 +11,14 @@ from services.monitoring.domain.readings import GATE_KINDS, KIND_NAMES, SOURCE_O
 from services.monitoring.domain.stage_indicators import EVIDENCE_KINDS, shown_evidence
 from services.monitoring.domain.standing import Own, counts_on, gate_series, stage_of
 from services.monitoring.engine import NOBODY
-from services.monitoring.tables import contributions_from, triples_from
+from services.monitoring.tables import contributions_from, pairs_from
 
 MOST = 50
 """Pieces of evidence named per gate, those that hold longest first."""
 
-_OWN = "select kind, own::text from aggregate where place = $1 and kind = any($2::smallint[])"
+_OWN = "select kind, own from aggregate where place = $1 and kind = any($2::smallint[])"
 _EVIDENCE = """
-    select kind, id::text, contributions::text from aggregate where place = $1 and kind = any($2::smallint[])
+    select kind, id::text, contributions from aggregate where place = $1 and kind = any($2::smallint[])
     order by kind, id
 """
 
@@ -57,10 +57,12 @@ class Stand:
 
 async def standing(connection: Any, place: int, code: str, today: date) -> tuple[int, list[Stand]]:
     """The stage reached today by the institution of that place and code, and how it stands at every gate."""
-    own = {kind: triples_from(text or "[]") for kind, text in await connection.fetch(_OWN, place, _GATE_KINDS)}
+    own = {
+        kind: pairs_from(stored) if stored else {} for kind, stored in await connection.fetch(_OWN, place, _GATE_KINDS)
+    }
     pieces: dict[str, list[Piece]] = {name: [] for name in _SHOWN}
-    for kind, id_, text in await connection.fetch(_EVIDENCE, place, _EVIDENCE_KINDS):
-        for piece in _pieces(kind, code if id_ == NOBODY else id_, contributions_from(text), today):
+    for kind, id_, stored in await connection.fetch(_EVIDENCE, place, _EVIDENCE_KINDS):
+        for piece in _pieces(kind, code if id_ == NOBODY else id_, contributions_from(stored), today):
             pieces[piece.evidence].append(piece)
     found = [_stand(gate, own.get(GATE_KINDS[gate.code], {}), pieces, today) for gate in GATES.values()]
     return stage_of({each.gate.code for each in found if each.state is State.MET}), found

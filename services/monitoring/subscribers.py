@@ -11,7 +11,7 @@ from services.monitoring.domain.readings import Reading, decode
 from shared.contracts.events import Event
 from shared.persistence.engine import raw_connection
 from shared.persistence.unit_of_work import UnitOfWork
-from shared.telemetry.metrics import FRESHNESS
+from shared.telemetry.metrics import FRESHNESS, observe_all
 
 
 class Indicators:
@@ -31,7 +31,6 @@ class Indicators:
         def visible(_: Any) -> None:
             self._apply.committed()
             now = time.time()
-            for event, _reading in batch:
-                FRESHNESS.observe(max(0.0, now - event.time.timestamp()))
+            observe_all(FRESHNESS, [max(0.0, now - event.time.timestamp()) for event, _reading in batch])
 
         orm_events.listen(uow.session.sync_session, "after_commit", visible, once=True)

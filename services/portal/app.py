@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
+from services.portal.advice.routes import advice_routes
 from services.portal.guard import SameOriginMiddleware, SecurityHeadersMiddleware, security_headers
 from services.portal.issuer.keys import load_or_make_key
 from services.portal.issuer.people import People
@@ -24,6 +25,7 @@ from services.portal.pages import page_routes, sign_in_address
 from services.portal.problems import Problems, code_of, wants_page
 from services.portal.proxy import Proxy, Upstreams, proxy_routes
 from services.portal.rendering import Compress, Pages, asset_mounts
+from services.portal.reporting.routes import reporting_routes
 from services.portal.sessions import SessionCookies, SessionMiddleware
 from services.portal.settings import PROXIED, PortalSettings, load_portal_settings
 from services.portal.sign_in import (
@@ -96,6 +98,8 @@ def build(
     app.include_router(survey_routes(pages, upstreams, sign_in))
     app.include_router(work_routes(pages, upstreams, sign_in, catalogue, settings.url))
     app.include_router(confirmation_routes(pages, upstreams, catalogue))
+    app.include_router(reporting_routes(pages, upstreams, sign_in, catalogue))
+    app.include_router(advice_routes(pages, upstreams, sign_in, catalogue))
     app.include_router(page_routes(pages, upstreams, sign_in, settings.secure))
     service_token = ServiceToken(settings, provider, provider_client)
     app.include_router(operations_routes(pages, Operations(upstreams, service_token)))

@@ -38,6 +38,8 @@ class ServiceState:
     letters: list[dict[str, Any]] = field(default_factory=list)
     open_letters: int | None = None
     problems: dict[str, str] = field(default_factory=dict)
+    rebuilt: float | None = None
+    """How much of a new generation is built; None while none is."""
 
 
 class Operations:
@@ -75,6 +77,7 @@ class Operations:
             "open": inbox.get("dead_letters"),
             "letters": letters.get("items", []),
             "unpublished": metrics.get("hamkor_relay_lag_events"),
+            "rebuilt": metrics.get("hamkor_rebuild_done_ratio", -1.0),
         }
 
     async def _get(self, service: str, path: str, headers: dict[str, str]) -> tuple[int, dict[str, Any]]:
@@ -93,7 +96,7 @@ class Operations:
             return {}
         sums: dict[str, float] = {}
         for line in answer.text.splitlines():
-            if line.startswith("hamkor_relay_lag_events"):
+            if line.startswith(("hamkor_relay_lag_events", "hamkor_rebuild_done_ratio")):
                 name, _, value = line.rpartition(" ")
                 sums[name.partition("{")[0]] = sums.get(name.partition("{")[0], 0.0) + float(value)
         return sums
@@ -127,6 +130,7 @@ class Operations:
             answer["letters"][:20],
             answer["open"] if answer["open"] is not None else len(answer["letters"]),
             {str(name): str(reason) for name, reason in answer["problems"].items()},
+            answer["rebuilt"] if answer["rebuilt"] >= 0 else None,
         )
 
 

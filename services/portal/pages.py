@@ -15,6 +15,7 @@ from services.portal import places
 from services.portal.charts import SPARK_HEIGHT, SPARK_WIDTH, view_box
 from services.portal.language import LANGUAGE_COOKIE, LANGUAGE_SECONDS, language_of
 from services.portal.monitoring import Indicator, Monitoring
+from services.portal.periods import OFFERED
 from services.portal.places import Choice
 from services.portal.proxy import Upstreams
 from services.portal.rendering import Pages
@@ -88,8 +89,7 @@ def page_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, secure: boo
             name=places.name_of(place.code, place.name, who.lang),
             crumbs=places.breadcrumbs(place, who.lang),
             indicators=indicators,
-            year_choices=places.period_choices(choice.period, "academic_year", today),
-            month_choices=places.period_choices(choice.period, "month", today),
+            period_choices={kind: places.period_choices(choice.period, kind, today) for kind in OFFERED},
             **await parts(who, choice, indicator, place.level, ("cards", "children", "trend")),
         )
 

@@ -203,7 +203,7 @@ async def trend(monitoring: Monitoring, choice: Choice, indicator: Indicator, to
     """The chosen indicator over the last periods, and the parts of its value in the chosen one."""
     period = choice.period.fitted(indicator.period_kinds)
     along = period
-    if period.kind == "academic_year" and "month" in indicator.period_kinds:
+    if period.kind in ("academic_year", "fiscal_year") and "month" in indicator.period_kinds:
         along = Period.month_of(min(period.last, today))  # months tell more of a year than years do
     points, value = await gather_or_none(
         _series(monitoring, indicator, choice.place, along),
@@ -219,7 +219,7 @@ async def _series(
 ) -> list[tuple[Period, Point]]:
     if period.kind == "quarter":
         period = Period.month_of(period.last)
-    count = TREND_YEARS if period.kind == "academic_year" else TREND_MONTHS
+    count = TREND_YEARS if period.kind in ("academic_year", "fiscal_year") else TREND_MONTHS
     first = period.earlier(count - 1)
     points = await monitoring.series(indicator.code, place, period.kind, first.text, period.text)
     by_period = {point.period: point for point in points}

@@ -9,6 +9,7 @@ from shared.contracts import (
     platform,
     practice,
     preparation,
+    reporting,
     surveys,
     visits,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "platform",
     "practice",
     "preparation",
+    "reporting",
     "surveys",
     "visits",
 ]

@@ -29,8 +29,8 @@ log = structlog.get_logger(__name__)
 
 FUSE = 25
 # What one transaction takes at most: a backlog of any length passes through bounded memory.
-CHUNK_EVENTS = 20_000
-CHUNK_BYTES = 32_000_000
+CHUNK_EVENTS = 50_000
+CHUNK_BYTES = 48_000_000
 CONFIRM_PAGE = 50
 
 _LOCK = text(

@@ -137,15 +137,57 @@ class DamageProof:
         self._timeout_ms = timeout_ms
         self._max_records = max_records
         self._reached: dict[TopicPartition, int] = {}
+        self._turn = 0
+        self._dry: dict[TopicPartition, int] = {}
 
     async def read(self, consumer: AIOKafkaConsumer) -> tuple[Any, ...]:
-        """The next records, or none within the timeout."""
+        """The next records, or none within the timeout.
+
+        In a backlog every other batch comes from one partition, in turn: what belongs together is then applied
+        together. The batches between come from wherever something is, so that no partition waits for another's backlog.
+        """
         try:
-            found = await consumer.getmany(timeout_ms=self._timeout_ms, max_records=self._max_records)
+            self._turn += 1
+            behind = self._behind(consumer) if self._turn % 2 else []
+            if behind:
+                partition = behind[self._turn // 2 % len(behind)]
+                found = await self._drain(consumer, partition)
+                if found:
+                    return found
+                self._dry[partition] = self._reached[partition]  # another member read on from there
+            one = await consumer.getmany(timeout_ms=self._timeout_ms, max_records=self._max_records)
         except DAMAGE:
             return await self._step_over(consumer)
-        self._remember(found)
-        return tuple(chain.from_iterable(found.values()))
+        self._remember(one)
+        return tuple(chain.from_iterable(one.values()))
+
+    def _behind(self, consumer: AIOKafkaConsumer) -> list[TopicPartition]:
+        """The partitions of which more than a whole batch is still to come."""
+        found = []
+        for partition in sorted(consumer.assignment()):
+            end, reached = consumer.highwater(partition), self._reached.get(partition)
+            if end is None or reached is None or self._dry.get(partition) == reached:
+                continue
+            if end - reached > self._max_records:
+                found.append(partition)
+        return found
+
+    async def _drain(self, consumer: AIOKafkaConsumer, partition: TopicPartition) -> tuple[Any, ...]:
+        """A batch of one partition, over as many fetches as it takes."""
+        records: list[Any] = []
+        while len(records) < self._max_records:
+            most = self._max_records - len(records)
+            try:
+                found = await consumer.getmany(partition, timeout_ms=self._timeout_ms, max_records=most)
+            except DAMAGE:
+                if records:
+                    break  # met again at the next read, with nothing in hand
+                raise
+            if not found:
+                break
+            self._remember(found)
+            records.extend(chain.from_iterable(found.values()))
+        return tuple(records)
 
     def _remember(self, found: "Mapping[TopicPartition, Sequence[ConsumerRecord[bytes, bytes]]]") -> None:
         for partition, records in found.items():

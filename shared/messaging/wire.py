@@ -52,25 +52,20 @@ def headers_of(event: Event) -> Headers:
 
 def event_of(record: "ConsumerRecord[bytes, bytes]") -> Event | Unreadable:
     """The event a record carries; never raises: bytes from outside can be anything."""
-    origin = Origin(record.topic, record.partition, record.offset)
     headers = _text_headers(record.headers)
     data = record.value or b""
-
-    def unreadable(reason: str, detail: str) -> Unreadable:
-        return Unreadable(reason, detail, origin, {k: v[:1000] for k, v in headers.items()}, data)
-
-    missing = [name for name in _REQUIRED if name not in headers]
-    if missing:
-        return unreadable("no-cloudevent", f"headers missing: {', '.join(missing)}")
+    if not headers.keys() >= _REQUIRED:
+        missing = sorted(_REQUIRED - headers.keys())
+        return _unreadable(record, headers, "no-cloudevent", f"headers missing: {', '.join(missing)}")
     if headers["ce_specversion"] != "1.0":
-        return unreadable("unknown-specversion", headers["ce_specversion"])
+        return _unreadable(record, headers, "unknown-specversion", headers["ce_specversion"])
     try:
         shard, position = int(headers["ce_shard"]), int(headers["ce_position"])
         time = datetime.fromisoformat(headers["ce_time"])
     except ValueError as problem:
-        return unreadable("bad-header", str(problem))
+        return _unreadable(record, headers, "bad-header", str(problem))
     if not 0 <= shard < SHARDS or position < 1 or position >= 1 << 62 or time.tzinfo is None:
-        return unreadable("bad-header", "ce_shard, ce_position or ce_time is out of range")
+        return _unreadable(record, headers, "bad-header", "ce_shard, ce_position or ce_time is out of range")
     return Event(
         id=headers["ce_id"],
         type=headers["ce_type"],
@@ -85,7 +80,17 @@ def event_of(record: "ConsumerRecord[bytes, bytes]") -> Event | Unreadable:
     )
 
 
-_REQUIRED = ("ce_specversion", "ce_id", "ce_type", "ce_source", "ce_subject", "ce_time", "ce_shard", "ce_position")
+_REQUIRED = frozenset(
+    ("ce_specversion", "ce_id", "ce_type", "ce_source", "ce_subject", "ce_time", "ce_shard", "ce_position")
+)
+
+
+def _unreadable(
+    record: "ConsumerRecord[bytes, bytes]", headers: dict[str, str], reason: str, detail: str
+) -> Unreadable:
+    origin = Origin(record.topic, record.partition, record.offset)
+    kept = {name: value[:1000] for name, value in headers.items()}
+    return Unreadable(reason, detail, origin, kept, record.value or b"")
 
 
 def _text_headers(headers: Sequence[tuple[str, bytes]]) -> dict[str, str]:

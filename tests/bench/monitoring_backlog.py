@@ -1,7 +1,8 @@
 """A backlog worked off: events a second that monitoring applies, exactly once, into PostgreSQL on this machine.
 
 The whole engine with the inbox in front – decoding, positions, event log, contributions, distinct members, derived I5 –
-on a country of 10,000 institutions; only Kafka is left out. With --check the cells are compared with the recomputation.
+on a country of 10,000 institutions; only Kafka is left out. With --rebuild a new generation is built from the log
+afterwards; with --check the cells are compared with the recomputation, those of the new generation too.
 """
 
 import argparse
@@ -12,53 +13,78 @@ import pstats
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from services.monitoring import LISTENS_TO
 from services.monitoring.commands import Applier
+from services.monitoring.generation import Rebuild
+from services.monitoring.recompute import Country
 from services.monitoring.subscribers import Indicators
 from shared.contracts.events import Event
 from shared.messaging.inbox import Inbox
-from shared.persistence.engine import make_engine
+from shared.persistence.engine import dsn_of, make_engine
 from shared.persistence.unit_of_work import Database
 from tests.bench.monitoring_load import Nation
-from tests.bench.report import figure
+from tests.bench.report import cpu_of, figure
 from tests.integration.monitoring.support import Bench, compared
 from tests.support.engines import Postgres, a_postgres
 from tests.support.monitoring import final_states
 
+NATIONAL_YEAR = 11_000_000
+"""Events."""
+PARTITIONS = 12
+"""Of a topic, as deploy/kafka has it."""
 
-def batches_of(events: Sequence[Event], size: int) -> list[tuple[str, list[Event]]]:
-    """As a consumer with a backlog fetches them: per source, in order."""
-    by_source: Mapping[str, list[Event]] = defaultdict(list)
-    batches: list[tuple[str, list[Event]]] = []
+
+def batches_of(events: Sequence[Event], size: int, partitions: int = PARTITIONS) -> list[tuple[str, list[Event]]]:
+    """As a consumer with a backlog fetches them: source by source and partition by partition, in order."""
+    lanes: dict[tuple[str, int], list[Event]] = defaultdict(list)
     for event in events:
-        waiting = by_source[event.source]
-        waiting.append(event)
-        if len(waiting) == size:
-            batches.append((event.source, waiting[:]))
-            waiting.clear()
-    return batches + [(source, waiting) for source, waiting in by_source.items() if waiting]
+        lanes[event.source, event.shard % partitions].append(event)
+    return [
+        (source, lane[start : start + size])
+        for (source, _), lane in sorted(lanes.items())
+        for start in range(0, len(lane), size)
+    ]
 
 
-def cpu_of(postgres: Postgres) -> float:
-    """Seconds of processor that the server and its connections have used."""
-    assert postgres.process.pid is not None
-    server = psutil.Process(postgres.process.pid)
-    times = [each.cpu_times() for each in [server, *server.children(recursive=True)]]
-    ended = server.cpu_times()
-    return sum(each.user + each.system for each in times) + ended.children_user + ended.children_system
+@dataclass(frozen=True)
+class Meter:
+    """Wall clock and processor time, ours and PostgreSQL's, since it was made."""
+
+    postgres: Postgres
+    started: float = field(default_factory=time.perf_counter)
+    cpu: float = field(default_factory=time.process_time)
+    server: float = -1.0
+
+    def __post_init__(self) -> None:
+        """Read PostgreSQL's."""
+        object.__setattr__(self, "server", cpu_of(self.postgres.process.pid))
+
+    def say(self, name: str, events: int, **more: Any) -> float:
+        """Print a figure; returns the microseconds of processor time an event took."""
+        elapsed_s, cpu_s = time.perf_counter() - self.started, time.process_time() - self.cpu
+        server_s = cpu_of(self.postgres.process.pid) - self.server
+        figure(
+            name,
+            events / elapsed_s,
+            "events/s",
+            events=events,
+            python_cpu_us=round(cpu_s / events * 1e6, 1),
+            postgres_cpu_us=round(server_s / events * 1e6, 1),
+            **more,
+        )
+        return (cpu_s + server_s) / events * 1e6
 
 
-async def run(institutions: int, count: int, size: int, *, check: bool, profile: bool) -> bool:
-    """One measurement; False where the check fails."""
+async def run(institutions: int, options: argparse.Namespace) -> tuple[bool, float]:
+    """One measurement: whether the checks held, and the processor time of an event in microseconds."""
     nation = Nation(institutions)
     places = list(nation.places())
-    work = list(nation.work(count))
+    work = list(nation.work(options.events))
     with tempfile.TemporaryDirectory(prefix="hamkor-bench-") as folder:
         async with a_postgres(Path(folder)) as postgres:
             test_database = await postgres.database("monitoring")
@@ -66,55 +92,66 @@ async def run(institutions: int, count: int, size: int, *, check: bool, profile:
             feeds: dict[str, Any] = dict.fromkeys(LISTENS_TO)  # positions are dense: nobody asks a feed
             inbox = Inbox(database, Indicators(Applier(10)), feeds)
             await inbox.prepare()
-            for source, batch in batches_of(places, 20_000):
+            for source, batch in batches_of(places, 20_000, 1):
                 await inbox.deliver(source, batch)
             profiler = cProfile.Profile()
             gc.freeze()  # what the bench holds is no garbage of the service
             gc.set_threshold(100_000, 50, 100)  # as services.monitoring.app does
-            started, cpu, server = time.perf_counter(), time.process_time(), cpu_of(postgres)
-            if profile:
+            meter = Meter(postgres)
+            if options.profile:
                 profiler.enable()
             applied = 0
-            for source, batch in batches_of(work, size):
+            for source, batch in batches_of(work, options.batch, options.partitions):
                 applied += await inbox.deliver(source, batch)
             profiler.disable()
-            elapsed_s, cpu_s = time.perf_counter() - started, time.process_time() - cpu
-            server_s = cpu_of(postgres) - server
+            shape = {"institutions": institutions, "batch": options.batch, "partitions": options.partitions}
+            cost_us = meter.say("monitoring backlog", applied, **shape)
             await database.engine.dispose()
-            if profile:
+            if options.profile:
                 pstats.Stats(profiler).sort_stats("tottime").print_stats(45)
-            mismatches = 0
-            if check:
-                async with Bench(test_database) as bench:
-                    values, proof = compared(await bench.cells(), final_states([*places, *work]))
-                mismatches = sum(values.get(key) != proof.get(key) for key in values.keys() | proof.keys())
-    figure(
-        "monitoring backlog",
-        applied / elapsed_s,
-        "events/s",
-        events=applied,
-        institutions=institutions,
-        batch=size,
-        python_cpu_us=round(cpu_s / applied * 1e6, 1),
-        postgres_cpu_us=round(server_s / applied * 1e6, 1),
-        mismatches=mismatches if check else None,
-    )
-    return applied == count and not mismatches
+            fine = applied == options.events
+            async with Bench(test_database) as bench:
+                proof = final_states([*places, *work]) if options.check else None
+                fine &= await proven(bench, proof, "live")
+                if options.rebuild:
+                    meter = Meter(postgres)
+                    await Rebuild(dsn_of(test_database.url)).run()
+                    took_s = time.perf_counter() - meter.started
+                    national_s = took_s / (len(work) + len(places)) * NATIONAL_YEAR
+                    meter.say(
+                        "monitoring rebuild", len(work) + len(places), national_year_minutes=round(national_s / 60, 1)
+                    )
+                    fine &= await proven(bench, proof, "rebuilt")
+    return fine, cost_us
+
+
+async def proven(bench: Bench, country: Country | None, name: str) -> bool:
+    """Whether the cells equal the recomputation; true where nobody asked."""
+    if country is None:
+        return True
+    values, proof = compared(await bench.cells(), country)
+    mismatches = sum(values.get(key) != proof.get(key) for key in values.keys() | proof.keys())
+    figure(f"mismatches, {name}", mismatches, "values", values=len(proof))
+    return mismatches == 0
 
 
 def main() -> None:
     """Read the options, measure, say what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--institutions", type=int, default=10_000)
+    parser.add_argument("--institutions", type=int, nargs="+", default=[10_000], help="several: each in turn")
     parser.add_argument("--events", type=int, default=200_000)
     parser.add_argument("--batch", type=int, default=20_000)
+    parser.add_argument("--partitions", type=int, default=PARTITIONS, help="of a topic; 1: batches in order of time")
+    parser.add_argument("--rebuild", action="store_true", help="build a new generation from the log afterwards")
     parser.add_argument("--check", action="store_true", help="compare every cell with the recomputation (slow)")
     parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
-    fine = asyncio.run(
-        run(options.institutions, options.events, options.batch, check=options.check, profile=options.profile)
-    )
-    raise SystemExit(not fine)
+    found = [asyncio.run(run(institutions, options)) for institutions in options.institutions]
+    if len(found) > 1:
+        figure(
+            "cost of an event, last to first", found[-1][1] / found[0][1], "ratio", institutions=options.institutions
+        )
+    raise SystemExit(not all(fine for fine, _ in found))
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import psutil
@@ -13,6 +14,17 @@ def percentile(values: Sequence[float], share: float) -> float:
     """The value below which `share` of all values lie (nearest rank)."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def cpu_of(pid: int | None) -> float:
+    """Seconds of processor that a server and its children have used, those that have ended too."""
+    server = psutil.Process(pid)
+    every = []
+    for each in [server, *server.children(recursive=True)]:
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            every.append(each.cpu_times())
+    ended = server.cpu_times()
+    return sum(each.user + each.system for each in every) + ended.children_user + ended.children_system
 
 
 def figure(name: str, value: float, unit: str, **more: Any) -> None:

@@ -74,7 +74,7 @@ class Story:
     def tell(self, state: State) -> None:
         """Append the event that carries the state."""
         service, aggregate, fact = FACTS[type(state)]
-        key = getattr(state, "institution_id", state.id)
+        key = str(getattr(state, "institution_id", None) or getattr(state, "place", state.id))
         shard = shard_of(key)
         self.positions[service, shard] += 1
         name = f"hamkor.{service}.{aggregate}.{fact}.v1"

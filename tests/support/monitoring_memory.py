@@ -8,7 +8,7 @@ from services.monitoring.domain.parts import Contributions
 from services.monitoring.domain.periods import text_of
 from services.monitoring.domain.territory import Image, Place
 from services.monitoring.domain.totals import Rows
-from services.monitoring.engine import Key, Member, References, Stored
+from services.monitoring.engine import Key, Member, NotNew, References, Stored
 
 
 class MemoryStore:
@@ -35,8 +35,11 @@ class MemoryStore:
     async def aggregates_of(self, places: Sequence[int]) -> list[tuple[int, Contributions]]:
         return [(key[0], stored.contributions) for key, stored in self.stored.items() if key[0] in places]
 
-    async def save(self, aggregates: Mapping[Key, Stored]) -> None:
-        self.stored.update(aggregates)
+    async def save(self, created: Mapping[Key, Stored], changed: Mapping[Key, Stored]) -> None:
+        if not self.stored.keys().isdisjoint(created):
+            raise NotNew
+        self.stored.update(created)
+        self.stored.update(changed)
 
     async def members(self, members: Sequence[Member]) -> dict[Member, References]:
         return {member: self.references.get(member, {}) for member in members}

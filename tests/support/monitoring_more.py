@@ -27,6 +27,7 @@ from shared.contracts.final_stage import (
     WorkPlanStatus,
 )
 from shared.contracts.labour_market import Qualification, Trend
+from shared.contracts.monitoring import OfficeLevel
 from shared.contracts.partners import PartnershipStage, PartnershipState
 from shared.contracts.practice import (
     CertificationState,
@@ -58,6 +59,7 @@ from shared.contracts.preparation import (
     OrientationStatus,
     SectorReviewState,
 )
+from shared.contracts.reporting import SubmissionState, SubmissionStatus
 from shared.contracts.surveys import GraduateStatusState
 from shared.contracts.visits import (
     ActionStatus,
@@ -79,6 +81,8 @@ class Told(Protocol):
 
     random: Random
     enterprises: list[str]
+    districts: list[str]
+    latest: dict[str, State]
 
     def day(self) -> date:
         """Some day."""
@@ -410,6 +414,34 @@ def board(story: Told, base: Base) -> State:
     )
 
 
+def submission(told: Told, base: Base) -> State:
+    """The report of an institution or of an office above it, which it stays."""
+    old = told.latest.get(base["id"])
+    if isinstance(old, SubmissionState):
+        place, level, period = old.place, old.level, old.period
+    else:
+        district = told.random.choice(told.districts)
+        places = {
+            OfficeLevel.INSTITUTION: base["institution_id"],
+            OfficeLevel.DISTRICT: district,
+            OfficeLevel.REGION: district[:4],
+        }
+        level = told.random.choice([*places, OfficeLevel.INSTITUTION])
+        place, period = places[level], told.random.choice(["2026-Q1", "2026-Q2", "2025-26", "2025", "2026-03-R12"])
+    return SubmissionState(
+        id=base["id"],
+        version=base["version"],
+        place=place,
+        level=level,
+        period=period,
+        status=told.random.choice(list(SubmissionStatus)),
+        opened_on=told.day(),
+        due_on=told.day(),
+        submitted_on=told.random.choice([None, told.day()]),
+        institution_id=place if level is OfficeLevel.INSTITUTION else None,
+    )
+
+
 MORE: dict[type[State], tuple[str, str, str, Callable[[Told, Base], State]]] = {
     PlacementState: ("agreements", "placement", "corrected", placement),
     SpecialistState: ("agreements", "specialist", "taught", specialist),
@@ -432,5 +464,6 @@ MORE: dict[type[State], tuple[str, str, str, Callable[[Told, Base], State]]] = {
     MarketAssessmentState: ("partners", "market_assessment", "recorded", market_assessment),
     VisitState: ("partners", "visit", "held", visit),
     NextActionState: ("partners", "next_action", "done", next_action),
+    SubmissionState: ("monitoring", "submission", "submitted", submission),
 }
 """Each kind with its service and aggregate, a fact that carries it, and how a random state of it is made."""

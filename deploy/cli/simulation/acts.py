@@ -61,6 +61,14 @@ class Interview:
     fields: Mapping[str, str | list[str]]
 
 
-Deed: TypeAlias = Act | Look | Response | TakeUp | Interview
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Nothing for a moment: what was done has to be heard of elsewhere."""
+
+    on: date
+    seconds: float
+
+
+Deed: TypeAlias = Act | Look | Response | TakeUp | Interview | Pause
 Work: TypeAlias = Generator[Deed, Answer, None]
 """A piece of work, deed by deed in the order of days."""

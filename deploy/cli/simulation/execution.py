@@ -12,7 +12,7 @@ from typing import Any, Final
 import httpx
 
 from deploy.api_client import Answer, Api, Problem, Unreachable
-from deploy.cli.simulation.acts import Act, Deed, Interview, Look, Response, TakeUp, Work
+from deploy.cli.simulation.acts import Act, Deed, Interview, Look, Pause, Response, TakeUp, Work
 from deploy.cli.simulation.chance import chance
 from shared.retry import Backoff
 
@@ -121,6 +121,9 @@ class Performer:
                 return await self._take_up(deed, chance(key))
             case Interview():
                 return await self._interview(deed, key, chance(key))
+            case Pause():
+                await asyncio.sleep(deed.seconds)
+                return Answer(204, {})
             case Act():
                 return await self._act(deed, key)
 

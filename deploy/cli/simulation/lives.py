@@ -6,9 +6,11 @@ from random import Random
 
 from deploy.api_client import Answer
 from deploy.cli.simulation.acts import Work
+from deploy.cli.simulation.advice import heed
 from deploy.cli.simulation.country import PlannedInstitution, tilt
 from deploy.cli.simulation.method import final_stage, preparation, visit
 from deploy.cli.simulation.practice import incomes, outcome, placements, practice, session
+from deploy.cli.simulation.reporting import report
 from deploy.cli.simulation.work import (
     Calendar,
     Enterprise,
@@ -102,6 +104,10 @@ def something(institution: Institution, world: World, random: Random) -> Work:
         return agreement(institution, partners, f"{random.getrandbits(40):010x}", random, calendar, also)
     if kind < 0.34:
         return visit(institution, random.choice(partners), random, calendar)
+    if kind < 0.38:
+        return report(institution, random, calendar)
+    if kind < 0.44:
+        return heed(institution, random, calendar)
     if kind < 0.66:
         return follow_up(institution, random, calendar)
     if kind < 0.86:

@@ -22,6 +22,13 @@ OF_THEIR_OWN: Final = frozenset(
         "hamkor.agreements.work_plan.measure_overdue.v1",
         "hamkor.agreements.board.decision_overdue.v1",
         "hamkor.partners.next_action.overdue.v1",
+        "hamkor.monitoring.submission.opened.v1",
+        "hamkor.monitoring.submission.reminded.v1",
+        "hamkor.monitoring.publication.made.v1",  # once what was ordered is frozen
+        "hamkor.monitoring.publication.revised.v1",
+        "hamkor.monitoring.recommendation.made.v1",  # by rules, as data changes
+        "hamkor.monitoring.recommendation.resolved.v1",
+        "hamkor.monitoring.recommendation.expired.v1",
         "hamkor.partners.webhook.disabled.v1",  # after days without an answer
         *(name for name in REGISTRY if name.startswith("hamkor.agreements.") and name.endswith(".reassigned.v1")),
         *(name for name in REGISTRY if name.startswith("hamkor.agreements.") and name.endswith(".cancelled.v1")),

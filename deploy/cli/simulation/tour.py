@@ -9,7 +9,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from deploy.api_client import Answer
-from deploy.cli.simulation.acts import Act, Deed, Look, TakeUp
+from deploy.cli.simulation.acts import Act, Deed, Look, Pause, TakeUp
 from deploy.cli.simulation.work import academic_year
 from shared.clock import TASHKENT
 
@@ -17,6 +17,9 @@ Tour = Generator[Deed, Answer, None]
 TRADE = "7212"
 COMPANY = 10
 """So many invitations are told as taken up together (PRIVACY_K)."""
+LOOKS = 60
+PAUSE_S = 1.0
+"""How often, and how long apart, the tour looks for what monitoring has to hear of first."""
 
 
 @dataclass(frozen=True)
@@ -102,10 +105,100 @@ def tour(grounds: Grounds) -> Tour:
     yield from agreements(grounds, school, double)
     yield from surveys(grounds, school, double)
     yield from practice(grounds, school, double)
+    yield from reporting(grounds, school)
     # Everything that names the duplicate follows, in both services; then it was no duplicate after all.
     yield ministry.post(f"/v1/enterprises/{double}/merge", {"into": first})
     yield ministry.post(f"/v1/enterprises/{double}/unmerge")
+    yield from advised(grounds, school)
     yield ministry.post(f"/v1/institutions/{school}/close", {"closed_on": grounds.day(0)})
+    yield from given_up(grounds, school)
+
+
+LOOKS = 600
+"""Reads after which what the platform does by itself should have been done."""
+
+
+def reporting(grounds: Grounds, school: str) -> Tour:
+    """A report goes up, comes back, goes up again, is approved, locked and reopened; a period is published twice."""
+    district = f"district:{grounds.district}"
+
+    def report(user: str, place: str) -> Generator[Deed, Answer, Mapping[str, Any]]:
+        """The report of the academic year, once the platform has opened it."""
+        year = academic_year(grounds.today) - 1
+        path = f"/v1/submissions?place={place}&period={year}-{(year + 1) % 100:02d}"
+        found: list[Mapping[str, Any]] = []
+        for _ in range(LOOKS):
+            found = (yield Look(grounds.today, user, "monitoring", path)).body["items"]
+            # Opened late, a report is due so soon that its place is reminded at once.
+            if found and found[0]["reminders"]:
+                break
+            yield Pause(grounds.today, PAUSE_S)
+        return found[0]
+
+    def step(user: str, what: str, state: Mapping[str, Any], **body: str) -> Act:
+        hand = Hand(grounds, "monitoring", user)
+        return hand.post(f"/v1/submissions/{state['id']}/{what}", body, state["version"])
+
+    own = f"institution:{school}"
+    last = (yield step(own, "submit", (yield from report(own, school)))).body
+    last = (yield step(district, "return", last, reason="incomplete")).body
+    last = (yield step(own, "submit", last)).body
+    yield step(district, "approve", last)
+    up = (yield step(district, "submit", (yield from report(district, grounds.district)))).body
+    yield step(grounds.office, "approve", up)
+    yield step(grounds.ministry, "reopen", (yield from report(own, school)), reason="late_correction")
+    office = Hand(grounds, "monitoring", grounds.office)
+    quarter = (grounds.today.year * 12 + grounds.today.month - 1) // 3 - 1
+    order: dict[str, Any] = {"place": grounds.region, "period": f"{quarter // 4}-Q{quarter % 4 + 1}"}
+    for edition, reason in enumerate((None, "corrections"), start=1):
+        ordered = yield office.post("/v1/publications", order | ({"reason": reason} if reason else {}))
+        for _ in range(LOOKS):
+            look = Look(grounds.today, grounds.office, "monitoring", f"/v1/publications/{ordered.id}")
+            if len((yield look).body["editions"]) == edition:
+                break
+            yield Pause(grounds.today, PAUSE_S)
+
+
+def advised(grounds: Grounds, school: str) -> Tour:
+    """What the rules recommend: one is taken on and done, one dismissed, one resolves because it was acted upon."""
+    office = Hand(grounds, "monitoring", grounds.office)
+    register = Hand(grounds, "partners", f"institution:{school}")
+    before: set[str] = set()
+    others: list[Any] = []
+    for _ in range(LOOKS):
+        advice = yield from _looked_again(grounds, office, school)
+        others = [each for rule, each in sorted(advice.items()) if rule != "R1_TEAM" and each["severity"] != "urgent"]
+        if "R1_TEAM" in advice and len(others) > 1 and advice.keys() == before:
+            break  # nothing of the school is still on its way to monitoring
+        before = set(advice)
+        yield Pause(grounds.today, PAUSE_S)
+    done, dropped = (f"/v1/recommendations/{each['id']}" for each in others[:2])
+    last = yield office.post(f"{done}/accept", {"owner": "coordinator"}, others[0]["version"])
+    yield office.post(f"{done}/complete", {}, last.version)
+    yield office.post(f"{dropped}/dismiss", {"reason": "planned_otherwise"}, others[1]["version"])
+    decision = {"decision_ref": "PK-2", "decided_on": grounds.day(-1), "responsible_ref": "T-1"}
+    yield register.post("/v1/orientations", {"institution_id": school, **decision, "valid_until": grounds.day(300)})
+    for _ in range(LOOKS):
+        if "R1_TEAM" not in (yield from _looked_again(grounds, office, school)):
+            break
+        yield Pause(grounds.today, PAUSE_S)
+
+
+def given_up(grounds: Grounds, school: str) -> Tour:
+    """What was recommended to a school that is closed expires."""
+    office = Hand(grounds, "monitoring", grounds.office)
+    for _ in range(LOOKS):
+        if not (yield from _looked_again(grounds, office, school)):
+            break
+        yield Pause(grounds.today, PAUSE_S)
+
+
+def _looked_again(grounds: Grounds, office: Hand, school: str) -> Generator[Deed, Answer, dict[str, Any]]:
+    """What is recommended there, by rule, after the rules have looked again."""
+    yield office.post(f"/v1/recommendations/look?place={school}")
+    path = f"/v1/recommendations?place={school}&limit=200"
+    found = yield Look(grounds.today, grounds.office, "monitoring", path)
+    return {each["rule"]: each for each in found.body["items"]}
 
 
 def registers(grounds: Grounds, school: str, enterprise: str) -> Tour:

@@ -7,7 +7,7 @@ member. Evidence (gates.py) is contributed in the same way, dated at days; deriv
 from collections.abc import Callable
 from typing import Any
 
-from services.monitoring.domain import organisation, practice
+from services.monitoring.domain import organisation, practice, reporting
 from services.monitoring.domain.gates import EVIDENCE
 from services.monitoring.domain.measures import (
     CATEGORY_ACTIVE,
@@ -64,6 +64,7 @@ from services.monitoring.domain.readings import (
     SectorReview,
     Specialist,
     StaffInternship,
+    Submission,
     Training,
     Visit,
     WorkPlan,
@@ -243,5 +244,6 @@ _RULES: dict[type[Reading], Callable[[Any], Contributions]] = {
     WorkPlan: organisation.work_plan,
     Sample: organisation.sample,
     Board: organisation.board,
+    Submission: reporting.submission,
 }
 """The rule of every kind of aggregate that is measured."""

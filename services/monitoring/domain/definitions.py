@@ -37,7 +37,7 @@ from services.monitoring.domain.measures import (
     SEATS_PLANNED,
     THREE_FORMS,
 )
-from services.monitoring.domain.periods import PeriodKind
+from services.monitoring.domain.periods import NESTED, PeriodKind
 from services.monitoring.domain.practice_indicators import INCOME_GROWTH, OUTCOMES, PLAN_AND_DOCUMENTS, PRACTICE
 from services.monitoring.domain.readings import (
     CONVERSION,
@@ -60,10 +60,12 @@ from services.monitoring.domain.readings import (
     Response,
     Specialist,
     StaffInternship,
+    Submission,
     Training,
     Visit,
     WorkPlan,
 )
+from services.monitoring.domain.reporting import REPORTING
 from services.monitoring.domain.stage_indicators import CONTACTS, EVIDENCE_KINDS, GATE_INDICATORS, STAGE
 from services.monitoring.domain.variety import WINDOW
 from shared.contracts.vocabulary import Form, RespondentGroup
@@ -183,6 +185,7 @@ def _survey(group: RespondentGroup) -> Indicator:
         scale=1000,
         parts={"responses": total(INDEX_COUNT[group])},
         spread=(INDEX_SUM[group], INDEX_COUNT[group], INDEX_SQUARES[group]),
+        period_kinds=NESTED,
         privacy=Privacy.SURVEY,
         lineage=(),  # a single answer is nobody's business
     )
@@ -204,6 +207,7 @@ INDICATORS: Final[dict[str, Indicator]] = {
         STAGE,
         *GATE_INDICATORS,
         *CONTACTS,
+        *REPORTING,
     )
 }
 """Every indicator by its code."""
@@ -251,4 +255,5 @@ _FED_BY = {
     "visits.converted": CONVERSION,
     "actions": NextAction.kind,
     "cause": Visit.kind,
+    "reports": Submission.kind,
 }

@@ -29,17 +29,20 @@ from shared.contracts.vocabulary import PartnerCategory
 class Derivation:
     """One kind of derived aggregate: what it is a function of, and which.
 
+    `outputs`: the evidence among what it contributes, of which others are functions.
     `joint`: there is one for every key that its inputs name as their member; else one per institution.
     """
 
     kind: int
     inputs: frozenset[int]
     rule: Callable[[Own], Contributions]
+    outputs: frozenset[int] = frozenset()
     joint: bool = False
 
 
 _WORK_DONE = EVIDENCE["work_done"]
 _WORKS_FOR = {EVIDENCE[f"works_for.{category}"]: category for category in PartnerCategory}
+_WORKED = frozenset(EVIDENCE[f"worked.{category}"] for category in PartnerCategory)
 _VISITED, _SIGNED_WITH = EVIDENCE["visited"], EVIDENCE["signed_with"]
 _INCOME, _INCOME_REPORTED = EVIDENCE["income"], EVIDENCE["income_reported"]
 
@@ -81,11 +84,16 @@ def growth(own: Own) -> Contributions:
 
 
 DERIVATIONS: Final = (
-    Derivation(WORK, frozenset([_WORK_DONE, *_WORKS_FOR]), work, joint=True),
+    Derivation(WORK, frozenset([_WORK_DONE, *_WORKS_FOR]), work, _WORKED, joint=True),
     Derivation(CONVERSION, frozenset([_VISITED, _SIGNED_WITH]), conversion, joint=True),
     Derivation(GROWTH, frozenset([_INCOME, _INCOME_REPORTED]), growth),
     Derivation(VARIETY, variety.INPUTS, variety.variety),
-    *(Derivation(GATE_KINDS[gate.code], gate_inputs(gate), gate_rule(gate)) for gate in GATES.values()),
+    *(
+        Derivation(
+            GATE_KINDS[gate.code], gate_inputs(gate), gate_rule(gate), frozenset([EVIDENCE[f"gate.{gate.code}"]])
+        )
+        for gate in GATES.values()
+    ),
     Derivation(STANDING, STANDING_INPUTS, standing),
 )
 """Every kind, each after those it is fed by."""
@@ -101,3 +109,19 @@ def _feeds() -> dict[int, tuple[int, ...]]:
 
 FEEDS: Final = _feeds()
 """Which derivations (by number) a measure or a piece of evidence goes into."""
+
+
+def _waves() -> tuple[tuple[int, ...], ...]:
+    depths: list[int] = []
+    for derivation in DERIVATIONS:
+        fed_by = [
+            number for number, other in enumerate(DERIVATIONS[: len(depths)]) if other.outputs & derivation.inputs
+        ]
+        depths.append(max((depths[number] + 1 for number in fed_by), default=0))
+    return tuple(
+        tuple(number for number, depth in enumerate(depths) if depth == wave) for wave in range(max(depths) + 1)
+    )
+
+
+WAVES: Final = _waves()
+"""The derivations (by number) in waves: none of a wave is fed by another of the same wave or of a later one."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from services.monitoring.domain.measures import MEASURES, Kind
 from services.monitoring.domain.parts import Contributions
-from services.monitoring.domain.periods import codes_of
+from services.monitoring.domain.periods import ROLLING, codes_of, nested_codes_of
 
 Chain = tuple[int, ...]
 """The places above an institution, from its district to the nation; empty while its district isn't known."""
@@ -84,7 +84,7 @@ def expand(amounts: Contributions, institution: int, membership: Membership) -> 
             for place, at, sign in membership.stock(month):
                 add(place, code, at, sign * amount)
         elif measure.kind is Kind.FLOW:
-            for period in codes_of(month) if measure.stepped else (month,):
+            for period in nested_codes_of(month) if measure.stepped else (month,):
                 for place in (institution, *membership.at(month)):
                     add(place, code, period, amount)
     return cells
@@ -93,19 +93,33 @@ def expand(amounts: Contributions, institution: int, membership: Membership) -> 
 def presence(kind: Kind, references: References, membership_of: Callable[[int], Membership]) -> Presence:
     """The cells of one member of a set: where and when it is present at least once.
 
-    set_flow: 1 per place and period (month, quarter, academic year) with a positive sum of references;
+    set_flow: 1 per place and period (month, quarter, academic and fiscal year) with a positive sum of references, and
+    of rolling months +1 at the first end of twelve months with one, -1 at the first end without;
     set_stock: +1 in the month where the running sum of a place becomes positive, -1 where it ceases to be.
     """
     return (_present_in if kind is Kind.SET_FLOW else _present_from)(references, membership_of)
 
 
 def _present_in(references: References, membership_of: Callable[[int], Membership]) -> Presence:
-    sums: Presence = {}
+    sums: dict[int, dict[int, int]] = {}
     for (institution, month), amount in references.items():
         for place in (institution, *membership_of(institution).at(month)):
+            own = sums.setdefault(place, {})
+            own[month] = own.get(month, 0) + amount
+    found: Presence = {}
+    for place, by_month in sums.items():
+        until = None
+        for month in sorted(month for month, amount in by_month.items() if amount > 0):
             for period in codes_of(month):
-                sums[place, period] = sums.get((place, period), 0) + amount
-    return {key: 1 for key, total in sums.items() if total > 0}
+                found[place, period] = 1
+            if until is None or month > until:
+                found[place, ROLLING + month] = 1
+                if until is not None:
+                    found[place, ROLLING + until] = -1
+            until = month + 12
+        if until is not None:
+            found[place, ROLLING + until] = -1
+    return found
 
 
 def _present_from(references: References, membership_of: Callable[[int], Membership]) -> Presence:

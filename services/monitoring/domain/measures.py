@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from shared.contracts.monitoring import OfficeLevel
 from shared.contracts.vocabulary import Form, PartnerCategory, RespondentGroup
 
 COLUMNS = 4
@@ -214,22 +215,34 @@ CAUSES: dict[str, int] = {}
 for _first, _names4 in ((72, ("A1", "A2", "A3", "A4")), (73, ("B1", "B2", "B3", "other"))):
     CAUSES.update(zip(_names4, _slot(_first, "cause", **dict.fromkeys(_names4, Kind.FLOW)), strict=True))
 
-OWN_SETS: Final = frozenset(
+OWN_SET_FAMILIES: Final = (
+    (GRADUATES_EMPLOYED, GRADUATES_CONFIRMED, *GRADUATES_BY_GROUP.values()),
     (
-        GRADUATES_EMPLOYED,
-        GRADUATES_CONFIRMED,
         *OUTCOME_ASKED.values(),
         *OUTCOME_KNOWN.values(),
         *OUTCOME_AVAILABLE.values(),
         *OUTCOME_EMPLOYED.values(),
-        *GRADUATES_BY_GROUP.values(),
-        SPECIALISTS,
-        TEACHERS_TRAINED,
-        TRAINEES_ALL,
-        *TRAINEES.values(),
-    )
+    ),
+    (SPECIALISTS,),
+    (TEACHERS_TRAINED,),
+    (TRAINEES_ALL, *TRAINEES.values()),
 )
-"""Sets whose members belong to one institution, so that no two institutions ever refer to the same member."""
+"""Sets whose members belong to one institution, those of the same persons together."""
+# T1, T2: reports of institutions, districts and regions by the month in which their period ends
+REPORTS: dict[OfficeLevel, tuple[int, int, int, int]] = {}
+for _number, _level in enumerate((OfficeLevel.INSTITUTION, OfficeLevel.DISTRICT, OfficeLevel.REGION), start=80):
+    _expected, _submitted, _on_time, _approved = _slot(
+        _number,
+        f"reports.{_level}",
+        expected=Kind.FLOW,
+        submitted=Kind.FLOW,
+        on_time=Kind.FLOW,
+        approved=Kind.FLOW,
+    )
+    REPORTS[_level] = _expected, _submitted, _on_time, _approved
+
+OWN_SETS: Final = frozenset(measure for family in OWN_SET_FAMILIES for measure in family)
+"""No two institutions ever refer to the same member of these."""
 
 STEPPED_SLOTS: Final = frozenset(measure.slot for measure in MEASURES.values() if measure.stepped)
 """Rows that are shown in steps of k responses; their `count` is column 1."""

@@ -1,7 +1,8 @@
-"""Months, quarters and academic years as integers that fit a cell's key, and as the texts people use.
+"""Months, quarters, academic and fiscal years, rolling twelve months: as integers in a cell's key, and as people write.
 
-A month is `year * 12 + month - 1`; a quarter and an academic year (September to August, named by the year it starts in)
-live in ranges of their own (no date's month reaches 120,000), so that one integer column holds all three.
+A month is `year * 12 + month - 1`; a quarter, an academic year (September to August, named by the year it starts in), a
+fiscal year (January to December) and the twelve months up to the end of a month live in ranges of their own (no date's
+month reaches 120,000), so that one integer column holds them all.
 """
 
 import re
@@ -9,14 +10,19 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from functools import lru_cache
+from typing import Final
 
 QUARTERS = 200_000
 YEARS = 300_000
+FISCAL_YEARS = 400_000
+ROLLING = 500_000
 SEPTEMBER = 8
 
 _MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
 _QUARTER = re.compile(r"(\d{4})-Q([1-4])")
 _YEAR = re.compile(r"(\d{4})-(\d{2})")
+_FISCAL_YEAR = re.compile(r"\d{4}")
+_ROLLING = re.compile(r"(\d{4}-\d{2})-R12")
 
 
 class PeriodKind(StrEnum):
@@ -25,10 +31,26 @@ class PeriodKind(StrEnum):
     MONTH = "month"
     QUARTER = "quarter"
     ACADEMIC_YEAR = "academic_year"
+    FISCAL_YEAR = "fiscal_year"
+    ROLLING_12 = "rolling_12"
+
+
+STEPS: Final = {
+    PeriodKind.MONTH: 1,
+    PeriodKind.QUARTER: 3,
+    PeriodKind.ACADEMIC_YEAR: 12,
+    PeriodKind.FISCAL_YEAR: 12,
+    PeriodKind.ROLLING_12: 1,
+}
+"""Months from one period of a kind to the next."""
 
 
 class BadPeriod(ValueError):
     """The text names no period; the message says which forms do."""
+
+
+NESTED: Final = (PeriodKind.MONTH, PeriodKind.QUARTER, PeriodKind.ACADEMIC_YEAR)
+"""Of these alone values are shown in steps of k: by periods that overlap more, single answers could be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +63,29 @@ class Period:
     code: int
     text: str
 
+    @property
+    def since(self) -> int:
+        """The first code of the cells that count distinct members in it: of rolling months changes are kept."""
+        return ROLLING if self.kind is PeriodKind.ROLLING_12 else self.code
+
 
 def month_of(day: date) -> int:
     """The month a day lies in."""
     return day.year * 12 + day.month - 1
 
 
-def codes_of(month: int) -> tuple[int, int, int]:
-    """The cell codes of the month, its quarter and its academic year."""
+def nested_codes_of(month: int) -> tuple[int, int, int]:
+    """The cell codes of the month, its quarter and its academic year (NESTED)."""
     return month, QUARTERS + month // 3, YEARS + (month - SEPTEMBER) // 12
 
 
+def codes_of(month: int) -> tuple[int, int, int, int]:
+    """The cell codes of the month, its quarter, its academic year and its fiscal year."""
+    return *nested_codes_of(month), FISCAL_YEARS + month // 12
+
+
 def period_at(kind: PeriodKind, month: int) -> Period:
-    """The period of that kind that a month lies in."""
+    """The period of that kind that a month lies in; of rolling months, those that end with it."""
     match kind:
         case PeriodKind.MONTH:
             return Period(kind, month, month, month, f"{month // 12:04d}-{month % 12 + 1:02d}")
@@ -64,6 +96,12 @@ def period_at(kind: PeriodKind, month: int) -> Period:
             year = (month - SEPTEMBER) // 12
             first = year * 12 + SEPTEMBER
             return Period(kind, first, first + 11, YEARS + year, f"{year:04d}-{(year + 1) % 100:02d}")
+        case PeriodKind.FISCAL_YEAR:
+            year = month // 12
+            return Period(kind, year * 12, year * 12 + 11, FISCAL_YEARS + year, f"{year:04d}")
+        case PeriodKind.ROLLING_12:
+            text = f"{month // 12:04d}-{month % 12 + 1:02d}-R12"
+            return Period(kind, month - 11, month, ROLLING + month, text)
 
 
 def first_month_of_year(text: str) -> int:
@@ -84,7 +122,7 @@ def month_from(text: str) -> int:
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Period:
-    """The period a text names: 2026-09, 2026-Q3 or 2025-26; raises BadPeriod.
+    """The period a text names: 2026-09, 2026-Q3, 2025-26, 2026 or 2026-09-R12; raises BadPeriod.
 
     2001-02 is a month, not an academic year: the academic years before 2012 can't be named.
     """
@@ -92,14 +130,25 @@ def parse(text: str) -> Period:
         return period_at(PeriodKind.MONTH, month_from(text))
     if match := _QUARTER.fullmatch(text):
         return period_at(PeriodKind.QUARTER, int(match[1]) * 12 + (int(match[2]) - 1) * 3)
+    if _FISCAL_YEAR.fullmatch(text):
+        return period_at(PeriodKind.FISCAL_YEAR, int(text) * 12)
     try:
+        if match := _ROLLING.fullmatch(text):
+            return period_at(PeriodKind.ROLLING_12, month_from(match[1]))
         return period_at(PeriodKind.ACADEMIC_YEAR, first_month_of_year(text))
     except BadPeriod:
-        raise BadPeriod(f"{text!r} is no period; write a month 2026-09, a quarter 2026-Q3 or a year 2025-26") from None
+        raise BadPeriod(
+            f"{text!r} is no period; write a month 2026-09, a quarter 2026-Q3, an academic year 2025-26, "
+            "a fiscal year 2026 or the twelve months up to a month 2026-09-R12"
+        ) from None
 
 
 def text_of(code: int) -> str:
     """The text of a cell's period code."""
+    if code >= ROLLING:
+        return period_at(PeriodKind.ROLLING_12, code - ROLLING).text
+    if code >= FISCAL_YEARS:
+        return period_at(PeriodKind.FISCAL_YEAR, (code - FISCAL_YEARS) * 12).text
     if code >= YEARS:
         return period_at(PeriodKind.ACADEMIC_YEAR, (code - YEARS) * 12 + SEPTEMBER).text
     if code >= QUARTERS:

@@ -32,7 +32,13 @@ from services.monitoring.domain.measures import (
 from services.monitoring.domain.periods import PeriodKind
 from services.monitoring.domain.stage_indicators import ARTEFACT_WINDOWS
 
-_YEAR_FIRST = (PeriodKind.ACADEMIC_YEAR, PeriodKind.QUARTER, PeriodKind.MONTH)
+_YEAR_FIRST = (
+    PeriodKind.ACADEMIC_YEAR,
+    PeriodKind.FISCAL_YEAR,
+    PeriodKind.ROLLING_12,
+    PeriodKind.QUARTER,
+    PeriodKind.MONTH,
+)
 
 
 def _outcome(code: str, months: int) -> Indicator:

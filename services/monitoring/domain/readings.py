@@ -3,13 +3,14 @@
 A test holds every field against the contract's model; a field the contract doesn't have can't be read.
 """
 
+import re
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Annotated, ClassVar
 
 import msgspec
 
-from services.monitoring.domain.periods import first_month_of_year
+from services.monitoring.domain.periods import first_month_of_year, parse
 from shared.contracts.agreements import ActivityStatus, AgreementStatus, EmploymentStatus
 from shared.contracts.catalogue import REGISTRY
 from shared.contracts.events import Event, State
@@ -21,6 +22,7 @@ from shared.contracts.final_stage import (
     MemberCategory,
     WorkPlanStatus,
 )
+from shared.contracts.monitoring import OfficeLevel
 from shared.contracts.partners import InstitutionStatus, PartnershipStage
 from shared.contracts.practice import (
     CourseStatus,
@@ -33,6 +35,7 @@ from shared.contracts.practice import (
     TrainingKind,
 )
 from shared.contracts.preparation import OrientationStatus
+from shared.contracts.reporting import SubmissionStatus
 from shared.contracts.visits import ActionStatus, Cause, VisitStatus
 from shared.contracts.vocabulary import Form, PartnerCategory, PartyCategory, RespondentGroup, TerritoryLevel
 
@@ -103,6 +106,7 @@ class Institution(Reading, frozen=True, gc=False):
     programmes: list[Programme] = []
     opened_on: date | None = None
     closed_on: date | None = None
+    sort: str = msgspec.field(name="kind", default="")
 
 
 class Enrolment(Owned, frozen=True, gc=False):
@@ -490,6 +494,25 @@ class Board(Owned, frozen=True, gc=False):
     meetings: list[Meeting] = []
 
 
+# -- reporting
+
+
+class Submission(Owned, frozen=True, gc=False):
+    """The report of a place – an institution or an office above it – for a period (T1, T2)."""
+
+    kind: ClassVar[int] = 28
+
+    institution_id: Code = msgspec.field(name="place")
+    level: OfficeLevel
+    period: str
+    status: SubmissionStatus
+    due_on: date
+    submitted_on: date | None = None
+
+    def __post_init__(self) -> None:
+        parse(self.period)
+
+
 # -- derived aggregates: functions of what the others contribute, one of a kind per institution or join key
 
 VARIETY = 7
@@ -535,6 +558,7 @@ READINGS: dict[tuple[str, str], type[Reading]] = {
     ("agreements", "board"): Board,
     ("surveys", "response"): Response,
     ("surveys", "graduate_status"): GraduateStatus,
+    ("monitoring", "submission"): Submission,
 }
 """What is read of each (service, aggregate)."""
 
@@ -563,14 +587,8 @@ _DECODERS: dict[str, Callable[[bytes], Reading]] = {
 }
 
 
-def _is_uuid(text: str) -> bool:
-    """Whether PostgreSQL gives the text back as it is: ids are compared as text."""
-    if len(text) != 36 or text != text.lower():
-        return False
-    try:
-        return len(bytes.fromhex(text.replace("-", ""))) == 16 and text[8] + text[13] + text[18] + text[23] == "----"
-    except ValueError:
-        return False
+_is_uuid = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}").fullmatch
+"""Whether PostgreSQL gives the text back as it is: ids are compared as text."""
 
 
 def decode(event: Event) -> Reading:

@@ -53,17 +53,7 @@ def gate_series(gate: Gate, own: Own) -> list[tuple[int, State]]:
     """(day, state from that day on), each state other than the one before; missing before the first day."""
     if gate.by_category:
         own = _with_lasting(own)
-        satisfied, some = _every_category, _any_cooperation
-    else:
-        asks = [[(EVIDENCE[name], least) for name, least in ask.alternatives] for ask in gate.asks]
-        codes = [code for alternatives in asks for code, _ in alternatives]
-
-        def satisfied(counts: Counts) -> bool:
-            return all(any(counts.get(code, 0) >= least for code, least in each) for each in asks)
-
-        def some(counts: Counts) -> bool:
-            return any(counts.get(code, 0) > 0 for code in codes)
-
+    satisfied, some = _RULES[gate.code]
     found: list[tuple[int, State]] = []
     state, was_met = State.MISSING, False
     for day, counts in _days(own):
@@ -120,19 +110,26 @@ _EXPECTED = {cooperation: -partner for partner, cooperation, _ in _CATEGORIES}
 def _with_lasting(own: Own) -> dict[tuple[int, int], int]:
     """Adds, for each category, when cooperation has lasted long enough, and when that can be expected of it."""
     extended = dict(own)
+    by_code: dict[int, list[tuple[int, int]]] = {}
+    for (code, day), amount in own.items():
+        by_code.setdefault(code, []).append((day, amount))
     for partner, cooperation, _ in _CATEGORIES:
-        for sources, target in (
-            ((cooperation,), _LASTING[cooperation]),
-            ((partner, cooperation), _EXPECTED[cooperation]),
-        ):
-            relevant = {key: amount for key, amount in own.items() if key[0] in sources}
-            for since, until in _runs(relevant):
-                lasting = months_after_ordinal(since, LASTING_MONTHS)
-                if until is None or lasting < until:
-                    extended[target, lasting] = extended.get((target, lasting), 0) + 1
-                    if until is not None:
-                        extended[target, until] = extended.get((target, until), 0) - 1
+        held = by_code.get(cooperation)
+        known = by_code.get(partner)
+        if held:
+            _add_lasting(extended, _LASTING[cooperation], _runs([held]))
+        if held or known:
+            _add_lasting(extended, _EXPECTED[cooperation], _runs([each for each in (known, held) if each]))
     return extended
+
+
+def _add_lasting(extended: dict[tuple[int, int], int], code: int, runs: Iterable[tuple[int, int | None]]) -> None:
+    for since, until in runs:
+        lasting = months_after_ordinal(since, LASTING_MONTHS)
+        if until is None or lasting < until:
+            extended[code, lasting] = extended.get((code, lasting), 0) + 1
+            if until is not None:
+                extended[code, until] = extended.get((code, until), 0) - 1
 
 
 def months_after_ordinal(day: int, months: int) -> int:
@@ -140,12 +137,17 @@ def months_after_ordinal(day: int, months: int) -> int:
     return months_after(date.fromordinal(min(day, LAST_DAY)), months)
 
 
-def _runs(own: Own) -> list[tuple[int, int | None]]:
-    """The spans in which anything of this holds without a break; None: to no known end."""
+def _runs(pieces: Sequence[Sequence[tuple[int, int]]]) -> list[tuple[int, int | None]]:
+    """The spans in which any of these (changes by day) holds without a break; None: to no known end."""
+    changes = sorted((day, number, amount) for number, piece in enumerate(pieces) for day, amount in piece)
+    counts = [0] * len(pieces)
     runs: list[tuple[int, int | None]] = []
     since: int | None = None
-    for day, counts in _days(own):
-        held = any(count > 0 for count in counts.values())
+    for index, (day, number, amount) in enumerate(changes):
+        counts[number] += amount
+        if index + 1 < len(changes) and changes[index + 1][0] == day:
+            continue
+        held = max(counts) > 0
         if held and since is None:
             since = day
         elif not held and since is not None:
@@ -158,9 +160,10 @@ def _runs(own: Own) -> list[tuple[int, int | None]]:
 
 def _every_category(counts: Counts) -> bool:
     lasting = False
-    for _, cooperation, worked in _CATEGORIES:
-        alive = counts.get(_LASTING[cooperation], 0) > 0 and counts.get(worked, 0) > 0
-        if counts.get(_EXPECTED[cooperation], 0) > 0 and not alive:
+    get = counts.get
+    for long, expected, worked in _LASTING_CODES:
+        alive = get(long, 0) > 0 and get(worked, 0) > 0
+        if not alive and get(expected, 0) > 0:
             return False
         lasting = lasting or alive
     return lasting
@@ -168,6 +171,35 @@ def _every_category(counts: Counts) -> bool:
 
 def _any_cooperation(counts: Counts) -> bool:
     return any(counts.get(cooperation, 0) > 0 for _, cooperation, _ in _CATEGORIES)
+
+
+_LASTING_CODES = [(_LASTING[cooperation], _EXPECTED[cooperation], worked) for _, cooperation, worked in _CATEGORIES]
+_Test = Callable[[Counts], bool]
+
+
+def _tests(gate: Gate) -> tuple[_Test, _Test]:
+    """Whether all that the gate asks for is there, and whether some of it is."""
+    if gate.by_category:
+        return _every_category, _any_cooperation
+    asks = [[(EVIDENCE[name], least) for name, least in ask.alternatives] for ask in gate.asks]
+    codes = [code for alternatives in asks for code, _ in alternatives]
+
+    def satisfied(counts: Counts) -> bool:
+        for alternatives in asks:
+            for code, least in alternatives:
+                if counts.get(code, 0) >= least:
+                    break
+            else:
+                return False
+        return True
+
+    def some(counts: Counts) -> bool:
+        return any(counts.get(code, 0) > 0 for code in codes)
+
+    return satisfied, some
+
+
+_RULES = {gate.code: _tests(gate) for gate in GATES.values()}
 
 
 # -- contributions

@@ -38,7 +38,8 @@ _NONE = -1
 class Place:
     """A place as stored. `memberships` are an institution's (district's code, since), ordered by date.
 
-    `version` is that of the place's own last event; 0 marks a place that others named but nobody told about.
+    `version` is that of the place's own last event; 0 marks a place that others named but nobody told about. `kind` is
+    an institution's (school, college …), by which like is compared with like.
     """
 
     id: int
@@ -50,6 +51,7 @@ class Place:
     active: bool = True
     memberships: tuple[tuple[str, date], ...] = ()
     version: int = 0
+    kind: str = ""
 
 
 def unknown_institution(code: str) -> Place:
@@ -66,6 +68,15 @@ def unknown_unit(code: str) -> Place:
     path = "".join(f"/{code[:digits]}" for digits in parents) + f"/{code}/"
     level = {2: Level.NATION, 4: Level.REGION}.get(len(code), Level.DISTRICT)
     return Place(0, code, level, code[: parents[-1]] if parents else None, path, {})
+
+
+def unknown(code: str) -> Place:
+    """What is told about before itself: a unit of the territory where the code can be one's, else an institution."""
+    return (
+        unknown_unit(code)
+        if code.isascii() and code.isdigit() and len(code) in (2, 4, 7)
+        else unknown_institution(code)
+    )
 
 
 def told(place: Place, state: Territory | Institution) -> Place:
@@ -93,6 +104,7 @@ def told(place: Place, state: Territory | Institution) -> Place:
         active=state.status == "active",
         memberships=memberships,
         version=state.version,
+        kind=state.sort[:64].replace("\0", ""),
     )
 
 
@@ -126,8 +138,7 @@ class Image:
             affected = list(self.places.values())
         for place in affected:
             self._depths[place.id] = place.level
-            if place.level is Level.INSTITUTION:
-                self._settle(place)
+            self._settle(place)
 
     def chain(self, code: str) -> Chain:
         """The place and those above it; what isn't known ends it."""
@@ -139,7 +150,7 @@ class Image:
         return tuple(found)
 
     def membership(self, institution: int) -> Membership:
-        """The chains above an institution over time."""
+        """The chains above an institution over time; above a unit of the territory there is one."""
         return self._memberships.get(institution, _UNKNOWN)
 
     @property
@@ -148,7 +159,7 @@ class Image:
         return self._moved
 
     def above(self, institutions: Integers) -> list[Integers]:
-        """The place at each upper level of institutions that never moved; -1 where there is none."""
+        """The places above those that never moved, an array a step up; -1 where there is none."""
         return [level[institutions] for level in self._levels]
 
     def depths(self, places: Integers) -> Integers:
@@ -163,7 +174,10 @@ class Image:
             self._depths = np.append(self._depths, np.full(more, Level.INSTITUTION, dtype=np.int64))
 
     def _settle(self, place: Place) -> None:
-        membership = Membership([(month_of(since), self.chain(district)) for district, since in place.memberships])
+        if place.level is Level.INSTITUTION:
+            membership = Membership([(month_of(since), self.chain(district)) for district, since in place.memberships])
+        else:
+            membership = Membership([(0, self.chain(place.parent))] if place.parent else ())
         self._memberships[place.id] = membership
         for level in self._levels:
             level[place.id] = _NONE

@@ -11,22 +11,26 @@ from services.monitoring.domain.parts import Contributions
 from services.monitoring.domain.periods import QUARTERS, SEPTEMBER, YEARS
 from services.monitoring.domain.territory import Image, Integers
 
+Microseconds = int
+"""Since 1970, in UTC."""
+
 _STEPPED = np.zeros(max(MEASURES) + 1, dtype=bool)
 _STEPPED[[code for code, measure in MEASURES.items() if measure.stepped]] = True
 
-Microseconds = int
-"""Since 1970, in UTC."""
+
+def _none() -> Integers:
+    return np.zeros(0, dtype=np.int64)
 
 
 @dataclass(slots=True)
 class Rows:
-    """Cell rows to add: equally long lists, one row per (place, slot, period); `as_of` is the latest event's time."""
+    """Cell rows to add: equally long columns, one row per (place, slot, period); `as_of` is the latest event's time."""
 
-    places: list[int] = field(default_factory=list)
-    slots: list[int] = field(default_factory=list)
-    periods: list[int] = field(default_factory=list)
-    amounts: list[list[int]] = field(default_factory=lambda: [[] for _ in range(COLUMNS)])
-    as_of: list[Microseconds] = field(default_factory=list)
+    places: Integers = field(default_factory=_none)
+    slots: Integers = field(default_factory=_none)
+    periods: Integers = field(default_factory=_none)
+    amounts: tuple[Integers, ...] = field(default_factory=lambda: (_none(),) * COLUMNS)
+    as_of: Integers = field(default_factory=_none)
 
     def __len__(self) -> int:
         return len(self.places)
@@ -72,11 +76,11 @@ class Amounts:
         kept = kept[np.argsort(-depths, kind="stable")]
         keys = keys[kept]
         return Rows(
-            (keys >> 40).tolist(),
-            (keys >> 24 & 0xFFFF).tolist(),
-            (keys & 0xFFFFFF).tolist(),
-            [each[kept].tolist() for each in sums],
-            latest[kept].tolist(),
+            keys >> 40,
+            keys >> 24 & 0xFFFF,
+            keys & 0xFFFFFF,
+            tuple(each[kept] for each in sums),
+            latest[kept],
         )
 
     def _vector(self, territory: Image) -> tuple[Integers, ...]:

@@ -30,6 +30,7 @@ class Placed(msgspec.Struct):
 
     district: str | None = None
     region: str | None = None
+    territory: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,10 @@ class Collecting:
 
 
 def _path_of(placed: Placed) -> str | None:
-    for code in (placed.district, placed.region):
+    for code in (placed.district, placed.region, placed.territory):
         try:
-            return path_of(code) if code else None
+            if code:
+                return path_of(code)
         except ValueError:
             continue
     return None

@@ -118,6 +118,15 @@ def _awaits(worker: Worker, what: str, entry: Mapping[str, Any]) -> bool:
     return any(party.get("party_id") in awaited for party in own)
 
 
+async def advice(worker: Worker) -> list[Mapping[str, Any]]:
+    """What the rules recommend at the reader's own place, the most pressing first; none where nobody can say."""
+    try:
+        items, _ = await worker.services.page("monitoring", "/v1/recommendations", {"limit": str(ROWS)})
+    except (NotFound, Forbidden, Unavailable):
+        return []
+    return list(items)
+
+
 async def stages(worker: Worker) -> tuple[list[StageShown], bool]:
     """The stages with gates and registers, and whether monitoring could say where the institution stands."""
     told: Mapping[str, Mapping[str, Any]] = {}

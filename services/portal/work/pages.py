@@ -48,6 +48,7 @@ def work_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, catalogue: 
             request,
             "work/desk.html",
             heaps=await desk.heaps(worker),
+            advice=await desk.advice(worker),
             stages=stages,
             known=known,
             own=f"/work/{own}/{worker.org}" if own else "",

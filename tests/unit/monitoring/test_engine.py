@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.monitoring.domain.measures import BY_NAME, Kind
 from services.monitoring.domain.periods import month_from
 from services.monitoring.domain.readings import decode
-from services.monitoring.engine import apply
+from services.monitoring.engine import NotNew, apply
 from services.monitoring.recompute import Values, live_values, recompute
 from shared.contracts.events import Event
 from tests.support.monitoring import Story, a_story
@@ -18,10 +19,10 @@ from tests.support.monitoring_memory import MemoryStore
 STOCKS = (Kind.STOCK, Kind.SET_STOCK)
 
 
-async def live(batches: Sequence[Sequence[Event]]) -> MemoryStore:
+async def live(batches: Sequence[Sequence[Event]], *, careful: bool = False) -> MemoryStore:
     store = MemoryStore()
     for batch in batches:
-        await apply(store, [(event, decode(event)) for event in batch])
+        await apply(store, [(event, decode(event)) for event in batch], careful=careful)
     return store
 
 
@@ -56,7 +57,7 @@ async def test_order_duplicates_and_batches_change_no_value(random: Random, step
     story = a_story(random, steps)
     delivered = [*story.events, *random.choices(story.events, k=steps)]
     random.shuffle(delivered)
-    values, proof = compared(await live(split(random, delivered)), story)
+    values, proof = compared(await live(split(random, delivered), careful=True), story)
     assert values == proof
 
 
@@ -64,5 +65,7 @@ async def test_replayed_events_leave_every_cell_unchanged() -> None:
     story = a_story(Random(7), 200)
     store = await live([story.events])
     before = dict(store.cells)
-    await apply(store, [(event, decode(event)) for event in story.events])
+    with pytest.raises(NotNew):
+        await apply(store, [(event, decode(event)) for event in story.events])
+    await apply(store, [(event, decode(event)) for event in story.events], careful=True)
     assert store.cells == before

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.monitoring.domain.periods import (
+    FISCAL_YEARS,
     QUARTERS,
+    ROLLING,
     YEARS,
     BadPeriod,
     PeriodKind,
@@ -27,13 +29,22 @@ def test_text_and_code_name_the_same_period(month: int, kind: PeriodKind) -> Non
     assert parse(period.text) == period
     assert text_of(period.code) == period.text
     assert period.first <= month <= period.last
-    assert period.code in codes_of(month)
+    assert period.since <= period.code
+    assert period.code in codes_of(month) or (kind is PeriodKind.ROLLING_12 and period.last == month)
 
 
 @given(st.dates())
 def test_no_month_is_taken_for_a_quarter_or_year(day: date) -> None:
-    month, quarter, year = codes_of(month_of(day))
+    month, quarter, year, fiscal = codes_of(month_of(day))
     assert month < QUARTERS <= quarter < YEARS <= year + (day.year == 1)
+    assert year < FISCAL_YEARS <= fiscal < ROLLING
+
+
+def test_rolling_months_are_the_twelve_up_to_a_month() -> None:
+    assert parse("2026-03-R12").first == month_of(date(2025, 4, 1))
+    assert parse("2026-03-R12").last == month_of(date(2026, 3, 1))
+    assert parse("2026").first == month_of(date(2026, 1, 1))
+    assert parse("2026").last == month_of(date(2026, 12, 1))
 
 
 def test_academic_year_begins_in_september() -> None:
@@ -44,7 +55,8 @@ def test_academic_year_begins_in_september() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "2026", "2026-13", "2026-00", "2026-Q5", "2025-27", "26-09", "2026-9", "2026-09 "]
+    "text",
+    ["", "2026-13", "2026-13-R12", "2026-09-R13", "2026-00", "2026-Q5", "2025-27", "26-09", "2026-9", "2026-09 "],
 )
 def test_what_is_no_period_is_refused(text: str) -> None:
     with pytest.raises(BadPeriod, match="2026-Q3"):

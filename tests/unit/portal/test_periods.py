@@ -11,14 +11,16 @@ from shared.i18n import SHARED_MESSAGES, Catalogue, Lang
 CATALOGUE = Catalogue.load(SHARED_MESSAGES, Path(__file__).parents[3] / "services/portal/messages")
 
 
-@pytest.mark.parametrize("text", ["2026-09", "2026-12", "2025-26", "2029-30", "2099-00", "2026-Q3"])
+@pytest.mark.parametrize(
+    "text", ["2026-09", "2026-12", "2025-26", "2029-30", "2099-00", "2026-Q3", "2026", "2026-03-R12"]
+)
 def test_text_is_read_and_written_the_same(text: str) -> None:
     period = Period.parse(text)
     assert period is not None
     assert period.text == text
 
 
-@pytest.mark.parametrize("text", ["", "2026", "2026-13", "2026-25", "2026-Q5", "1999-09", "2026-9", "x"])
+@pytest.mark.parametrize("text", ["", "2026-13-R12", "2026-13", "2026-25", "2026-Q5", "1999-09", "2026-9", "x"])
 def test_what_is_no_period_is_none(text: str) -> None:
     assert Period.parse(text) is None
 
