@@ -150,7 +150,7 @@ class Run:
         await connection.execute(job.TABLE)
         python = await asyncio.to_thread(environment, peer.environment)
         command = (str(python), *(str(HERE / peer.command[0]), *peer.command[1:]))
-        asked = {**self._asked(peer.name), "JOB_DSN": libpq(url), "PYTHONPATH": str(HERE)}
+        asked = {**self._asked(peer.name), "JOB_DSN": libpq(url), "JOB_URL": dsn_of(url), "PYTHONPATH": str(HERE)}
 
         async def reached() -> int:
             found: int = await connection.fetchval("select coalesce(sum(a), 0)::bigint from sums where place = 0")
@@ -171,6 +171,7 @@ class Run:
         asked = {
             **self._asked("hamkor"),
             "JOB_DSN": "",
+            "JOB_URL": "",
             "JOB_DATABASE_URL": database.url,
             "PYTHONPATH": str(ROOT),
             "LOG_LEVEL": "error",

@@ -58,7 +58,7 @@ app = FastStream(broker)
 @app.on_startup
 async def connect() -> None:
     """One connection, used by one handler."""
-    pool.append(await asyncpg.connect(asked.dsn))
+    pool.append(await asyncpg.connect(asked.url))
 
 
 asyncio.run(app.run())

@@ -41,7 +41,7 @@ decode = msgspec.json.Decoder(Fact).decode
 @app.agent(topic)
 async def merge(stream: Any) -> None:
     """Batches of events."""
-    connection = await asyncpg.connect(asked.dsn)
+    connection = await asyncpg.connect(asked.url)
     async for values in stream.take(BATCH, within=0.5):
         asked.begun()
         sums = Sums()

@@ -115,7 +115,7 @@ class Asked:
     def __init__(self) -> None:
         self.kafka = os.environ["JOB_KAFKA"]
         self.topic = os.environ["JOB_TOPIC"]
-        self.dsn = os.environ["JOB_DSN"]
+        self.dsn, self.url = os.environ["JOB_DSN"], os.environ["JOB_URL"]
         self.group = os.environ["JOB_GROUP"]
         self._begun = False
 
