@@ -19,8 +19,18 @@ class Score(Value):
     count: int
 
 
+class ResponseMode(StrEnum):
+    """Who wrote the answers down: the respondent, or an interviewer."""
+
+    FORM = "form"
+    INTERVIEW = "interview"
+
+
 class ResponseState(State):
-    """One response; `month` is "YYYY-MM", `index_thousandths` the mean of its scored answers (None: none scored)."""
+    """One response; `month` is "YYYY-MM", `index_thousandths` the mean of its scored answers (None: none scored).
+
+    `mode` is None in events from before it was told.
+    """
 
     campaign_id: str
     group: RespondentGroup
@@ -28,6 +38,7 @@ class ResponseState(State):
     month: str
     index_thousandths: int | None
     dimensions: dict[str, Score]
+    mode: ResponseMode | None = None
 
 
 class SurveyCampaignStatus(StrEnum):

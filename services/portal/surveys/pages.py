@@ -134,6 +134,7 @@ def survey_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn) -> APIRou
             campaign=found,
             asked=asked,
             received=results["received"],
+            k=results["released_in_steps_of"],
             rate=results["received"] / asked if asked and results["received"] is not None else None,
             invitations=invitations,
             respondents=RESPONDENTS,

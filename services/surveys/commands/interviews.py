@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 
 from services.surveys.commands.campaigns import find_visible
-from services.surveys.commands.responses import Mode, Outcome, Submission, record_answers, submission
+from services.surveys.commands.responses import Outcome, Submission, record_answers, submission
 from services.surveys.domain import interviews as domain
 from services.surveys.domain.answers import check
 from services.surveys.instruments import InstrumentLibrary
 from services.surveys.vault import Vault
 from shared.clock import local_day
+from shared.contracts.surveys import ResponseMode
 from shared.errors import HamkorError, InvalidInput, WrongState
 from shared.persistence.unit_of_work import UnitOfWork
 
@@ -46,7 +47,9 @@ async def enter(
             results[number] = problem
             continue
         mark = vault.mark_of(campaign.id, "interview", interview.client_id.encode())
-        submissions[number] = submission(vault, campaign.id, mark, checked.answers, interview.held_on, Mode.INTERVIEW)
+        submissions[number] = submission(
+            vault, campaign.id, mark, checked.answers, interview.held_on, ResponseMode.INTERVIEW
+        )
     # The answers' tables belong to the service alone: whoever may enter interviews may not read them.
     async with uow.beyond_scope():
         outcomes = await record_answers(uow, vault, list(submissions.values())) if submissions else []

@@ -24,7 +24,7 @@ from services.surveys.tables import CampaignRow, spent_mark
 from services.surveys.vault import SealBroken, Vault
 from shared.clock import local_day
 from shared.contracts.events import Recorded
-from shared.contracts.surveys import RESPONSE_RECORDED, ResponseState, Score
+from shared.contracts.surveys import RESPONSE_RECORDED, ResponseMode, ResponseState, Score
 from shared.persistence.engine import raw_connection
 from shared.persistence.unit_of_work import UnitOfWork
 
@@ -74,13 +74,6 @@ _LOCK = text("select pg_advisory_xact_lock(:space, hashtext(:campaign))")
 _ON_ITS_WAY = text("select exists (select from staged_answer where campaign_id = :campaign and key_id = :key_id)")
 
 
-class Mode(StrEnum):
-    """Who wrote the answers down."""
-
-    FORM = "form"
-    INTERVIEW = "interview"
-
-
 class Outcome(StrEnum):
     """What became of a submission."""
 
@@ -101,7 +94,7 @@ class Submission:
 
 
 def submission(
-    vault: Vault, campaign: str, mark: bytes, answers: Answers, day: date, mode: Mode = Mode.FORM
+    vault: Vault, campaign: str, mark: bytes, answers: Answers, day: date, mode: ResponseMode = ResponseMode.FORM
 ) -> Submission:
     """Seal checked answers; `mark` is `vault.mark(code)` or `vault.mark_of(…)`, `day` the local one."""
     content = {"day": day.isoformat(), "answers": dict(answers), "mode": mode.value}
@@ -213,10 +206,11 @@ async def _store(
         id_ = str(uuid.UUID(int=_CHANCE.getrandbits(128), version=4))
         ids.append(id_)
         days.append(day)
-        modes.append(content.get("mode", Mode.FORM.value))
+        mode = ResponseMode(content["mode"])
+        modes.append(mode.value)
         bodies.append(json.dumps(answers, ensure_ascii=False))
         found.add(tallies(instrument, answers))
-        state = _state(id_, campaign, instrument, day, answers)
+        state = _state(id_, campaign, instrument, day, mode, answers)
         uow.recorded.append(Recorded(RESPONSE_RECORDED, campaign.institution_id, state))
     connection = await raw_connection(uow.session)
     await connection.execute(_RESPONSES, campaign.id, ids, days, modes, bodies)
@@ -224,7 +218,9 @@ async def _store(
     await tallying.store(connection, campaign.id, found, step)
 
 
-def _state(id_: str, campaign: Campaign, instrument: Instrument, day: date, answers: Answers) -> ResponseState:
+def _state(
+    id_: str, campaign: Campaign, instrument: Instrument, day: date, mode: ResponseMode, answers: Answers
+) -> ResponseState:
     scored = score(instrument, answers)
     return ResponseState(
         id=id_,
@@ -238,4 +234,5 @@ def _state(id_: str, campaign: Campaign, instrument: Instrument, day: date, answ
             str(dimension): Score(sum_thousandths=tally.total, count=tally.count)
             for dimension, tally in scored.dimensions.items()
         },
+        mode=mode,
     )

@@ -84,7 +84,7 @@ class TellStatus(BaseModel):
         if self.status is OutcomeStatus.UNKNOWN:
             raise ValueError("status_unknown_told")
         if self.status not in AT_WORK and (self.profession or self.employer_stir or self.match):
-            raise ValueError("job_without_work")
+            raise ValueError("status-without-work")
         return self
 
 

@@ -123,6 +123,11 @@ class _Reading:
         self.known: dict[str, Known] = {}
         self.codes: frozenset[str] = frozenset()
         self.begun: set[str] = set()
+        self.current = ""
+
+    def faulty(self, code: str) -> bool:
+        """Whether it is an earlier question that could not be read: what asks for it adds no fault of its own."""
+        return code in self.begun and code not in self.asked and code != self.current
 
     def fault(self, place: str, rule: str, **params: str | float) -> _WrongError:
         """Note a fault."""
@@ -498,7 +503,8 @@ class _Instruments:
 
     def _question(self, table: _Table) -> Question:
         kind = table.one_of("kind", {name: name for name in KINDS})
-        self._reading.begun.add(str(table.values.get("code")))
+        self._reading.current = str(table.values.get("code"))
+        self._reading.begun.add(self._reading.current)
         table.ignore("shown_when")
         scored = bool(table.attempt(lambda: table.flag("scored")))
         required = bool(table.attempt(lambda: table.flag("required")))
@@ -595,7 +601,7 @@ class _Instruments:
             for code, question in self._reading.asked.items()
             if isinstance(question, SingleChoice | MultipleChoice)
         }
-        if inner.values.get("question") in self._reading.begun - self._reading.asked.keys():
+        if self._reading.faulty(str(inner.values.get("question"))):
             raise _WrongError
         question = inner.one_of("question", earlier)
         wanted = inner.strings("any_of")
@@ -628,8 +634,9 @@ class _Instruments:
         faults = faults_of(expression, self._reading.known, later, own)
         for wrong in faults:
             name = str(wrong.params.get("name", "")).partition(".")[0]
-            # A question with faults of its own is not unknown.
-            if name not in self._reading.begun or name in self._reading.asked:
+            if name == self._reading.current:
+                table.fault(key, "own-question", name=name)
+            elif not self._reading.faulty(name):  # a question with faults of its own is not unknown
                 table.fault(key, wrong.rule, **wrong.params)
         if faults:
             raise _WrongError

@@ -115,7 +115,8 @@ class Pages:
     ) -> Page:
         """The questionnaire with what was sent so far, if anything; `token`: one from the device opens it."""
         found = kept or Kept()
-        steps = View(self._catalogue, instrument, lang, found.sent, found.faults, found.offered).steps()
+        view = View(self._catalogue, instrument, lang, found.sent, found.faults, found.offered)
+        steps = view.steps()
         asked = [each for step in steps for each in step.questions]
         return self._page(
             "form.html",
@@ -127,6 +128,7 @@ class Pages:
             institution=institution_name,
             until=day(campaign.period.last, lang),
             sections=steps,
+            rating_texts=view.rating_texts(),
             rules=Markup("\n").join(relevance_rules(instrument)),
             notice=found.notice,
             kept=kept is not None,

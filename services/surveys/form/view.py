@@ -1,6 +1,6 @@
 """Questions as the form's template shows them, with what was answered so far and what is wrong with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,13 +31,17 @@ from shared.i18n import Catalogue, Lang, day
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One thing to tick: a radio button or a check box."""
+    """One thing to tick: a radio button or a check box; `id` where a condition asks for it.
 
-    id: str
+    `label_id` is the text that names a rating: it stands in the page once, not beside every rating of the scale.
+    """
+
+    id: str | None
     name: str
     value: str
     label: str
     checked: bool
+    label_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,15 @@ class Step:
     questions: tuple[Asked, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
+class RatingText:
+    """What a rating of a scale is called, for those who don't see the ends of the scale."""
+
+    id: str
+    text: str
+
+
+@dataclass
 class View:
     """Turns an instrument's questions into what the template shows; `offered` are options found for typed words."""
 
@@ -114,6 +126,18 @@ class View:
     sent: Sent
     faults: Sequence[FieldError]
     offered: Mapping[str, Sequence[tuple[str, str]]]
+
+    def __post_init__(self) -> None:
+        self._scales: dict[tuple[str, ...], str] = {}
+        self._asked_for = {tick for each in self.instrument.questions for tick in _ticks(self.instrument, each)}
+
+    def rating_texts(self) -> list[RatingText]:
+        """The names of all ratings that `steps` showed, once for each scale."""
+        return [
+            RatingText(f"{scale}-{number}", f"{number} – {label}")
+            for labels, scale in self._scales.items()
+            for number, label in enumerate(labels, 1)
+        ]
 
     def steps(self) -> list[Step]:
         """All sections."""
@@ -205,8 +229,9 @@ class View:
     def _choices(self, name: str, options: Sequence[Option]) -> tuple[Choice, ...]:
         return tuple(self._choice(name, option.code, option.text[self.lang]) for option in options)
 
-    def _choice(self, name: str, value: str, label: str) -> Choice:
-        return Choice(id_of(name, value), name, value, label, value in self.sent.get(name, ()))
+    def _choice(self, name: str, value: str, label: str, label_id: str = "") -> Choice:
+        own = id_of(name, value) if (name, value) in self._asked_for else None
+        return Choice(own, name, value, label, value in self.sent.get(name, ()), label_id)
 
     def _rows(self, question: Matrix) -> list[Rating]:
         if question.scale is not None:
@@ -221,8 +246,10 @@ class View:
     def _rating(self, question: Question, part: str | None, prompt: str | None, scale: Scale) -> Rating:
         name = field_of(question, part)
         known = question.fields()[name]
+        labels = tuple(label[self.lang] for label in scale.labels)
+        shared = self._scales.setdefault(labels, f"k{len(self._scales)}")
         choices = tuple(
-            self._choice(name, str(number), label[self.lang]) for number, label in enumerate(scale.labels, 1)
+            self._choice(name, str(number), label, f"{shared}-{number}") for number, label in enumerate(labels, 1)
         )
         way_out = self._choice(name, UNSURE, self._say("unsure")) if UNSURE in known.options else None
         return Rating(name, prompt, choices, way_out, self._error(name))
@@ -250,6 +277,11 @@ class View:
 def id_of(name: str, value: str) -> str:
     """The id of what is ticked: `value` of the field `name`."""
     return f"{name.replace('.', '-')}-{value}"
+
+
+def _ticks(instrument: Instrument, question: Question) -> Iterator[tuple[str, str]]:
+    for alternative in instrument.shown_when(question) or ():
+        yield from alternative
 
 
 def relevance_rules(instrument: Instrument) -> list[str]:

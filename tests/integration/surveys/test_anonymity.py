@@ -15,9 +15,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from services.surveys.commands.responses import Mode, Outcome, Submission, record_answers, submission
+from services.surveys.commands.responses import Outcome, Submission, record_answers, submission
 from services.surveys.domain.codes import read_code
-from shared.contracts.surveys import RESPONSE_RECORDED
+from shared.contracts.surveys import RESPONSE_RECORDED, ResponseMode
 from shared.persistence.engine import dsn_of
 from tests.integration.surveys.support import K, Office
 from tests.integration.surveys.test_tokens import a_token, answer_with, secrets_of
@@ -212,7 +212,9 @@ async def test_interviews_leave_nothing_of_their_device_behind(office: Office) -
 
     def entered(number: int) -> Submission:
         mark = vault.mark_of(campaign.id, "interview", ids[number].encode())
-        return submission(vault, campaign.id, mark, {"status": "employed", "first_job": number}, day, Mode.INTERVIEW)
+        return submission(
+            vault, campaign.id, mark, {"status": "employed", "first_job": number}, day, ResponseMode.INTERVIEW
+        )
 
     for batch in (range(K), range(2 * K), range(K, 2 * K)):
         async with office.database.unit_of_work() as uow:
@@ -222,6 +224,10 @@ async def test_interviews_leave_nothing_of_their_device_behind(office: Office) -
     rows = await as_attacker(office, "select mode, answers->>'first_job' as who from response")
     assert sorted(int(row["who"]) for row in rows) == list(range(2 * K)), "each once"
     assert {row["mode"] for row in rows} == {"interview"}
+    told_of = await as_attacker(
+        office, "select data from event where type = $1 order by time desc limit $2", RESPONSE_RECORDED.name, 2 * K
+    )
+    assert {json.loads(row["data"])["mode"] for row in told_of} == {"interview"}
     for table in ("response", "spent_mark", "staged_answer", "event", "idempotency"):
         dump = json.dumps([str(dict(row)) for row in await as_attacker(office, f"select * from {table}")])
         assert not any(id_ in dump for id_ in ids), table
@@ -312,5 +318,7 @@ async def test_events_carry_scores_and_counts_and_nothing_else(office: Office) -
             "month",
             "index_thousandths",
             "dimensions",
+            "mode",
         }
+        assert data["mode"] == ResponseMode.FORM
         assert row["traceparent"] is None

@@ -29,7 +29,7 @@ async def test_form_is_small_self_contained_and_kept_on_the_first_try(office: Of
         fetched = [await office.running.http.get(office.running.base + script) for script in scripts]
         size = response.num_bytes_downloaded + sum(script.num_bytes_downloaded for script in fetched)
         assert size <= 20_000, f"{instrument} {lang}: {size} bytes"
-        assert len(response.content) <= 64_000, f"{instrument} {lang}: {len(response.content)} bytes unpacked"
+        assert len(response.content) <= 50_000, f"{instrument} {lang}: {len(response.content)} bytes unpacked"
         assert {script.status_code for script in fetched} == {200}
         assert response.headers["content-encoding"] == "gzip"
         assert f'<html lang="{lang.value}">' in response.text
@@ -58,6 +58,8 @@ async def test_every_control_has_a_label_and_every_question_a_legend(office: Off
     legends = [tag for tag, _ in page.tags if tag == "legend"]
     fieldsets = [tag for tag, _ in page.tags if tag == "fieldset"]
     assert len(legends) == len(fieldsets)
+    named = [given["aria-labelledby"] for tag, given in page.tags if tag == "input" and given.get("aria-labelledby")]
+    assert set(named) <= set(ids), "what names a control stands in the page"
     labels = sum(tag == "label" for tag, _ in page.tags)
     ticks = sum(given.get("type") in ("radio", "checkbox") for tag, given in page.tags if tag == "input")
     assert labels == ticks

@@ -110,7 +110,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "too early": ({"graduated_on": today().isoformat()}, "status-too-early"),
     "nine months": ({"months": 9}, "literal_error"),
-    "a job without work": ({"status": "unemployed"}, "job_without_work"),
+    "a job without work": ({"status": "unemployed"}, "status-without-work"),
     "nobody told": ({"status": "unknown"}, "status_unknown_told"),
     "no such profession": ({"profession": "0000"}, "isco"),
     "a name for a reference": ({"graduate_ref": "Ali Valiyev"}, "string_pattern_mismatch"),

@@ -57,9 +57,9 @@ def smart_phone() -> Iterator[WebDriver]:
         yield browser
 
 
-def tick(phone: WebDriver, id_: str) -> None:
+def tick(phone: WebDriver, name: str, value: str) -> None:
     """Touch the label around a control, as a thumb would."""
-    label = phone.find_element(By.XPATH, f'//label[input[@id="{id_}"]]')
+    label = phone.find_element(By.XPATH, f'//label[input[@name="{name}"][@value="{value}"]]')
     phone.execute_script("arguments[0].scrollIntoView({block: 'center'})", label)
     label.click()
 
@@ -89,23 +89,23 @@ async def test_a_graduate_fills_in_the_form_with_a_thumb(office: Office, phone: 
         assert small == []
         assert not shown(phone, "job_match")
         assert not shown(phone, "obstacles")
-        tick(phone, "status-seeking")
+        tick(phone, "status", "seeking")
         assert shown(phone, "obstacles")
-        tick(phone, "status-employed")
+        tick(phone, "status", "employed")
         assert shown(phone, "job_match")
         assert not shown(phone, "obstacles")
         assert phone.execute_script("return document.documentElement.scrollWidth") <= WIDTH
-        tick(phone, "months-m6")
+        tick(phone, "months", "m6")
         names = {each.get_attribute("name") for each in phone.find_elements(By.CSS_SELECTOR, "input[required]")}
         for name in sorted(str(name) for name in names - {"months", "status", "profession"}):
-            tick(phone, f"{name.replace('.', '-')}-4")
+            tick(phone, name, "4")
         phone.find_element(By.NAME, "profession").send_keys("7212")
         phone.find_element(By.CSS_SELECTOR, "button.main").click()
         # What the browser may not demand, because it may not be shown, comes back from the server.
         comes(phone, '[role=alert] a[href="#q-job_match"]')
-        assert phone.find_element(By.ID, "months-m6").is_selected()
-        tick(phone, "job_match-5")
-        tick(phone, "level_match-same")
+        assert phone.find_element(By.CSS_SELECTOR, "[name=months][value=m6]").is_selected()
+        tick(phone, "job_match", "5")
+        tick(phone, "level_match", "same")
         phone.find_element(By.CSS_SELECTOR, "button.main").click()
         comes(phone, "body > main")
         assert "Rahmat!" in phone.page_source

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from deploy.api_client import Answer, Problem
-from deploy.cli.simulation.acts import Act, Deed, Look, Response, Work
+from deploy.cli.simulation.acts import Act, Deed, Interview, Look, Response, TakeUp, Work
 from deploy.cli.simulation.answers import answer
 from deploy.cli.simulation.chance import chance
 from deploy.cli.simulation.country import SECTORS, Country, districts, plan, region_weights
@@ -182,7 +182,7 @@ def test_life_as_it_happens_is_all_today() -> None:
         deeds = list(played(something(institution, world, chance(number))))
         assert deeds
         assert {deed.on for deed in deeds} == {TODAY}
-        assert all(isinstance(deed, Act | Look | Response) for deed in deeds)
+        assert all(isinstance(deed, Act | Look | Response | TakeUp | Interview) for deed in deeds)
 
 
 def test_survey_answers_with_codes_that_were_issued() -> None:

@@ -196,6 +196,11 @@ FAULTS: dict[str, tuple[Callable[[dict[str, Any]], object], str, str]] = {
         "sections[outcome].questions[would_hire].relevant",
         "later-question",
     ),
+    "relevance to itself": (
+        lambda v: question_of(v, "would_hire").update(relevant="${would_hire} = 'yes'"),
+        "sections[outcome].questions[would_hire].relevant",
+        "own-question",
+    ),
     "relevance to nothing": (
         lambda v: question_of(v, "would_hire").update(relevant="${nothing} = 1"),
         "sections[outcome].questions[would_hire].relevant",

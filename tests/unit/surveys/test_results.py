@@ -5,7 +5,7 @@ import statistics
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.surveys.domain.results import Sums, results, shown_count, summary
+from services.surveys.domain.results import Released, Sums, results, shown_count, summary
 from services.surveys.instruments import InstrumentLibrary
 from shared.i18n import Lang
 
@@ -38,7 +38,8 @@ def test_small_counts_are_not_shown_and_none_looks_like_a_few(count: int, step: 
 
 
 def test_what_is_not_released_is_marked_as_suppressed() -> None:
-    found = results(InstrumentLibrary.load().get("S3"), {"knowledge": sums_of([50_000] * 10)}, Lang.RU)
+    released = Released({"knowledge": sums_of([50_000] * 10), "skills": sums_of([50_000] * 9)})
+    found = results(InstrumentLibrary.load().get("S3"), released, 10, Lang.RU)
     assert found["index"]["suppressed"] is True
     shown = {each["dimension"]: each["mean"] for each in found["dimensions"]}
     assert shown["knowledge"] == 50.0
