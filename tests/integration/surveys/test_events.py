@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from shared.contracts.surveys import RESPONSE_RECORDED
 from shared.contracts.topics import EVENT_TOPICS
 from shared.scope import Role
 from tests.integration.surveys.support import Office, today
@@ -48,8 +49,12 @@ async def test_from_registration_to_response_and_through_a_move(neighbourhood: C
             assert (await office.respond(code["code"])).status_code == 303
 
         async def told() -> bool:
-            found = await office.rows("select sum(published) from relay_cursor")
-            return int(found[0][0]) == 2
+            found = await office.rows(
+                "select (select sum(published) from relay_cursor), count(*), "
+                f"count(*) filter (where type = '{RESPONSE_RECORDED.name}') from event"
+            )
+            published, events, responses = map(int, found[0])
+            return published == events and responses == 2
 
         await eventually(told, "both responses are on Kafka")
         moved = await partners.as_(Role.MINISTRY, "17").post(

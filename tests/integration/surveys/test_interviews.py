@@ -11,9 +11,11 @@ from tests.support.services import eventually
 from tests.unit.surveys.builders import a_full_form
 
 
+INSTRUMENT = InstrumentLibrary.load().get("S3")
+
+
 def answers() -> dict[str, Any]:
-    instrument = InstrumentLibrary.load().get("S3")
-    return {name: given[0] if len(given) == 1 else given for name, given in a_full_form(instrument).items()}
+    return {name: given[0] if len(given) == 1 else given for name, given in a_full_form(INSTRUMENT).items()}
 
 
 def an_interview(number: int, **changes: Any) -> dict[str, Any]:

@@ -209,7 +209,7 @@ def instruments(draw: st.DrawFn) -> Instrument:
     return parse_instrument(document, {})
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(deadline=None, max_examples=10, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(instruments())
 def test_any_instrument_goes_out_and_comes_back_the_same(instrument: Instrument) -> None:
     content = out(instrument)
@@ -470,7 +470,7 @@ def test_a_sheet_that_reaches_far_costs_little_and_too_many_rows_are_named() -> 
     assert ("survey", 3001, "xlsform-too-many-rows") in {(each.sheet, each.row, each.rule) for each in faults}
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(
         st.tuples(
