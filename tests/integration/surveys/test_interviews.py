@@ -10,7 +10,6 @@ from tests.integration.surveys.support import DISTRICT, OTHER, K, Office, today
 from tests.support.services import eventually
 from tests.unit.surveys.builders import a_full_form
 
-
 INSTRUMENT = InstrumentLibrary.load().get("S3")
 
 
