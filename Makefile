@@ -13,7 +13,7 @@ PORTAL := services/portal
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-dev up compose demo status test kafka-test bench bench-peers lint format types contracts ci lock clean
+.PHONY: help setup setup-dev up compose demo status test slow-test kafka-test bench bench-peers lint format types contracts ci lock clean
 
 help: ## list the targets
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,8 +71,13 @@ status: setup ## say what runs, where, and how far behind it is
 
 # -- proof
 
-test: setup-dev ## run the tests on embedded engines (FAST=1 leaves out the slow ones; JOBS=2 at a time)
-	@$(BIN)/pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder -m "not kafka$(if $(FAST), and not slow and not e2e and not chromium)" $(ARGS)
+PARALLEL = $(BIN)/pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
+
+test: setup-dev ## run the tests on embedded engines (FAST=1: without processes and browsers; JOBS=2 at a time)
+	@$(PARALLEL) -m "not kafka and not slow$(if $(FAST), and not e2e and not chromium)" $(ARGS)
+
+slow-test: setup-dev ## run the long tests on embedded engines
+	@$(PARALLEL) -m "slow and not kafka" $(ARGS)
 
 kafka-test: setup-dev ## run the messaging tests on a real three-broker Apache Kafka
 	@$(BIN)/pytest -m kafka $(ARGS)

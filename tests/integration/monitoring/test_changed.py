@@ -94,6 +94,7 @@ def asked_of(story: Story, random: Random) -> list[tuple[Indicator, str, str]]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [5])
 async def test_old_values_are_exactly_those_that_were_shown(bench: Bench, seed: int) -> None:
     random = Random(seed)
