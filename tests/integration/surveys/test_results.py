@@ -54,26 +54,35 @@ async def test_results_show_index_dimensions_and_competences_once_k_have_answere
     assert found["received"] == K
     assert found["index"]["count"] == K
     assert found["index"]["suppressed"] is False
-    # Scores 0, 100, 100, 100, 100.
-    assert found["index"]["mean"] == 80.0
-    assert found["index"]["spread"] == 44.721
+    # One of the eighteen items is worded the other way round: scores 5.556 (1/18), and four times 94.444 (17/18).
+    assert found["index"]["mean"] == 76.666
+    assert found["index"]["spread"] == 39.752
     by_dimension = {each["dimension"]: each for each in found["dimensions"]}
     assert by_dimension["knowledge"]["mean"] == 80.0
     theory = next(each for each in found["competences"] if each["competence"] == "theory")
     assert theory["importance"]["mean"] == theory["satisfaction"]["mean"] == 80.0
     assert theory["gap"] == 0.0
     told = [state for state in await events(office) if state.id not in before]
-    assert Counter(state.index_thousandths for state in told) == {0: 1, 100_000: K - 1}
+    assert Counter(state.index_thousandths for state in told) == {5_556: 1, 94_444: K - 1}
     assert {state.campaign_id for state in told} == {campaign.id}
     assert {state.month for state in told} == {f"{today():%Y-%m}"}
     assert {row.id for row in await office.rows("select id from response")} == {state.id for state in told}
 
 
 async def test_the_gap_says_how_much_more_is_required_than_acquired(office: Office) -> None:
-    campaign = await answered(office, "3" * K, theory__importance="5", theory__satisfaction="2")
+    campaign = await answered(office, "3" * (K - 1), theory__importance="5", theory__satisfaction="1")
+    await answered(office, "3", campaign, theory__importance="1", theory__satisfaction="5")
     await arrived(office, K)
     theory = next(each for each in (await results(office, campaign))["competences"] if each["competence"] == "theory")
-    assert (theory["importance"]["mean"], theory["satisfaction"]["mean"], theory["gap"]) == (100.0, 25.0, 75.0)
+    assert (theory["importance"]["mean"], theory["satisfaction"]["mean"], theory["gap"]) == (80.0, 20.0, 60.0)
+
+
+async def test_a_mean_that_says_what_everybody_answered_is_not_shown(office: Office) -> None:
+    campaign = await answered(office, "3" * K, theory__importance="5")
+    await arrived(office, K)
+    theory = next(each for each in (await results(office, campaign))["competences"] if each["competence"] == "theory")
+    assert (theory["importance"]["mean"], theory["importance"]["suppressed"], theory["gap"]) == (None, True, None)
+    assert theory["satisfaction"]["mean"] == 50.0
 
 
 async def test_below_k_nothing_is_shown_nor_told_and_at_the_end_all_is_told(office: Office) -> None:
