@@ -133,9 +133,10 @@ async def _fold(store: Store, territory: Image, batch: Sequence[Read]) -> dict[K
     """The batch by aggregate; institutions that nobody told about yet become places."""
     ids = territory.ids
     owners = {state.institution_id for _, state in batch if isinstance(state, Owned)}
-    missing = sorted(code for code in owners if code not in ids)
+    missing = {code: unknown(code) for code in owners if code not in ids}
     if missing:
-        await store.create_places([unknown(code) for code in missing])
+        # With all above them at once: a chain that grew later, unnoticed, would leave out what was counted before.
+        await _create(store, territory, missing, [code for place in missing.values() for code in named(place)])
     folded: dict[Key, _Folded] = {}
     for event, state in batch:
         if isinstance(state, Owned):
@@ -330,15 +331,21 @@ async def _resettle(store: Store, territory: Image, batch: Sequence[Read], amoun
 async def _name(store: Store, territory: Image, states: Sequence[Territory | Institution]) -> None:
     """Create the places that the states are about, and those that they name."""
     wanted: dict[str, Place] = {}
+    above: list[str] = []
     for state in states:
         unknown = unknown_unit if isinstance(state, Territory) else unknown_institution
         wanted.setdefault(state.id, unknown(state.id))
-        queue = list(named(told(wanted[state.id], state)))
-        while queue:
-            code = queue.pop()
-            if code not in wanted:
-                wanted[code] = unknown_unit(code)
-                queue += named(wanted[code])
+        above += named(told(wanted[state.id], state))
+    await _create(store, territory, wanted, above)
+
+
+async def _create(store: Store, territory: Image, wanted: dict[str, Place], above: list[str]) -> None:
+    """Create those of the wanted places and of the units `above`, and all above these, that are not there yet."""
+    while above:
+        code = above.pop()
+        if code not in wanted:
+            wanted[code] = unknown_unit(code)
+            above += named(wanted[code])
     missing = [place for code, place in wanted.items() if code not in territory.ids]
     await store.create_places(sorted(missing, key=lambda place: place.code))
 
