@@ -102,16 +102,18 @@ def presence(kind: Kind, references: References, membership_of: Callable[[int], 
 
 def _present_in(references: References, membership_of: Callable[[int], Membership]) -> Presence:
     sums: dict[int, dict[int, int]] = {}
+    periods: Presence = {}
     for (institution, month), amount in references.items():
+        codes = codes_of(month)
         for place in (institution, *membership_of(institution).at(month)):
             own = sums.setdefault(place, {})
             own[month] = own.get(month, 0) + amount
-    found: Presence = {}
+            for period in codes:
+                periods[place, period] = periods.get((place, period), 0) + amount
+    found: Presence = {key: 1 for key, amount in periods.items() if amount > 0}
     for place, by_month in sums.items():
         until = None
         for month in sorted(month for month, amount in by_month.items() if amount > 0):
-            for period in codes_of(month):
-                found[place, period] = 1
             if until is None or month > until:
                 found[place, ROLLING + month] = 1
                 if until is not None:
