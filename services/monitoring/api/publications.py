@@ -101,7 +101,7 @@ async def publication(edge: Edge, ground: Grounded, id_: Id) -> Response:
 
 
 @router.get("/publications/{id_}/values")
-async def values(
+async def published_values(
     edge: Edge,
     ground: Grounded,
     id_: Id,
@@ -144,7 +144,7 @@ async def values(
 
 
 @router.get("/publications/{id_}/values.csv")
-async def values_csv(edge: Edge, ground: Grounded, id_: Id, edition: EditionNumber = None) -> Response:
+async def published_values_csv(edge: Edge, ground: Grounded, id_: Id, edition: EditionNumber = None) -> Response:
     """An edition as CSV: every place of the caller's scope, every indicator, as published."""
     async with edge.reading("publication.read") as session:
         await ground.directory.look(await raw_connection(session))
