@@ -42,14 +42,14 @@ _NEW_PLACES = """
 """
 _CREATE_PLACES = f"""
     insert into place (code, level, parent, path, names, active, memberships, version, kind, revision)
-    select code, level, parent, path, names::json, active, memberships::json, version, kind, 0 {_NEW_PLACES}
+    select code, level, parent, path, names::json, active, memberships::json, version, kind, $10 {_NEW_PLACES}
     on conflict (code) do nothing
 """
 # The live generation has every place of the log already: both know it by the same number.
 _CREATE_NEXT_PLACES = f"""
     insert into place_next (id, code, level, parent, path, names, active, memberships, version, kind, revision)
     select live.id, new.code, new.level, new.parent, new.path, new.names::json, new.active, new.memberships::json,
-        new.version, new.kind, 0
+        new.version, new.kind, $10
     {_NEW_PLACES} join place live on live.code = new.code
     on conflict (code) do nothing
 """
@@ -208,11 +208,16 @@ class Tables:
         return self._image
 
     async def create_places(self, places: Sequence[Place]) -> None:
-        """Store new places; one that is there already stays as it is."""
+        """Store new places; one that is there already stays as it is.
+
+        They get a revision of their own: another process that learns of an institution must learn of the units above
+        it that were created with it, or what it counts there stays below.
+        """
         if not places:
             return
+        revision = await self._next_revision()  # not the image's own: others may be creating places of their own
         await self._connection.execute(
-            _CREATE_NEXT_PLACES if self._generation else _CREATE_PLACES, *_columns_of(places)
+            _CREATE_NEXT_PLACES if self._generation else _CREATE_PLACES, *_columns_of(places), revision
         )
         codes = [place.code for place in places]
         rows = await self._connection.fetch(
@@ -225,12 +230,16 @@ class Tables:
         """Store changed places under a new revision, by which the other processes notice."""
         if not places:
             return
-        revision = await self._connection.fetchval(
-            self._sql("update {territory_revision} set revision = revision + 1 returning revision")
-        )
+        revision = await self._next_revision()
         await self._connection.execute(self._sql(_SAVE_PLACES), *_columns_of(places), revision)
         self._image.put(places)
         self._image.revision = revision
+
+    async def _next_revision(self) -> int:
+        revision: int = await self._connection.fetchval(
+            self._sql("update {territory_revision} set revision = revision + 1 returning revision")
+        )
+        return revision
 
     async def aggregates(self, keys: Sequence[Key]) -> dict[Key, Stored]:
         """The stored aggregates among `keys`."""

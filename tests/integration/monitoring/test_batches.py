@@ -66,6 +66,30 @@ async def test_workers_at_once_lose_and_double_nothing(bench: Bench, seed: int) 
     assert values == proof
 
 
+@pytest.mark.parametrize("district_told", [False, True])
+async def test_a_worker_learns_of_units_another_created(bench: Bench, district_told: bool) -> None:
+    """Institutions told by one worker before their districts were told: what another counts for them counts above."""
+    random = Random(7)
+    story = a_story(random, 0, institutions=3)
+    first, second = await bench.worker(), await bench.worker()
+    places = [event for event in story.events if event.type.startswith("hamkor.partners.territory")]
+    told = [event for event in story.events if event not in places]
+    assert places and told
+    story.agree()
+    await second.take([story.events[-1]])  # this worker has looked at the territory already
+    await first.take(told)
+    before = len(story.events)
+    for _ in range(6):
+        story.agree()
+        story.respond()
+    await second.take(story.events[before:])
+    await (first if district_told else second).take(places)
+    values, proof = compared(await bench.cells(), story.country)
+    assert proof
+    assert [each for each in values.items() if proof.get(each[0]) != each[1]] == []
+    assert [each for each in proof.items() if values.get(each[0]) != each[1]] == []
+
+
 async def test_a_new_worker_knows_what_others_stored(bench: Bench) -> None:
     random = Random(11)
     story = a_story(random, 300)
