@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 LOOK_S = 1.0
 LOOK_DISCONNECTED_S = 0.3
+TELL_AGAIN_S = 60.0
 PATIENCE_LOOKS = 10
 """Looks for which a shard that Kafka has yet to bring, or brings to another member, is not healed from the feed."""
 QUIET_LOOKS = 5
@@ -167,12 +168,16 @@ class Consumer:
         looks: dict[int, int] = defaultdict(int)
         quiet = 0
         reconnect_after = QUIET_LOOKS
+        failing_since = told_at = 0.0
         while True:
             self._progress.beat(loop)
             await asyncio.sleep(LOOK_S if self._subscribers else LOOK_DISCONNECTED_S)
             try:
                 before, target = applied, heads
                 heads, applied = await feed.heads(), await self._inbox.positions(source)
+                if failing_since:
+                    log.info("consumer.watch_recovered", source=source, after_s=round(time.monotonic() - failing_since))
+                    failing_since = told_at = 0.0
                 self._tell_lag(source, heads, applied)
                 if target is None:
                     continue
@@ -199,7 +204,17 @@ class Consumer:
             except FuseBlown as problem:
                 log.critical("consumer.fuse_blown", source=source, error=str(problem))
             except Exception as problem:
-                log.warning("consumer.watch_failed", source=source, error=repr(problem)[:300])
+                # Tried again every second: told when it begins, then once a minute.
+                now = time.monotonic()
+                failing_since = failing_since or now
+                if now - told_at >= TELL_AGAIN_S or not told_at:
+                    told_at = now
+                    log.warning(
+                        "consumer.watch_failed",
+                        source=source,
+                        error=repr(problem)[:300],
+                        since_s=round(now - failing_since),
+                    )
 
     def _tell_lag(self, source: str, heads: Sequence[int], applied: Sequence[int]) -> None:
         for shard, (head, position) in enumerate(zip(heads, applied, strict=True)):

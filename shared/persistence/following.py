@@ -6,19 +6,17 @@ changed by hand meanwhile.
 """
 
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from alembic import op
-from sqlalchemy import Row, event, inspect, text
-from sqlalchemy.orm import Session
+from sqlalchemy import Row, text
 
 from shared.contracts.events import REGISTRY, Recorded
 from shared.persistence.aggregates import AggregateRow
 from shared.persistence.chassis import grant, protect
-from shared.persistence.unit_of_work import UnitOfWork
+from shared.persistence.unit_of_work import Change, UnitOfWork
 
 Follow = Callable[[UnitOfWork, str, str], Awaitable[None]]
 """`follow(uow, old, new)`: every aggregate of one kind that names `old` names `new` from now on."""
@@ -74,12 +72,12 @@ class Following:
         if living == merged:
             return
         recorded = len(uow.recorded)
-        with _watching(uow) as changed:
+        with uow.watching() as changes:
             for follow in self.followers:
                 await follow(uow, merged, living)
         told = {(type(each.state), each.state.id): each for each in uow.recorded[recorded:]}
-        for row, before, after in changed:
-            await _note(uow, (merged, living), row, told[row.STATE, row.id], _differences(before, after))
+        for change in changes:
+            await _note(uow, (merged, living), change, told[change.row_type.STATE, change.id])
 
     async def unmerge(self, uow: UnitOfWork, merged: str) -> None:
         """Give back what the merge of `merged` changed; it is no longer merged in the chain already."""
@@ -131,15 +129,14 @@ async def _numbers(uow: UnitOfWork, condition: str, id_: str, **more: str) -> li
     return list((await uow.session.execute(query, {"id": id_, **more})).scalars())
 
 
-async def _note(
-    uow: UnitOfWork, merge: tuple[str, str], row: AggregateRow, told: Recorded, changes: list[tuple[Path, Any, Any]]
-) -> None:
+async def _note(uow: UnitOfWork, merge: tuple[str, str], change: Change, told: Recorded) -> None:
     merged, living = merge
+    changes = _differences(change.before, change.after)
     values = {
         "merged": merged,
         "living": living,
-        "kind": row.__tablename__,
-        "id": row.id,
+        "kind": change.row_type.__tablename__,
+        "id": change.id,
         # An aggregate of the entry itself lies in the entry's stream, before and after.
         "key": merged if told.key == living else told.key,
         "aggregate": told.type.aggregate,
@@ -147,25 +144,6 @@ async def _note(
         "changes": json.dumps(changes),
     }
     await uow.session.execute(_NOTE, values)
-
-
-@contextmanager
-def _watching(uow: UnitOfWork) -> Iterator[list[tuple[AggregateRow, Any, Any]]]:
-    """Within the block the list takes every row that changes, with its state before and after."""
-    changed: list[tuple[AggregateRow, Any, Any]] = []
-
-    def note(session: Session, *_: Any) -> None:
-        for row in session.dirty:
-            history = inspect(row).attrs.state.history if isinstance(row, AggregateRow) else None
-            if history is not None and history.deleted:
-                changed.append((row, history.deleted[0], history.added[0]))
-
-    session = uow.session.sync_session
-    event.listen(session, "before_flush", note)
-    try:
-        yield changed
-    finally:
-        event.remove(session, "before_flush", note)
 
 
 def _differences(before: Any, after: Any, path: Path = ()) -> list[tuple[Path, Any, Any]]:

@@ -1,27 +1,48 @@
 """The unit of work: one transaction in which rows change and events join the stream; only the edge commits."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
 from pydantic import BaseModel
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
-from sqlmodel import col
+from sqlalchemy.orm.util import identity_key
 
 from shared.clock import Clock, now
 from shared.contracts.events import EventType, Recorded, State
 from shared.errors import NotFound, VersionMismatch
 from shared.messaging.stream import Position, append
-from shared.persistence.aggregates import AggregateRow, DetailedRow
-from shared.persistence.engine import make_session
+from shared.persistence.aggregates import AggregateRow, DetailedRow, defaults_of, insert_of, locked_read, update_of
+from shared.persistence.engine import make_session, raw_connection
 from shared.scope import ALL, SYSTEM, Principal, Scope
 
 S = TypeVar("S", bound=State)
 MAX_ID_CHARACTERS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A row that was read and locked, or written: as it is now."""
+
+    version: int
+    state: str
+    org_path: str
+    details: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A row that was brought from one state to another."""
+
+    row_type: type[AggregateRow]
+    id: str
+    before: dict[str, Any]
+    after: dict[str, Any]
 
 
 @dataclass
@@ -38,30 +59,25 @@ class UnitOfWork:
     expected_version: int | None = None
     recorded: list[Recorded] = field(default_factory=list)
     appended: list[Position] = field(default_factory=list)
-    _rows: dict[tuple[type[AggregateRow], str], AggregateRow] = field(default_factory=dict)
+    _held: dict[tuple[type[AggregateRow], str], _Held] = field(default_factory=dict)
+    _watchers: list[list[Change]] = field(default_factory=list)
 
     async def load(self, row_type: type[AggregateRow], state_type: type[S], id_: str, *, what: str) -> S:
         """The state of an aggregate within the caller's scope, locked until the end.
 
         Raises NotFound outside the scope or where there is none, VersionMismatch if If-Match named another version.
         """
-        row = await self._locked(row_type, id_)
+        if not could_be_id(id_):
+            raise NotFound(what=what, id=id_[:MAX_ID_CHARACTERS])
+        read = locked_read(row_type, self.principal.scope)
+        row = await (await self._driver()).fetchrow(read.sql, *read.arguments(id_))
         if row is None:
             raise NotFound(what=what, id=id_)
-        if self.expected_version is not None and row.version != self.expected_version:
-            raise VersionMismatch(expected=self.expected_version, found=row.version)
-        return state_type.model_validate(row.state)
-
-    async def _locked(self, row_type: type[AggregateRow], id_: str) -> AggregateRow | None:
-        if not could_be_id(id_):
-            return None
-        query = (
-            select(row_type).where(col(row_type.id) == id_, row_type.visible(self.principal.scope)).with_for_update()
-        )
-        row: AggregateRow | None = (await self.session.execute(query)).scalar_one_or_none()
-        if row is not None:
-            self._rows[row_type, id_] = row
-        return row
+        version, state, org_path, *details = row
+        self._held[row_type, id_] = _Held(version, state, org_path, json.loads(details[0]) if details else {})
+        if self.expected_version is not None and version != self.expected_version:
+            raise VersionMismatch(expected=self.expected_version, found=version)
+        return state_type.model_validate_json(state)
 
     async def record(
         self,
@@ -77,30 +93,66 @@ class UnitOfWork:
 
         `details` (of a DetailedRow) are stored and told to nobody; None leaves those that are there.
         """
-        row = self._rows.get((row_type, state.id))
-        if row is None:
-            row = row_type.of(state, org_path)
-            self.session.add(row)
-            self._rows[row_type, state.id] = row
-        else:
-            row.take(state, org_path)
+        held = self._held.get((row_type, state.id))
+        shown = held.details if held is not None else {}
+        text_ = state.model_dump_json()
+        values: dict[str, Any] = {
+            "id": state.id,
+            "version": state.version,
+            "org_path": org_path,
+            "state": text_,
+            **row_type.columns(state),
+        }
         if details is not None:
-            assert isinstance(row, DetailedRow)
-            row.details = details.model_dump(mode="json")
-        await self.session.flush()
+            assert issubclass(row_type, DetailedRow)
+            values["details"] = shown = details.model_dump(mode="json")
+        await self.session.flush()  # what the use case added itself may be referred to
+        if held is None:
+            values = {**defaults_of(row_type), **values}
+            write = insert_of(row_type, tuple(values))
+        else:
+            write = update_of(row_type, tuple(values))
+            for changes in self._watchers:
+                changes.append(Change(row_type, state.id, json.loads(held.state), json.loads(text_)))
+        await (await self._driver()).execute(write.sql, *write.arguments(values))
+        self._held[row_type, state.id] = _Held(state.version, text_, org_path, shown)
+        self._forget(row_type, state.id)
         self.recorded.append(Recorded(event_type, key, state))
         return state
 
+    @contextmanager
+    def watching(self) -> Iterator[list[Change]]:
+        """Within the block the list takes every row that changes."""
+        changes: list[Change] = []
+        self._watchers.append(changes)
+        try:
+            yield changes
+        finally:
+            self._watchers.pop()
+
+    def _forget(self, row_type: type[AggregateRow], id_: str) -> None:
+        """Whoever reads the row through the mapper from here on sees what was written."""
+        mapped = self.session.sync_session.identity_map.get(identity_key(row_type, id_))
+        if mapped is not None:
+            self.session.expunge(mapped)
+
+    async def _driver(self) -> Any:
+        """The connection itself: every command passes here."""
+        return await raw_connection(self.session)
+
     def shown(self, state: State) -> dict[str, Any] | None:
         """A recorded aggregate with its details; None for one that has none."""
-        return next(
-            (
-                row.shown_to(self.principal.scope)
-                for (row_type, id_), row in self._rows.items()
-                if id_ == state.id and issubclass(row_type, DetailedRow) and row.STATE is type(state)
-            ),
-            None,
-        )
+        for (row_type, id_), held in self._held.items():
+            if id_ == state.id and issubclass(row_type, DetailedRow) and row_type.STATE is type(state):
+                row = row_type(
+                    id=id_,
+                    version=held.version,
+                    org_path=held.org_path,
+                    state=json.loads(held.state),
+                    details=held.details,
+                )
+                return row.shown_to(self.principal.scope)
+        return None
 
     @asynccontextmanager
     async def attempt(self) -> AsyncIterator[None]:
@@ -112,14 +164,14 @@ class UnitOfWork:
         except BaseException:
             # What was read is stale, what was written is gone: whoever comes next reads again.
             del self.recorded[recorded:]
-            self._rows.clear()
+            self._held.clear()
             self.session.expunge_all()
             raise
 
     async def abandon(self) -> None:
         """Undo everything: what is committed afterwards is nothing."""
         self.recorded.clear()
-        self._rows.clear()
+        self._held.clear()
         await self.session.rollback()
 
     @asynccontextmanager
