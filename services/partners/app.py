@@ -5,12 +5,14 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from services.partners.api import PERMISSIONS, ROUTERS, api_keys
-from services.partners.api.imports import LARGE_BODIES, TARGETS
+from services.partners.api.imports import LARGE_BODIES
 from services.partners.commands.api_keys import OwnApiKeys
+from services.partners.commands.imports import TARGETS
 from services.partners.commands.visits import ACTIONS
 from services.partners.webhooks.addresses import Reachable
 from services.partners.webhooks.collecting import LISTENS_TO, Collecting
 from services.partners.webhooks.delivering import Deliverer, Sender
+from shared.importing.process import ImportProcess
 from shared.importing.worker import ImportWorker
 from shared.persistence.scheduler import Passage, Scheduler
 from shared.settings import load_settings
@@ -27,7 +29,8 @@ def build() -> FastAPI:
     configure_logs(settings.service, settings.log_level, settings.log_format)
     chassis = make_chassis(settings, Path(__file__).parent)
     chassis.jobs["scheduler"] = Scheduler(chassis.database, chassis.progress, PASSAGES).run
-    chassis.jobs["imports"] = ImportWorker(chassis.database, chassis.progress, TARGETS).run
+    large = ImportProcess(chassis.database, "services.partners.commands.imports:TARGETS")
+    chassis.jobs["imports"] = ImportWorker(chassis.database, chassis.progress, TARGETS, large).run
     sender = Sender(Reachable(loopback=settings.webhooks_loopback))
     chassis.jobs["webhooks"] = Deliverer(chassis.database, chassis.progress, sender).run
     return create_app(

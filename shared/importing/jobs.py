@@ -16,11 +16,14 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.errors import KeyReused
+from shared.persistence.arrays import array_of, as_arrays
 from shared.persistence.chassis import grant, protect
 from shared.persistence.unit_of_work import UnitOfWork
 from shared.scope import Principal, Role
 
 STAGED_AT_ONCE = 5_000
+BATCH = 1_000
+"""Rows done in one transaction."""
 
 
 def create_import_tables() -> None:
@@ -101,8 +104,8 @@ _CLAIM = text(
     "on conflict (id) do nothing returning id"
 )
 _STAGE = text(
-    "insert into import_row (job, row, key, cells) select :job, * from "
-    "unnest(cast(:rows as integer[]), cast(:keys as text[]), cast(:cells as text[]))"
+    "insert into import_row (job, row, key, cells) select :job, * from "  # noqa: S608 - own names
+    f"unnest({array_of('rows', 'integer')}, {array_of('keys', 'text')}, {array_of('cells', 'text')})"
 )
 _SHOWN = """
     id, register, commits as commit, status, rows, done, new, changed, unchanged, wrong,
@@ -116,6 +119,9 @@ _FAULTS = text(
 _NEXT = text(
     "select id, register, commits, role, subject, org, columns, last_row from import_job "
     "where status in ('waiting', 'running') order by created_at, id limit 1 for update skip locked"
+)
+_LEFT = text(
+    "select rows - done from import_job where status in ('waiting', 'running') order by created_at, id limit 1"
 )
 _BATCH = text(
     "select r.row, r.cells, (select min(f.row) from import_row f where f.job = r.job and f.key = r.key) as first "
@@ -178,13 +184,22 @@ async def stage(
             _STAGE,
             {
                 "job": sent.id,
-                "rows": [number for number, _ in block],
-                "keys": [cells[place] if place < len(cells) else "" for _, cells in block],
-                "cells": [json.dumps(cells, ensure_ascii=False) for _, cells in block],
+                **as_arrays(
+                    {
+                        "rows": [number for number, _ in block],
+                        "keys": [cells[place] if place < len(cells) else "" for _, cells in block],
+                        "cells": [json.dumps(cells, ensure_ascii=False) for _, cells in block],
+                    }
+                ),
             },
         )
         count += len(block)
     await uow.session.execute(text("update import_job set rows = :rows where id = :id"), {"rows": count, "id": sent.id})
+
+
+async def rows_left(session: AsyncSession) -> int:
+    """How much is left to do of the oldest job; 0 where nothing waits."""
+    return int((await session.execute(_LEFT)).scalar() or 0)
 
 
 async def work_off_batch(uow: UnitOfWork, targets: dict[str, Target], limit: int) -> bool:

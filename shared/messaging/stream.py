@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.contracts.events import MAX_DATA_BYTES, Event, Recorded
 from shared.errors import TooLarge
-from shared.ids import new_id
+from shared.ids import new_ids
+from shared.persistence.arrays import array_of, as_arrays
 from shared.persistence.engine import raw_connection
 from shared.telemetry.trace import current_traceparent
 
@@ -30,13 +31,14 @@ _APPEND = (
 # Many shards at once, as imports have them: two round trips, the heads locked in the order of shards.
 _LOCK_HEADS = text("select shard, position from stream_head where shard = any(:shards) order by shard for update")
 _APPEND_MANY = text(
-    "with added as (insert into event (shard, position, id, type, key, subject, time, data, traceparent) "
-    "select e.shard, e.position, e.id, e.type, e.key, e.subject, :time, e.data, :traceparent "
-    "from unnest(cast(:shards as smallint[]), cast(:positions as bigint[]), cast(:ids as uuid[]), "
-    "cast(:types as text[]), cast(:keys as text[]), cast(:subjects as text[]), cast(:data as bytea[])) "
+    "with added as (insert into event (shard, position, id, type, key, subject, time, data, traceparent) "  # noqa: S608
+    "select e.shard, e.position, e.id, e.type, e.key, e.subject, :time, convert_to(e.data, 'UTF8'), :traceparent from "
+    f"unnest({array_of('shards', 'smallint')}, {array_of('positions', 'bigint')}, {array_of('ids', 'uuid')}, "
+    f"{array_of('types', 'text')}, {array_of('keys', 'text')}, {array_of('subjects', 'text')}, "
+    f"{array_of('data', 'text')}) "
     "as e(shard, position, id, type, key, subject, data)), "
     "moved as (update stream_head set position = new.position "
-    "from unnest(cast(:moved as smallint[]), cast(:heads as bigint[])) as new(shard, position) "
+    f"from unnest({array_of('moved', 'smallint')}, {array_of('heads', 'bigint')}) as new(shard, position) "
     "where stream_head.shard = new.shard) "
     "select pg_notify(:channel, '')"
 )
@@ -101,11 +103,16 @@ async def _append_to_many(
         for position in range(heads[shard] + 1, heads[shard] + len(by_shard[shard]) + 1)
     ]
     values = {
-        **columns,
-        "shards": [each.shard for each in positions],
-        "positions": [each.position for each in positions],
-        "moved": shards,
-        "heads": [heads[shard] + len(by_shard[shard]) for shard in shards],
+        **{name: columns.pop(name) for name in ("time", "traceparent", "channel")},
+        **as_arrays({**columns, "data": [payload.decode() for payload in columns["data"]]}),
+        **as_arrays(
+            {
+                "shards": [each.shard for each in positions],
+                "positions": [each.position for each in positions],
+                "moved": shards,
+                "heads": [heads[shard] + len(by_shard[shard]) for shard in shards],
+            }
+        ),
     }
     await session.execute(_APPEND_MANY, values)
     return positions
@@ -121,7 +128,7 @@ def _columns(events: Sequence[Recorded], at: datetime) -> dict[str, Any]:
         "time": at,
         "traceparent": current_traceparent(),
         "channel": CHANNEL,
-        "ids": [new_id() for _ in events],
+        "ids": new_ids(len(events)),
         "types": [each.type.name for each in events],
         "keys": [each.key for each in events],
         "subjects": [each.subject for each in events],

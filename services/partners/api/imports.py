@@ -10,9 +10,9 @@ from typing import IO, Annotated
 from fastapi import APIRouter, Query, Response
 from starlette.concurrency import run_in_threadpool
 
-from services.partners.commands.imports import EnterpriseImport
+from services.partners.commands.imports import TARGETS
 from shared.errors import FieldError, InvalidInput, NotFound, TooLarge
-from shared.importing.jobs import Fault, Sent, Target, faults_of, job_of, stage
+from shared.importing.jobs import Fault, Sent, faults_of, job_of, stage
 from shared.importing.reading import header_of, rows_of
 from shared.persistence.unit_of_work import could_be_id
 from shared.scope import TERRITORIAL, Role, path_of
@@ -21,7 +21,6 @@ from shared.web.edge import Edge, RequestEdge, json_response, page_response
 from shared.web.exchange import CSV, XLSX, UnsupportedFile
 from shared.web.registers import Register
 
-TARGETS: dict[str, Target] = {"enterprises": EnterpriseImport()}
 PERMISSIONS: dict[str, frozenset[Role]] = {"enterprise.import": TERRITORIAL, "import.read": TERRITORIAL}
 REGISTERS: tuple[Register, ...] = ()
 MOST_BYTES = 200_000_000

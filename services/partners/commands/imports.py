@@ -16,15 +16,16 @@ from services.partners.tables.registers import EnterpriseRow, TerritoryRow
 from shared.contracts.events import EventType, Recorded
 from shared.contracts.partners import EnterpriseState, EnterpriseStatus
 from shared.contracts.vocabulary import TerritoryLevel
-from shared.ids import new_id
-from shared.importing.jobs import Done, Fault, Line
+from shared.ids import new_ids
+from shared.importing.jobs import Done, Fault, Line, Target
+from shared.persistence.arrays import array_of, as_arrays
 from shared.persistence.unit_of_work import UnitOfWork
 from shared.scope import Scope, path_of
 from shared.web.problems import field_error
 
+_COLUMNS = ("ids", "versions", "paths", "states", "stirs", "names", "statuses", "terms")
 _GIVEN = (
-    "unnest(cast(:ids as text[]), cast(:versions as integer[]), cast(:paths as text[]), cast(:states as text[]), "
-    "cast(:stirs as text[]), cast(:names as text[]), cast(:statuses as text[]), cast(:terms as text[])) "
+    f"unnest({', '.join(array_of(name, 'integer' if name == 'versions' else 'text') for name in _COLUMNS)}) "
     "as given(id, version, org_path, state, stir, name, status, terms)"
 )
 _INSERT = text(
@@ -82,9 +83,13 @@ class EnterpriseImport:
             if outcomes:
                 values, met = await asyncio.to_thread(_values, [state for _, state in outcomes])
                 words |= met
-                await uow.session.execute(statement, values)
+                await uow.session.execute(statement, as_arrays(values))
         await keep_words(uow, words)
         uow.recorded += [Recorded(event_type, state.id, state) for event_type, state in (*plan.new, *plan.changed)]
+
+
+TARGETS: dict[str, Target] = {"enterprises": EnterpriseImport()}
+"""The registers of partners that imports fill."""
 
 
 def _read(lines: Sequence[Line]) -> tuple[list[tuple[Line, domain.RegisterEnterprise]], list[Fault]]:
@@ -118,13 +123,14 @@ def _plan(
     scope: Scope,
 ) -> Plan:
     plan = Plan()
+    ids = iter(new_ids(len(commands)))
     for line, command in commands:
         if command.district not in districts:
             plan.done.faults.append(Fault(line.number, "district", command.district, "unknown_territory"))
             continue
         existing = known.get(command.stir)
         if existing is None:
-            plan.new.append(domain.register(new_id(), command))
+            plan.new.append(domain.register(next(ids), command))
             continue
         said = command.model_dump(mode="json", exclude_none=True)
         changes = {name: value for name, value in said.items() if existing[name] != value}
