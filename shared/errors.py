@@ -57,12 +57,16 @@ class AlreadyExists(DomainError):
 
 
 class WrongState(DomainError):
-    """The transition is not in the table; the refusal names the steps that are possible instead."""
+    """The transition is not in the table; the refusal names the steps that are possible instead.
+
+    `possible`: the steps, separated by ", ".
+    """
 
     code = "wrong-state"
 
     def __init__(self, *, state: str = "", step: str = "", possible: str = "", **params: str | float) -> None:
         super().__init__(state=state, step=step, possible=possible or "–", **params)
+        self.possible: list[str] = possible.split(", ") if possible else []
 
 
 class VersionMismatch(DomainError):

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from shared.errors import AlreadyExists, FieldError, HamkorError, InvalidInput, Unauthenticated, Unavailable
+from shared.errors import AlreadyExists, FieldError, HamkorError, InvalidInput, Unauthenticated, Unavailable, WrongState
 from shared.i18n import Catalogue, Lang, negotiate
 from shared.persistence.engine import is_transient, sqlstate_of
 
@@ -68,6 +68,8 @@ class Problems:
         params = {"service": self._service, **problem.params}
         body = self._body(problem.code, problem.status, lang, request, params)
         body |= {name: value for name, value in problem.params.items() if name not in body}
+        if isinstance(problem, WrongState):
+            body["possible"] = problem.possible
         if problem.errors:
             body["errors"] = [self._field(error, lang) for error in problem.errors]
         return body

@@ -1,7 +1,7 @@
 """A small country and what happens in it: histories of contract states for the tests and benches of monitoring."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from random import Random
@@ -365,3 +365,9 @@ def final_states(events: Iterable[Event]) -> Country:
     for event in events:
         country.keep(REGISTRY[event.type].model.model_validate_json(event.data))
     return country
+
+
+def differing(values: Mapping[Any, Any], proof: Mapping[Any, Any]) -> list[tuple[Any, Any, Any]]:
+    """(key, live value, recomputed value) of the first of those that differ: two whole countries are no message."""
+    keys = [key for key in values.keys() | proof.keys() if values.get(key) != proof.get(key)]
+    return [(key, values.get(key), proof.get(key)) for key in sorted(keys)[:20]]

@@ -13,7 +13,7 @@ from services.partners.domain import partnerships as partnership_domain
 from services.partners.domain import territory as territory_domain
 from services.partners.queries import enterprises as enterprise_queries
 from services.partners.queries import registers as queries
-from services.partners.tables.registers import EnterpriseRow, InstitutionRow, PartnershipRow
+from services.partners.tables.registers import EnrolmentRow, EnterpriseRow, InstitutionRow, PartnershipRow, TerritoryRow
 from shared.contracts.fields import AcademicYear, IsicSection, Stir
 from shared.contracts.partners import (
     EnrolmentState,
@@ -78,7 +78,26 @@ PARTNERSHIPS = Register(
     filters=PartnershipFilter,
     create=Creation("partnership.record", partnership_domain.RecordPartnership, partnerships.record_partnership),
 )
-REGISTERS = (PARTNERSHIPS,)
+
+
+class EnrolmentFilter(Filter):
+    """What the list of yearly figures is narrowed by."""
+
+    institution_id: Reference = None
+    academic_year: AcademicYear | None = None
+
+
+ENROLMENTS = Register(
+    name="enrolments",
+    what="enrolment",
+    row=EnrolmentRow,
+    state=EnrolmentState,
+    read="institution.read",
+    filters=EnrolmentFilter,
+    create=Creation("enrolment.report", institution_domain.ReportFigures, institutions.report_figures),
+)
+REGISTERS = (PARTNERSHIPS, ENROLMENTS)
+TERRITORY = Register(name="territory", what="territory", row=TerritoryRow, state=TerritoryState, read="territory.read")
 
 
 class InstitutionExport(Filter):
@@ -132,6 +151,7 @@ for _register in REGISTERS:
 # Their lists are searched by words, and enterprises are imported as jobs: the rest is as everywhere.
 add_exchange(router, INSTITUTIONS)
 add_exchange(router, ENTERPRISES, imports=False)
+add_exchange(router, TERRITORY)
 Limit = Annotated[int, Query(ge=1, le=500, description="items a page")]
 After = Annotated[str | None, Query(max_length=500, description="cursor of the page before")]
 Search = Annotated[str | None, Query(max_length=100, pattern=r"^[^\x00-\x1f]*$")]

@@ -101,6 +101,11 @@ async def report_enrolment(
     return await uow.record(EnrolmentRow, event_type, state, key=institution.id, org_path=institution.path)
 
 
+async def report_figures(uow: UnitOfWork, command: domain.ReportFigures) -> EnrolmentState:
+    """Report or correct the figures of the institution and the academic year that the row names."""
+    return await report_enrolment(uow, command.institution_id, command.academic_year, command)
+
+
 async def _load(uow: UnitOfWork, institution_id: str) -> InstitutionState:
     return await uow.load(InstitutionRow, InstitutionState, institution_id, what="institution")
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from shared.contracts.events import EventType
-from shared.contracts.fields import AcademicYear, DistrictCode, IscoUnitGroup, IsicSection, Name, Ref
+from shared.contracts.fields import AcademicYear, DistrictCode, Id, IscoUnitGroup, IsicSection, Name, Ref
 from shared.contracts.partners import (
     ENROLMENT_CORRECTED,
     ENROLMENT_REPORTED,
@@ -99,6 +99,13 @@ class ReportEnrolment(Command):
         if all(value is None for value in (self.places, self.first_choice, self.graduates, self.teachers)):
             raise ValueError("nothing_reported")
         return self
+
+
+class ReportFigures(ReportEnrolment):
+    """The same as a row of its own, as lists of many institutions and years have it."""
+
+    institution_id: Id
+    academic_year: AcademicYear
 
 
 def register(id_: str, command: RegisterInstitution, today: date) -> Outcome:

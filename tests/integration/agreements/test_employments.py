@@ -30,7 +30,7 @@ async def test_only_the_enterprise_confirms_and_a_correction_must_be_confirmed_a
     refused = await school.post(
         f"/v1/employments/{employment['id']}/correct", {"profession": "7212"}, version=employment["version"]
     )
-    assert (refused.status_code, refused.json()["possible"]) == (409, "cancel")
+    assert (refused.status_code, refused.json()["possible"]) == (409, ["cancel"])
     employment = await do(school, employment, "cancel", of="employments")
     assert employment["status"] == "cancelled"
 

@@ -155,7 +155,7 @@ async def test_refused_step_says_which_are_possible(country: Country) -> None:
     agreement = await country.draft(institution, enterprise)
     answer = await country.school(institution).post(f"/v1/agreements/{agreement['id']}/suspend", {}, version=1)
     assert answer.status_code == 409
-    assert answer.json()["possible"] == "sign, schedule, cancel"
+    assert answer.json()["possible"] == ["sign", "schedule", "cancel"]
 
 
 async def test_wrong_drafts_name_field_rule_and_remedy(country: Country) -> None:

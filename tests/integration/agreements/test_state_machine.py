@@ -224,7 +224,7 @@ class AgreementLife(RuleBasedStateMachine):
             told = answer.json()
             assert told["type"].endswith(f":{problem}")
             if problem == "wrong-state":
-                offered = set(refused(answer)["possible"].split(", "))
+                offered = set(refused(answer)["possible"])
                 assert offered & {"sign", *STEPS} == POSSIBLE[self.status]
                 assert told["state"] == self.status
             return
