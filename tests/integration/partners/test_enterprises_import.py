@@ -9,7 +9,7 @@ import openpyxl
 import pytest
 from sqlalchemy import text
 
-from services.partners.api.imports import TARGETS
+from services.partners.commands.imports import TARGETS
 from services.partners.commands.imports import EnterpriseImport
 from shared.i18n import Lang
 from shared.importing import worker
