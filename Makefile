@@ -71,7 +71,7 @@ status: setup ## say what runs, where, and how far behind it is
 
 # -- proof
 
-PARALLEL = $(BIN)/pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder
+PARALLEL = $(BIN)/pytest --numprocesses $(JOBS) --dist loadfile --no-loadscope-reorder --durations 40 --durations-min 5
 
 test: setup-dev ## run the tests on embedded engines (FAST=1: without processes and browsers; JOBS=2 at a time)
 	@$(PARALLEL) -m "not kafka and not slow$(if $(FAST), and not e2e and not chromium)" $(ARGS)
