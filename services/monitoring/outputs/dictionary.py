@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from services.monitoring.domain.definitions import INDICATORS, fed_by
-from services.monitoring.domain.formulas import Indicator, Privacy
+from services.monitoring.domain.formulas import Indicator
 from services.monitoring.domain.gates import EVIDENCE, GATES, Gate
 from services.monitoring.domain.readings import (
     CONVERSION,
@@ -18,7 +18,6 @@ from services.monitoring.domain.readings import (
     VARIETY,
     Activity,
     Agreement,
-    Enrolment,
     Income,
     Practice,
     Response,
