@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
+from importlib.metadata import version
 from typing import Any, Final
 
 from services.monitoring.domain.definitions import INDICATORS, fed_by
@@ -24,6 +26,9 @@ from services.monitoring.domain.readings import (
     Visit,
 )
 from services.monitoring.domain.stage_indicators import EVIDENCE_KINDS
+from services.monitoring.outputs.printing.language import language_of
+from shared import i18n
+from shared.clock import local_day
 from shared.i18n import Catalogue, Lang
 
 FIELDS: Final = (
@@ -49,6 +54,8 @@ FIELDS: Final = (
     "since",
 )
 """The fields of an entry in the order of a table's columns; their names stand in the catalogue under `dictionary`."""
+_HEADED = ("code", "group", "name", "definition")
+"""Fields that stand above the table of the others."""
 _STANDARD = re.compile(r"(?:EQAVET|Cedefop|IAG-TVET).*")
 _ELEMENT = re.compile(r"(?<=\.md )[A-Z]\d+(?:–[A-Z]?\d+)?")
 _FAMILY = re.compile(r"([RS])\d+")
@@ -234,9 +241,30 @@ def markdown(told: Sequence[Entry], catalogue: Catalogue, lang: Lang, k: int) ->
             lines += [f"## {group}", ""]
         lines += [f"### {entry.code} – {entry.name}", "", entry.definition, ""]
         lines += [
-            f"- **{say(f'field.{name}')}:** {entry.cell(name) or say('none')}"
-            for name in FIELDS
-            if name not in ("code", "group", "name", "definition")
+            f"- **{say(f'field.{name}')}:** {entry.cell(name) or say('none')}" for name in FIELDS if name not in _HEADED
         ]
         lines.append("")
     return "\n".join(lines)
+
+
+def page_content(told: Sequence[Entry], catalogue: Catalogue, lang: Lang, k: int, now: datetime) -> dict[str, Any]:
+    """The dictionary as it is printed."""
+    say = _Words(catalogue, lang, k)
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for entry in told:
+        fields = [(say(f"field.{name}"), entry.cell(name) or say("none")) for name in FIELDS if name not in _HEADED]
+        groups.setdefault(entry.group, []).append(
+            {"code": entry.code, "name": entry.name, "definition": entry.definition, "fields": fields}
+        )
+    footer = catalogue.text("report.footer", lang, day=i18n.day(local_day(now), lang), version=version("hamkor"))
+    return {
+        **language_of(lang),
+        "title": say("title"),
+        "lead": say("lead"),
+        "notes": [say("count", count=len(told)), say("k_note", k=k)],
+        "contents": say("contents"),
+        "made_at": now.isoformat(),
+        "footer": footer,
+        "page": catalogue.text("report.page", lang),
+        "groups": [{"name": name, "entries": members} for name, members in groups.items()],
+    }
