@@ -69,13 +69,6 @@ def outputs_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn) -> APIRo
             raise NotFound
         own = await monitoring.place(root.code)
         today = clock.local_day(clock.now())
-        below: list[tuple[str, str]] = []
-        if own.level in ("nation", "region"):
-            answer = await monitoring.value("F1", root.code, Period.month_of(today).text, children=True)
-            below = [
-                (each.place.code, places.name_of(each.place.code, each.place.name, who.lang))
-                for each in answer.children
-            ]
         offered = {kind: choices(kind, today) for kind in OFFERED}
         return pages.page(
             request,
