@@ -18,6 +18,7 @@ from services.monitoring.outputs.report.wording import Words
 from services.monitoring.outputs.shapes import MAP_HEIGHT, MAP_WIDTH, outlines
 from shared.contracts.monitoring import RecommendationState
 from shared.i18n import Catalogue, Lang
+from shared.outlines import Outline
 
 TILES: Final = ("I1", "I2", "I3", "I4", "I5", "F1", "F3", "STAGE")
 MAPS: Final = ("I1", "I5", "I4", "STAGE")
@@ -26,6 +27,7 @@ TABLES: Final = (("I1", "I2", "I3", "I4", "I5", "STAGE"), ("F1", "F2", "F3", "F4
 GATE_PARTS: Final = ("met", "in_progress", "lapsed", "missing")
 NOTES: Final = ("sums", "null", "privacy", "surveys", "periods", "events")
 SHADES: Final = 6
+ROOM_WIDTH, ROOM_HEIGHT = 100, 95
 MOST_ROWS: Final = 250
 Section = dict[str, Any]
 
@@ -87,18 +89,17 @@ class _Writer:
         yield self._section("points", "", points=list(self._points()))
         if self._told.root.level is Level.NATION:
             yield self._maps()
-        yield from self._indicators()
         yield from self._tables()
-        yield self._section("trends", "trends", fresh=True, charts=[self._chart(code) for code in TRENDS])
+        yield from self._indicators()
+        yield self._section("trends", "trends", charts=[self._chart(code) for code in TRENDS])
         yield from self._advice()
         yield self._progress()
         yield from self._method()
 
-    def _section(self, kind: str, title: str, *, level: int = 1, fresh: bool = False, **more: Any) -> Section:
+    def _section(self, kind: str, title: str, *, level: int = 1, **more: Any) -> Section:
         return {
             "type": kind,
             "level": level if title else 2,
-            "fresh": fresh,
             "title": self._say(f"section.{title}") if title else "",
             "intro": self._say(f"intro.{title}")
             if title and self._words.catalogue.has(f"report.intro.{title}")
@@ -106,13 +107,14 @@ class _Writer:
             **more,
         }
 
-    def _tile(self, code: str) -> dict[str, str]:
+    def _tile(self, code: str) -> dict[str, Any]:
         figure = self._told.figures[code]
         change, tone = self._words.change(figure.indicator, figure.value, figure.before)
         return {
             "code": code,
             "name": self._words.name(figure.indicator) + self._note(figure.period),
             "value": self._words.value(figure.indicator, figure.value),
+            "hidden": figure.value.suppressed,
             "change": change,
             "tone": tone,
         }
@@ -190,6 +192,7 @@ class _Writer:
         def shade(value: float) -> int:
             return min(SHADES - 1, int((value - low) / step)) if step else SHADES // 2
 
+        roomy = {each.code for each in outlines() if _roomy(each)}
         bounds = [words.amount(indicator, low + number * step) for number in range(SHADES + 1)]
         legend: list[dict[str, Any]] = [
             {"shade": number, "label": f"{bounds[number]}–{bounds[number + 1]}"}
@@ -206,14 +209,16 @@ class _Writer:
             "code": code,
             "name": words.name(indicator) + self._note(figure.period),
             "shades": {place: shade(value) for place, value in known.items()},
-            "labels": {place: words.value(indicator, value, brief=True) for place, value in values.items()},
+            "labels": {
+                place: words.value(indicator, value, brief=True) for place, value in values.items() if place in roomy
+            },
             "legend": legend,
             "here": "",
             "alt": f"{self._say('map_alt', name=words.name(indicator))} {each_place}",
         }
 
     def _indicators(self) -> Iterable[Section]:
-        yield self._section("heading", "indicators", fresh=True)
+        yield self._section("heading", "indicators")
         groups: dict[str, list[Figure]] = {}
         for figure in self._told.figures.values():
             groups.setdefault(figure.indicator.group, []).append(figure)
@@ -288,7 +293,7 @@ class _Writer:
                 for child in shown
             ]
             head = [self._say("head.place"), *(self._column(each) for each in codes)]
-            section = self._section("table", "below" if number == 0 else "", fresh=number == 0)
+            section = self._section("table", "below" if number == 0 else "")
             yield {**section, "head": head, "rows": rows, "total": True, "left": False}
         if len(told.children) > MOST_ROWS:
             left = self._say("more_rows", count=len(told.children) - MOST_ROWS)
@@ -390,7 +395,7 @@ class _Writer:
             self._say(f"method.{note}", k=told.k)
             for note in ("sums", "null", "privacy", "surveys", "periods", "events")
         ]
-        yield {**self._section("points", "method", fresh=True), "points": notes}
+        yield {**self._section("points", "method"), "points": notes}
         known = entries(words.catalogue, words.lang, told.k, [each.indicator for each in told.figures.values()])
         rows = [
             {
@@ -403,6 +408,12 @@ class _Writer:
             for each in known
         ]
         yield {**self._section("definitions", "definitions"), "head": self._head("definitions"), "rows": rows}
+
+
+def _roomy(outline: Outline) -> bool:
+    """Whether a number has room in the region on the map; the table of places has them all."""
+    xs, ys = ([point[axis] for ring in outline.rings for point in ring] for axis in (0, 1))
+    return max(xs) - min(xs) >= ROOM_WIDTH and max(ys) - min(ys) >= ROOM_HEIGHT and not outline.small
 
 
 def _segments(figure: Figure) -> list[dict[str, Any]]:
