@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.monitoring import queries
 from services.monitoring.api.ground import Ground, Grounded, OptionalCode, indicator_of, period_of, wrong_kind
@@ -70,6 +71,7 @@ async def report(
     when = period_of("period", period)
     language = lang or edge.lang
     async with edge.reading("report.read") as session:
+        await _one_moment(session)
         await ground.directory.look(await raw_connection(session))
         root = ground.place(edge, place, queries.end_of(when, ground.this_month))
         gathering = Gathering(ground.directory, ground.clock, ground.this_month, ground.k, edge.principal)
@@ -175,6 +177,7 @@ async def _values(
     yield (json.dumps(head)[:-1] + (", " if head else "") + '"dataValues": [').encode()
     first = True
     async with edge.reading("dhis2.export") as session:
+        await _one_moment(session)
         connection = await raw_connection(session)
         frozen = edition.edition if edition else None
         async for values in reading.values(
@@ -184,6 +187,11 @@ async def _values(
                 yield (("" if first else ",") + "\n" + json.dumps(value, ensure_ascii=False)).encode()
                 first = False
     yield b"\n]}\n"
+
+
+async def _one_moment(session: AsyncSession) -> None:
+    """All reads of the session see the same moment, however many there are: numbers side by side must agree."""
+    await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
 
 def _wanted(when: Period, codes: list[str] | None) -> list[Indicator]:
