@@ -4,19 +4,16 @@ import asyncio
 import csv
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 from pypdf import PdfReader
-from selenium import webdriver
 from typer.testing import CliRunner
 
 from deploy.cli.main import app
 from shared.scope import Role
-from tests.e2e.pages.conftest import DESKTOP, Browser, Stage
-from tests.e2e.pages.fake_services import World
+from tests.e2e.pages.conftest import Browser
 from tests.e2e.pages.test_advice import faults
 from tests.support.dhis2 import faults as dhis2_faults
 from tests.support.dhis2 import metadata_faults
@@ -24,18 +21,6 @@ from tests.support.platform import Platform
 from tests.support.services import eventually
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture
-def reading(chromium: webdriver.Chrome, platform: Platform) -> Iterator[Browser]:
-    """Chromium on the running platform."""
-    browser = Browser(chromium, Stage(platform.stack.url("portal"), World()))
-    browser.resize(DESKTOP)
-    browser.open("/about")
-    chromium.delete_all_cookies()
-    browser.complaints()
-    yield browser
-    chromium.get("about:blank")
 
 
 def fetched(browser: Browser, form: str) -> httpx.Response:
@@ -49,8 +34,8 @@ def fetched(browser: Browser, form: str) -> httpx.Response:
     return httpx.get(address, cookies=cookies, timeout=60, trust_env=False)
 
 
-def test_a_region_reads_the_dictionary_and_downloads_its_documents(reading: Browser) -> None:
-    browser = reading
+def test_a_region_reads_the_dictionary_and_downloads_its_documents(on_platform: Browser) -> None:
+    browser = on_platform
     browser.sign_in("region:1708", "/reporting")
     browser.follow("a[href='/outputs']", "/outputs")
     assert faults(browser) == []
