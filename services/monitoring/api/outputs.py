@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.monitoring import queries
-from services.monitoring.api.ground import Ground, Grounded, OptionalCode, indicator_of, period_of, wrong_kind
+from services.monitoring.api.ground import Ground, Grounded, indicator_of, period_of, wrong_kind
 from services.monitoring.domain.definitions import INDICATORS
 from services.monitoring.domain.formulas import Indicator
 from services.monitoring.domain.periods import Period
@@ -43,6 +43,14 @@ Language = Annotated[
 Asked = Annotated[
     str, Query(max_length=16, description="2026-09, 2026-Q3, 2025-26, 2026 or 2026-09-R12", examples=["2026-Q3"])
 ]
+PlaceCode = Annotated[
+    str | None,
+    Query(
+        max_length=64,
+        description="17, a region's or district's SOATO code, an institution's id; else all that the caller sees",
+        examples=["1708"],
+    ),
+]
 Depth = Annotated[int, Query(ge=0, le=3, description="levels below the place that come along: 1 is those right below")]
 
 
@@ -59,10 +67,42 @@ PDF_RESPONSE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/pdf": {}}, "description": "a tagged PDF"}
 }
 
+_VALUE = {"dataElement": "HPkRRd4XUhl", "period": "2026Q3", "orgUnit": "jazBVJc5oxe", "value": "187"}
+VALUES_RESPONSE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/json": {"example": {"dataValues": [_VALUE]}}}, "description": "a data value set"},
+}
+METADATA_RESPONSE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {
+            "application/json": {
+                "example": {
+                    "organisationUnits": [
+                        {
+                            "id": "jazBVJc5oxe",
+                            "code": "17",
+                            "name": "Republic of Uzbekistan",
+                            "shortName": "Republic of Uzbekistan",
+                            "path": "/jazBVJc5oxe",
+                            "openingDate": "1991-09-01T00:00:00.000",
+                        }
+                    ]
+                }
+            }
+        },
+        "description": "metadata as DHIS2 imports it",
+    },
+}
+DICTIONARY_RESPONSE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "content": {"application/json": {}, "text/csv": {}, "text/markdown": {}, "application/pdf": {}},
+        "description": "the dictionary in the format asked for",
+    },
+}
+
 
 @router.get("/report.pdf", response_class=Response, responses=PDF_RESPONSE)
 async def report(
-    edge: Edge, ground: Grounded, period: Asked, place: OptionalCode = None, lang: Language = None
+    edge: Edge, ground: Grounded, period: Asked, place: PlaceCode = None, lang: Language = None
 ) -> Response:
     """The report of a period at a place as PDF: summary, map, indicators, places below, trends, recommendations.
 
@@ -80,7 +120,7 @@ async def report(
     return _file(pdf, "application/pdf", f"hamkor-{root.code}-{when.text}-{language}.pdf", language)
 
 
-@router.get("/dictionary")
+@router.get("/dictionary", responses=DICTIONARY_RESPONSE)
 async def data_dictionary(
     edge: Edge,
     ground: Grounded,
@@ -108,9 +148,9 @@ async def data_dictionary(
     return json_response(answer)
 
 
-@router.get("/dhis2/metadata")
+@router.get("/dhis2/metadata", responses=METADATA_RESPONSE)
 async def dhis2_metadata(
-    edge: Edge, ground: Grounded, place: OptionalCode = None, depth: Depth = 2, lang: Language = None
+    edge: Edge, ground: Grounded, place: PlaceCode = None, depth: Depth = 2, lang: Language = None
 ) -> Response:
     """What DHIS2 imports first (`POST /api/metadata`): organisation units, data elements, categories, indicators.
 
@@ -129,12 +169,12 @@ async def dhis2_metadata(
     return _file(json.dumps(made, ensure_ascii=False).encode(), "application/json", f"dhis2-metadata-{root.code}.json")
 
 
-@router.get("/dhis2/dataValueSets")
+@router.get("/dhis2/dataValueSets", responses=VALUES_RESPONSE)
 async def dhis2_values(
     edge: Edge,
     ground: Grounded,
     period: Asked,
-    place: OptionalCode = None,
+    place: PlaceCode = None,
     depth: Depth = 1,
     indicator: Annotated[list[str] | None, Query(max_length=100, description="these alone; else all")] = None,
     scheme: Annotated[Scheme, Query(description="uid, or code where your DHIS2 has its own UIDs")] = Scheme.UID,
