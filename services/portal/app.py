@@ -21,6 +21,7 @@ from services.portal.issuer.people import People
 from services.portal.issuer.routes import issuer_routes
 from services.portal.issuer.tokens import Clients, Tokens
 from services.portal.operations import Operations, operations_routes
+from services.portal.outputs.routes import outputs_routes
 from services.portal.pages import page_routes, sign_in_address
 from services.portal.problems import Problems, code_of, wants_page
 from services.portal.proxy import Proxy, Upstreams, proxy_routes
@@ -100,6 +101,7 @@ def build(
     app.include_router(confirmation_routes(pages, upstreams, catalogue))
     app.include_router(reporting_routes(pages, upstreams, sign_in, catalogue))
     app.include_router(advice_routes(pages, upstreams, sign_in, catalogue))
+    app.include_router(outputs_routes(pages, upstreams, sign_in))
     app.include_router(page_routes(pages, upstreams, sign_in, settings.secure))
     service_token = ServiceToken(settings, provider, provider_client)
     app.include_router(operations_routes(pages, Operations(upstreams, service_token)))

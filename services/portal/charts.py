@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from services.portal.territory import MAP_HEIGHT, MAP_WIDTH, Outline, outlines
+from services.portal.territory import MAP_HEIGHT, MAP_WIDTH, outlines
+from shared.outlines import Outline
 
 CLASSES = 6
 """Shades of the map, from the lowest to the highest values."""

@@ -14,7 +14,7 @@ from services.agreements.domain.documents.content import sha256
 from services.agreements.domain.documents.filling import Filling, Rows, check, fill
 from services.agreements.domain.documents.templates import Subject, Template
 from services.agreements.domain.final_stage import Repeal
-from services.agreements.rendering.press import PRESS, Unprintable, render
+from services.agreements.rendering.press import PRESS, render
 from services.agreements.tables.agreements import AgreementRow
 from services.agreements.tables.final_stage import BoardRow, DocumentRow, SampleRow
 from services.agreements.templates import templates
@@ -26,6 +26,7 @@ from shared.errors import FieldError, InvalidInput
 from shared.i18n import Lang
 from shared.ids import new_id
 from shared.persistence.unit_of_work import UnitOfWork
+from shared.printing.press import Unprintable
 
 _NEXT = text(
     "insert into document_series (institution_id, year, series, last) values (:institution_id, :year, :series, 1) "

@@ -7,9 +7,9 @@ import json
 import struct
 import sys
 
-from services.agreements.rendering import NO_GLYPH
 from services.agreements.rendering.docx import to_docx
-from services.agreements.rendering.pdf import MissingGlyph, to_pdf
+from services.agreements.rendering.pdf import to_pdf
+from shared.printing.typesetting import NO_GLYPH, MissingGlyph
 
 job = json.load(sys.stdin.buffer)
 try:

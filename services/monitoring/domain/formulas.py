@@ -79,7 +79,8 @@ class Indicator:
     `own`: (numerator, denominator) at the institution itself, where they differ from the sums above it. `coverage`: the
     institutions that have reported, out of those at work – or out of `coverage_of`. `amounts`: parts of an indicator of
     persons that count no persons; `groups`: parts that together are all of them. `spread`: (sum, count, squares) of a
-    mean. `lineage`: what is behind the value, for "why this number?".
+    mean. `lineage`: what is behind the value, for "why this number?". `since`: the version of the product that it
+    came with.
     """
 
     code: str
@@ -101,6 +102,7 @@ class Indicator:
     period_kinds: tuple[PeriodKind, ...] = tuple(PeriodKind)
     privacy: Privacy | None = None
     lineage: tuple[Window, ...] = ()
+    since: str = "0.1.0"
 
     @property
     def core(self) -> frozenset[int]:

@@ -23,6 +23,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from services.portal.app import build as build_portal
 from tests.e2e.pages.fake_services import World
 from tests.e2e.pages.fake_services import build as build_services
+from tests.support.platform import Platform
 
 Result = TypeVar("Result")
 
@@ -221,3 +222,15 @@ def ministry(browser: Browser) -> Browser:
     """The ministry's user, signed in."""
     browser.sign_in("ministry")
     return browser
+
+
+@pytest.fixture
+def on_platform(chromium: webdriver.Chrome, platform: Platform) -> Iterator[Browser]:
+    """Chromium on the whole running platform."""
+    browser = Browser(chromium, Stage(platform.stack.url("portal"), World()))
+    browser.resize(DESKTOP)
+    browser.open("/about")
+    chromium.delete_all_cookies()
+    browser.complaints()
+    yield browser
+    chromium.get("about:blank")

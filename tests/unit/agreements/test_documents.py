@@ -23,7 +23,7 @@ from services.agreements.domain.documents.filling import Filling, blank, fill
 from services.agreements.domain.documents.templates import Subject
 from services.agreements.rendering import press
 from services.agreements.rendering.docx import to_docx
-from services.agreements.rendering.pdf import PAGE, MissingGlyph, to_pdf
+from services.agreements.rendering.pdf import PAGE, to_pdf
 from services.agreements.templates import FOLDER, fingerprint, templates
 from shared.contracts.final_stage import (
     REQUIRED_SAMPLES,
@@ -35,6 +35,8 @@ from shared.contracts.final_stage import (
 from shared.contracts.vocabulary import PartyCategory
 from shared.errors import InvalidInput, Unavailable, WrongState
 from shared.i18n import Lang
+from shared.printing.press import Unprintable
+from shared.printing.typesetting import MissingGlyph
 from tests.unit.agreements.builders import INSTITUTION
 from tests.unit.agreements.documents_values import TODAY, VALUES, a_document, a_filling
 
@@ -206,7 +208,7 @@ def test_any_text_is_refused_by_its_rule_or_printed(text: str) -> None:
 
 
 async def test_letters_without_a_glyph_are_named_instead_of_printed_as_boxes() -> None:
-    with pytest.raises(press.Unprintable) as refused:
+    with pytest.raises(Unprintable) as refused:
         await press.render(a_document(KIND, student_name="Ван 王"))
     assert str(refused.value) == "王"
 

@@ -1,0 +1,1 @@
+"""Printing reports and the dictionary as PDF, in a process of its own (shared/printing says why)."""

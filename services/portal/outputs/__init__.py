@@ -1,0 +1,1 @@
+"""Pages of what others work with: the report of a period, the data dictionary, the export to DHIS2."""

@@ -1,0 +1,80 @@
+"""The press: where files are printed, a few at a time, each in a process of its own."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from shared.errors import Unavailable
+from shared.printing.typesetting import NO_GLYPH
+
+log = structlog.get_logger(__name__)
+
+LIMIT_S: Final = 30.0
+ROOT = Path(__file__).parents[2]
+
+
+class Unprintable(ValueError):
+    """The text that has letters the font lacks."""
+
+
+class Press:
+    """The places at which is printed, and how many may be on their way to one.
+
+    A place is held for printing alone, never while something else is waited for: so nobody waits in a ring.
+    """
+
+    def __init__(self, service: str, places: int, inside_at_most: int) -> None:
+        self.places = asyncio.Semaphore(places)
+        self._service = service
+        self._inside_at_most = inside_at_most
+        self._inside = 0
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """On the way to a place.
+
+        Raises Unavailable where too many are: whoever has something printed holds memory, or a connection, meanwhile.
+        """
+        if self._inside >= self._inside_at_most:
+            raise Unavailable(service=self._service)
+        self._inside += 1
+        try:
+            yield
+        finally:
+            self._inside -= 1
+
+    async def run(self, module: str, job: bytes, name: str, limit_s: float = LIMIT_S) -> bytes:
+        """What the module, run as a process, answers to a job on its standard input; `name` says in logs what it was.
+
+        Raises Unprintable, and Unavailable where it takes longer than `limit_s`.
+        """
+        async with self.places:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                module,
+                cwd=ROOT,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+            )
+            try:
+                async with asyncio.timeout(limit_s):
+                    out, err = await process.communicate(job)
+            except TimeoutError:
+                log.warning("printing.too_long", name=name, limit_s=limit_s)
+                raise Unavailable(service=self._service) from None
+            finally:
+                if process.returncode is None:
+                    process.kill()
+                    await process.wait()
+        if process.returncode == NO_GLYPH:
+            raise Unprintable(out.decode())
+        if process.returncode != 0:
+            raise RuntimeError(f"printing {name} failed: {err.decode(errors='replace')[-2000:]}")
+        return out
