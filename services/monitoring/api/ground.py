@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Query, Request, Response
 
 from services.monitoring.changes import Changes
 from services.monitoring.directory import Directory
@@ -14,7 +14,7 @@ from services.monitoring.domain.territory import Place
 from shared.clock import Clock, local_day
 from shared.errors import FieldError, InvalidInput
 from shared.i18n import Catalogue
-from shared.web.edge import RequestEdge
+from shared.web.edge import RequestEdge, UseCase
 
 Code = Annotated[str, Query(max_length=64)]
 OptionalCode = Annotated[str | None, Query(max_length=64)]
@@ -84,3 +84,8 @@ def wrong_kind(field: str, indicator: Indicator, value: str) -> FieldError:
     """The indicator has no values for periods of that kind."""
     known = ", ".join(indicator.period_kinds)
     return FieldError(field, "period_kind", {"value": value, "indicator": indicator.code, "known": known})
+
+
+async def step(edge: RequestEdge, action: str, use_case: UseCase) -> Response:
+    """A step in the life of what is read before it is changed: If-Match says what was read."""
+    return await edge.command(action, use_case, versioned=True)
