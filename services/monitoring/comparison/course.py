@@ -14,13 +14,14 @@ class Course(StrEnum):
     """How a value stands to its target.
 
     met · on_course: the trend leads there · possible: within what the trend may be, by its 90 % interval · off_course:
-    beyond it · unknown: too few values for a trend · none: there is no value.
+    beyond it · missed: the year is over · unknown: too few values for a trend · none: there is no value.
     """
 
     MET = "met"
     ON_COURSE = "on_course"
     POSSIBLE = "possible"
     OFF_COURSE = "off_course"
+    MISSED = "missed"
     UNKNOWN = "unknown"
     NONE = "none"
 
@@ -36,8 +37,10 @@ class Outlook:
     high: float | None = None
 
 
-def outlook(value: float | None, target: float, series: Sequence[float | None], ahead: int, *, up: bool) -> Outlook:
-    """How `value` stands to `target`, `ahead` periods before its end, after a `series` of consecutive periods.
+def outlook(
+    value: float | None, target: float, series: Sequence[float | None], ahead: int | None, *, up: bool
+) -> Outlook:
+    """How `value` stands to `target`, `ahead` periods before its end (None: it is over), after a `series` of periods.
 
     The trend is Theil & Sen's: the median of the slopes between all pairs of values (Sen 1968, JASA 63:1379), which no
     single odd period bends. It is drawn on from the value now.
@@ -45,6 +48,8 @@ def outlook(value: float | None, target: float, series: Sequence[float | None], 
     if value is None:
         return Outlook(Course.NONE, None)
     left = target - value if up else value - target
+    if ahead is None:
+        return Outlook(Course.MET if left <= 0 else Course.MISSED, left)
     known = [(at, each) for at, each in enumerate(series) if each is not None]
     projected = low = high = None
     if len(known) >= FEWEST:
