@@ -1,7 +1,7 @@
 """Places of a level and what is shown of them, as arrays to compare: read through `queries`, in the caller's scope."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -168,9 +168,15 @@ def _table(asked: Asked, found: Sequence[queries.PlaceValue], sizes: dict[int, i
         known.append((shown, own, float(shown.numerator or 0), of, float(each.value.parts.get("spread") or 0)))
     value, top, size, deviation = (np.asarray([row[at] for row in known], dtype=np.float64) for at in range(1, 5))
     seen = Seen(value, top, size, pooled_deviation(deviation, size) if noise is Noise.MEAN and len(known) else 0.0)
+    return _ranked(asked, now, noise, [row[0] for row in known], others, seen)
+
+
+def _ranked(
+    asked: Asked, now: datetime, noise: Noise, known: Sequence[Shown], others: Sequence[Shown], seen: Seen
+) -> Table:
     estimates = estimated(noise, seen)
     order = ranks(estimates.value, estimates.draw, up=asked.indicator.direction is not Direction.DOWN)
-    return _sorted(asked, now, noise, [row[0] for row in known], others, seen, estimates, order)
+    return _sorted(asked, now, noise, known, others, seen, estimates, order)
 
 
 def _size(value: Value, otherwise: int) -> float:
@@ -218,6 +224,17 @@ def _name(shown: Shown) -> tuple[str, str]:
     return shown.place.names.get("", ""), shown.place.code
 
 
+def among(table: Table, places: Collection[int]) -> Table:
+    """The table of those places alone (ids), estimated and ranked anew: among peers they are another population."""
+    at = np.asarray([index for index in range(table.ranked) if table.shown[index].place.id in places], dtype=np.int64)
+    known = [table.shown[index] for index in at]
+    others = [shown for shown in table.shown[table.ranked :] if shown.place.id in places]
+    if table.noise is None:
+        return _ranked_index(table.asked, table.made_at, known, others)
+    seen = Seen(table.seen.value[at], table.seen.top[at], table.seen.size[at], table.seen.deviation)
+    return _ranked(table.asked, table.made_at, table.noise, known, others, seen)
+
+
 # -- the index
 
 
@@ -260,9 +277,13 @@ async def index_of(
 
 
 def _table_of_index(asked: Asked, rows: Sequence[tuple[Shown, list[queries.PlaceValue]]], now: datetime) -> Table:
-    """The index ranked: its intervals are those that other weights would give."""
-    known = [shown for shown, _ in rows if shown.value is not None and (shown.place.active or shown.coverage)]
+    known = [shown for shown, _ in rows if shown.value is not None]
     others = [shown for shown, _ in rows if shown.value is None and shown.place.active]
+    return _ranked_index(asked, now, known, others)
+
+
+def _ranked_index(asked: Asked, now: datetime, known: Sequence[Shown], others: Sequence[Shown]) -> Table:
+    """The index ranked: its intervals are those that other weights would give."""
     value = np.asarray([shown.value for shown in known], dtype=np.float64)
     seen = Seen(value, value, np.ones(len(known)))
     order, low, high = ranks(value, None), value, value
