@@ -11,11 +11,10 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from services.monitoring import queries
 from services.monitoring.advice.lifecycle import LEVEL_NUMBERS, LEVELS
 from services.monitoring.api.ground import Code, Ground, Grounded, OptionalCode, indicator_of
-from services.monitoring.comparison import peers, targets
+from services.monitoring.comparison import effectiveness, noise, peers, targets
 from services.monitoring.comparison.keeping import Tables
-from services.monitoring.comparison.noise import Noise
 from services.monitoring.comparison.reading import INDEX, Asked, Table, among
-from services.monitoring.comparison.spread import Limits, limits, spread
+from services.monitoring.comparison.spread import SOURCES, Limits, limits, spread
 from services.monitoring.comparison.targets import Target
 from services.monitoring.directory import NATION, described
 from services.monitoring.domain.formulas import Direction, Indicator, Unit
@@ -148,7 +147,7 @@ def _start(after: str | None) -> int:
 
 def _head(table: Table, ground: Ground, edge: RequestEdge) -> dict[str, Any]:
     asked, prior = table.asked, table.estimates.prior
-    noise = "weights" if table.noise is None else table.noise.value
+    drawn_from = "weights" if table.noise is None else table.noise.value
     return {
         "indicator": named(asked.indicator, ground, edge),
         "period": asked.period.text,
@@ -161,8 +160,9 @@ def _head(table: Table, ground: Ground, edge: RequestEdge) -> dict[str, Any]:
         "as_of": text_of(table.as_of),
         "made_at": table.made_at.isoformat(),
         "method": {
-            "noise": noise,
-            "text": ground.catalogue.text(f"comparison.noise.{noise}", edge.lang),
+            "noise": drawn_from,
+            "text": ground.catalogue.text(f"comparison.noise.{drawn_from}", edge.lang),
+            "sources": list(effectiveness.SOURCES if table.noise is None else noise.SOURCES[table.noise]),
             "mean": number_of(prior.mean) if prior else None,
             "strength": number_of(prior.strength) if prior else None,
             "interval": 0.9,
@@ -244,7 +244,7 @@ async def distribution(
         await ground.directory.look(connection)
         asked = asked_of(edge, ground, indicator, place, level, period, per)
         table = await table_of(edge, connection, ground, tables, asked, peers_of)
-    found = limits(table.noise or Noise.NONE, table.seen)
+    found = limits(table.noise or noise.Noise.NONE, table.seen)
     return json_response(
         {
             **_head(table, ground, edge),
@@ -252,6 +252,7 @@ async def distribution(
             "outliers": {
                 "rule": found.rule.value,
                 "text": ground.catalogue.text(f"comparison.outliers.{found.rule}", edge.lang),
+                "source": SOURCES[found.rule],
                 "centre": number_of(found.centre),
                 "widened": found.widened,
                 "items": _outliers(table, found, edge),

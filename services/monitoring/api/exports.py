@@ -49,11 +49,11 @@ class Format(StrEnum):
 Formats = Annotated[Format, Query(alias="format", description="kind of file")]
 
 
-class ExportTooLarge(HamkorError):
+class TableTooLarge(HamkorError):
     """More rows than one file takes."""
 
     status = 413
-    code = "export-too-large"
+    code = "table-too-large"
 
 
 _PLACE: Final = (
@@ -179,7 +179,7 @@ def _places(
 def _bounded(rows: int, form: Format) -> None:
     most = MOST_SHEET_ROWS - 1 if form is Format.XLSX else MOST_ROWS
     if rows > most:
-        raise ExportTooLarge(rows=rows, most=most)
+        raise TableTooLarge(rows=rows, most=most)
 
 
 async def _values(

@@ -22,6 +22,10 @@ from services.monitoring.domain.formulas import Indicator, Unit
 from services.monitoring.domain.periods import Period, period_at
 from services.monitoring.domain.territory import Level
 
+SOURCES: Final = (
+    "OECD & JRC (2008), Handbook on Constructing Composite Indicators",
+    "Saisana, Saltelli & Tarantola (2005), JRSS A 168:307",
+)
 CODE: Final = "INDEX"
 """How the index is named where indicators are."""
 DECLARED: Final = Path(__file__).with_name("effectiveness.toml")

@@ -44,6 +44,17 @@ class Noise(StrEnum):
     GROWTH = "growth"
 
 
+EFRON: Final = "Efron & Morris (1975), JASA 70:311"
+RANKS: Final = "Goldstein & Spiegelhalter (1996), JRSS A 159:385"
+SOURCES: Final = {
+    Noise.NONE: (),
+    Noise.PROPORTION: (EFRON, "Kleinman (1973), JASA 68:46", RANKS),
+    Noise.RATE: (EFRON, "Clayton & Kaldor (1987), Biometrics 43:671", RANKS),
+    Noise.MEAN: (EFRON, RANKS),
+    Noise.GROWTH: (EFRON, RANKS),
+}
+"""Where the methods are published."""
+
 EXCEPTIONS: Final = {"I2": Noise.RATE, "I3": Noise.GROWTH, "VISITS": Noise.RATE}
 """Ratios that are no proportions: applications may be more than places, visits held more than those planned."""
 

@@ -90,6 +90,12 @@ class Rule(StrEnum):
     FEW = "few"
 
 
+SOURCES: Final = {
+    Rule.FUNNEL: "Spiegelhalter (2005), Statistics in Medicine 24:1185",
+    Rule.MAD: "Iglewicz & Hoaglin (1993), How to Detect and Handle Outliers",
+    Rule.FEW: None,
+}
+"""Where the rules are published."""
 LEAST_PLACES: Final = 8
 Z998: Final = 3.090232306167813
 MAD_LIMIT: Final = 3.5
