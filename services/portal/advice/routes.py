@@ -12,14 +12,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from services.portal.advice import showing
-from services.portal.advice.asking import Answer, Asking, segment
+from services.portal.advice.asking import Answer, Asking, reader_of, segment
 from services.portal.advice.forms import field_of, form_of, key_of, problem_of
 from services.portal.advice.showing import CLOSED, STATUS_TONES, TONES, WORKED_ON, Shower
 from services.portal.language import language_of
 from services.portal.proxy import Upstreams
 from services.portal.rendering import Pages
 from services.portal.sessions import Session
-from services.portal.sign_in import SessionEnded, SignIn
+from services.portal.sign_in import SignIn
 from shared import clock
 from shared.errors import Forbidden, NotFound, Unavailable
 from shared.i18n import Catalogue
@@ -51,14 +51,8 @@ def advice_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, catalogue
     router = APIRouter(include_in_schema=False)
 
     async def reader(request: Request, roles: frozenset[Role] = EDUCATION) -> Reader:
-        session: Session | None = request.state.session
-        if session is None:
-            raise SessionEnded
-        if session.role not in roles:
-            raise Forbidden
-        lang = language_of(request.scope)
-        asking = Asking(upstreams, await sign_in.access_token(request), lang)
-        return Reader(session, asking, Shower(catalogue, lang))
+        who = await reader_of(request, upstreams, sign_in, roles)
+        return Reader(who.session, who.asking, Shower(catalogue, who.lang))
 
     @router.get("/advice")
     async def recommendations(request: Request) -> Response:

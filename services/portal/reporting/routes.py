@@ -10,16 +10,14 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from services.portal.advice.asking import Asking, segment
+from services.portal.advice.asking import Reader, reader_of, segment
 from services.portal.advice.forms import field_of, form_of, key_of, problem_of
-from services.portal.language import language_of
 from services.portal.periods import Period
 from services.portal.proxy import Upstreams
 from services.portal.rendering import Pages
-from services.portal.sessions import Session
-from services.portal.sign_in import SessionEnded, SignIn
+from services.portal.sign_in import SignIn
 from shared import clock, i18n
-from shared.errors import Forbidden, NotFound
+from shared.errors import NotFound
 from shared.i18n import Catalogue, Lang
 from shared.ids import new_id
 from shared.scope import EDUCATION, TERRITORIAL, Role
@@ -41,15 +39,6 @@ TONES: Final = {
     "published": "live",
 }
 SINCE_DAYS: Final = (1, 7, 30, 90)
-
-
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """Who reads a page."""
-
-    session: Session
-    asking: Asking
-    lang: Lang
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +67,7 @@ def reporting_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, catalo
     router = APIRouter(include_in_schema=False)
 
     async def reader(request: Request, roles: frozenset[Role] = EDUCATION) -> Reader:
-        session: Session | None = request.state.session
-        if session is None:
-            raise SessionEnded
-        if session.role not in roles:
-            raise Forbidden
-        lang = language_of(request.scope)
-        return Reader(session, Asking(upstreams, await sign_in.access_token(request), lang), lang)
+        return await reader_of(request, upstreams, sign_in, roles)
 
     def amounts(lang: Lang) -> Amounts:
         return Amounts(lang, catalogue.text("reporting.hidden", lang), catalogue.text("reporting.nothing", lang))
