@@ -32,7 +32,7 @@ async def settled() -> None:
     """Wait until the service has opened the reports of the last periods, which it does by itself at its start."""
     process, quiet = psutil.Process(), 0
     process.cpu_percent()
-    for _ in range(180):
+    for _ in range(60):
         await asyncio.sleep(1)
         quiet = quiet + 1 if process.cpu_percent() < 20 else 0
         if quiet == 3:
@@ -108,7 +108,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--institutions", type=int, default=11_000)
     parser.add_argument("--months", type=int, default=24)
-    parser.add_argument("--requests", type=int, default=100)
+    parser.add_argument("--requests", type=int, default=60)
     options = parser.parse_args()
     asyncio.run(run(options.institutions, options.months, options.requests))
 

@@ -268,7 +268,7 @@ def comparison_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, catal
 def _word(catalogue: Catalogue, by: str, key: str, who: Reader) -> str:
     """The name of a form, category, profession …: as parts of values are named elsewhere."""
     code = {"profession": f"isco_{key}", "stage": f"stage_{key}"}.get(by, key)
-    for section in ("form", "part"):
+    for section in ("comparison.key", "form", "part", "code"):
         if catalogue.has(f"{section}.{code}"):
             return catalogue.text(f"{section}.{code}", who.lang)
     return key

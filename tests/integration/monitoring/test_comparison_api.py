@@ -42,11 +42,11 @@ def story() -> Story:
     for number, school in enumerate(story.institutions):
         places, wishes = {0: (2, 5), 1: (600, 1200)}.get(number, (100, 95 + number))
         enrolled(story, school, places, wishes)
-    for school, enterprise, graduates in (
+    for at, enterprise, graduates in (
         (0, works, 4), (1, works, 22), (1, garage, 3), (2, old, 12), (3, garage, 40),
     ):  # fmt: skip
         for _ in range(graduates):
-            employed(story, story.institutions[school], enterprise)
+            employed(story, story.institutions[at], enterprise)
     return story
 
 
