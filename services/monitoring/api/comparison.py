@@ -13,6 +13,7 @@ from services.monitoring.advice.lifecycle import LEVEL_NUMBERS, LEVELS
 from services.monitoring.api.ground import Code, Ground, Grounded, OptionalCode, indicator_of
 from services.monitoring.comparison import effectiveness, noise, peers, targets
 from services.monitoring.comparison.keeping import Tables
+from services.monitoring.comparison.noise import Numbers
 from services.monitoring.comparison.reading import INDEX, Asked, Table, among
 from services.monitoring.comparison.spread import SOURCES, Limits, limits, spread
 from services.monitoring.comparison.targets import Target
@@ -235,7 +236,7 @@ async def distribution(
 ) -> Response:
     """How values spread among the places of a level: quantiles, a histogram, a box figure; and what stands out of it.
 
-    `outliers.rule` says by which rule: `funnel` – beyond the 99.8 % limits around the value of all together, which are
+    `outliers.rule` says by which rule: `funnel` – beyond the 99.8 % limits around the middle value (by size), which are
     the wider the fewer are counted (Spiegelhalter 2005), widened where places differ by nature; `mad` – more than 3.5
     robust deviations from the median (Iglewicz & Hoaglin 1993); `few` – too few places to say.
     """
@@ -248,7 +249,7 @@ async def distribution(
     return json_response(
         {
             **_head(table, ground, edge),
-            "spread": _spread(table),
+            "spread": _spread(table.seen.value),
             "outliers": {
                 "rule": found.rule.value,
                 "text": ground.catalogue.text(f"comparison.outliers.{found.rule}", edge.lang),
@@ -261,8 +262,8 @@ async def distribution(
     )
 
 
-def _spread(table: Table) -> dict[str, Any] | None:
-    found = spread(table.seen.value)
+def _spread(values: Numbers) -> dict[str, Any] | None:
+    found = spread(values)
     if found is None:
         return None
     return {
@@ -307,7 +308,8 @@ async def peers_at(
 ) -> Response:
     """A place among all of the country – or its region – that are of like kind and about its size.
 
-    Of the others only the group as a whole is told: how many, their quantiles, and where the place stands. With fewer
+    Of the others only the group as a whole is told: how many, their quantiles (the lowest and highest twentieth drawn
+    in), and where the place stands. With fewer
     than ten of like size it is compared with all of like kind; with fewer than ten of those, with nobody.
     Recommendations compare with the same groups.
     """
@@ -339,9 +341,14 @@ async def peers_at(
             "group": _group(wider, group),
             "peers": len(members),
             "own": _own(found, own, edge) if found is not None else None,
-            "spread": _spread(among(table, frozenset(members))) if wider is not None else None,
+            "spread": _spread(_inner(among(table, frozenset(members)).seen.value)) if wider is not None else None,
         }
     )
+
+
+def _inner(values: Numbers) -> Numbers:
+    """The values drawn in to their 5 % and 95 % quantiles: the extremes would be single places' own."""
+    return np.clip(values, *np.quantile(values, [0.05, 0.95]))
 
 
 def _region_of(ground: Ground, place: Place) -> Place | None:

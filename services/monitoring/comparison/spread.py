@@ -1,5 +1,6 @@
 """How values spread among places: quantiles, a histogram, a box figure; and which stand out, by a rule that is said."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -80,7 +81,7 @@ def _bins(values: Numbers, middle: float) -> list[tuple[float, float, int]]:
 class Rule(StrEnum):
     """By which rule a place stands out.
 
-    funnel: beyond the 99.8 % limits around the value of all together, which are the wider the fewer are counted, and
+    funnel: beyond the 99.8 % limits around the middle value (by size), which are the wider the fewer are counted, and
     widened where places differ more than by chance (Spiegelhalter 2005, Statistics in Medicine 24:1185) · mad: more
     than 3.5 robust deviations from the median (Iglewicz & Hoaglin 1993) · few: too few places to say.
     """
@@ -128,16 +129,13 @@ def limits(noise: Noise, seen: Seen) -> Limits:
         nothing = np.full(len(seen.value), np.nan)
         return Limits(Rule.FEW, float(np.median(seen.value)) if len(seen.value) else 0.0, nothing, nothing, nothing)
     if noise is Noise.PROPORTION and not np.any(seen.top > seen.size):
-        pooled = float(seen.top.sum() / seen.size.sum())
         at = np.arcsin(np.sqrt(seen.top / seen.size))
-        return _funnel(at, float(np.arcsin(np.sqrt(pooled))), 0.5 / np.sqrt(seen.size), _angle_to_share)
+        return _funnel(at, 0.5 / np.sqrt(seen.size), _angle_to_share)
     if noise in (Noise.PROPORTION, Noise.RATE):
-        pooled = float(seen.top.sum() / seen.size.sum())
         at = np.sqrt(np.maximum(seen.top, 0) / seen.size)
-        return _funnel(at, float(np.sqrt(pooled)), 0.5 / np.sqrt(seen.size), lambda root: np.maximum(root, 0) ** 2)
+        return _funnel(at, 0.5 / np.sqrt(seen.size), lambda root: np.maximum(root, 0) ** 2)
     if noise is Noise.MEAN and seen.deviation > 0:
-        error = seen.deviation / np.sqrt(seen.size)
-        return _funnel(seen.value, float(np.average(seen.value, weights=seen.size)), error, lambda value: value)
+        return _funnel(seen.value, seen.deviation / np.sqrt(seen.size), lambda value: value)
     return _by_median(seen.value)
 
 
@@ -145,9 +143,9 @@ def _angle_to_share(angle: Numbers) -> Numbers:
     return np.asarray(np.sin(np.clip(angle, 0, np.pi / 2)) ** 2, dtype=np.float64)
 
 
-def _funnel(at: Numbers, centre: float, error: Numbers, back: object) -> Limits:
+def _funnel(at: Numbers, error: Numbers, back: Callable[[Numbers], Numbers]) -> Limits:
     """Limits on the scale on which chance spreads all alike; `back` leads to values."""
-    assert callable(back)
+    centre = middle(at, 1 / error**2)
     distance = (at - centre) / error
     low, high = np.quantile(distance, [WINSOR, 1 - WINSOR])
     places = len(at)
@@ -166,6 +164,13 @@ def _funnel(at: Numbers, centre: float, error: Numbers, back: object) -> Limits:
         (at - centre) / wide,
         bool(widened),
     )
+
+
+def middle(values: Numbers, weight: Numbers) -> float:
+    """The value below which half of the weight lies: no large place that stands out draws it to itself."""
+    order = np.argsort(values)
+    reached = np.cumsum(weight[order])
+    return float(values[order][np.searchsorted(reached, reached[-1] / 2)])
 
 
 def _by_median(values: Numbers) -> Limits:

@@ -107,6 +107,7 @@ def comparison_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, catal
             **_spread(spread, unit, who),
             **_peers(peers, unit, who),
             export=f"/api/monitoring/v1/ranking/export?{urlencode(kept)}",
+            values=f"/api/monitoring/v1/values/export?{urlencode(_all_values(chosen))}",
             following=f"/comparison?{urlencode(kept | {'after': following})}" if following else None,
             first=not after,
             kept=urlencode(kept),
@@ -288,6 +289,11 @@ def _asked(chosen: Mapping[str, Any], *names: str) -> dict[str, Any]:
         "level": chosen.get("level", ""),
     }
     return {name: every[name] for name in names or every}
+
+
+def _all_values(chosen: Mapping[str, Any]) -> dict[str, str]:
+    """Every indicator at the place and right below it, in the period chosen."""
+    return {"place": chosen["place"], "from": chosen["period"].text, "to": chosen["period"].text}
 
 
 async def _or_none(wanted: bool, who: Reader, path: str, params: Mapping[str, Any]) -> Answer | None:

@@ -74,6 +74,7 @@ def rows_of(items: Sequence[Mapping[str, Any]], unit: str, lang: Lang, *, per: b
             "line": Line(scale.at(each["low"]), scale.at(each["high"]), scale.at(each["estimate"]), scale.at(each[own]))
             if each["rank"] is not None
             else None,
+            "target": each.get("target"),
             "goal": amount(each["target"]["value"], unit, lang) if each.get("target") else None,
         }
         for each in items

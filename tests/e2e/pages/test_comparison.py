@@ -69,7 +69,8 @@ def press(browser: Browser, *keys: str) -> None:
 
 
 def test_a_district_reads_its_ranking_by_keyboard_and_takes_it_away(compared: Browser, schools: list[str]) -> None:
-    compared.sign_in(f"district:{DISTRICT}", f"/comparison?indicator=I2&period={YEAR}")
+    compared.sign_in(f"district:{DISTRICT}", "/comparison")
+    compared.open(f"/comparison?indicator=I2&period={YEAR}")
     compared.find("nav.menu a[href='/comparison'][aria-current]")
     rows = compared.all(".ranking tbody tr")
     assert len(rows) >= SCHOOLS
@@ -97,7 +98,8 @@ def test_a_district_reads_its_ranking_by_keyboard_and_takes_it_away(compared: Br
 
 
 def test_a_school_sees_its_place_among_peers_and_none_of_them(compared: Browser, schools: list[str]) -> None:
-    compared.sign_in(f"institution:{schools[3]}", f"/comparison?indicator=I2&period={YEAR}")
+    compared.sign_in(f"institution:{schools[3]}", "/comparison")
+    compared.open(f"/comparison?indicator=I2&period={YEAR}")
     assert compared.text("#peers")
     assert compared.all(".spread .own")
     assert not compared.all(".ranking")
@@ -144,6 +146,7 @@ def test_the_index_and_breakdowns_fit_a_phone(compared: Browser, schools: list[s
     compared.open(f"/comparison/breakdown?of=F1/form&period={YEAR}")
     assert faults(compared) == []
     compared.open(f"/comparison?place={REGION}&indicator=F1&per=1")
+    assert compared.all(".choose input[name='per']:checked")
     compared.resize(PHONE)
     assert fits(compared)
     assert faults(compared) == []
@@ -152,7 +155,7 @@ def test_the_index_and_breakdowns_fit_a_phone(compared: Browser, schools: list[s
 
 @pytest.mark.parametrize("lang", ["uz-Cyrl", "ru", "en"])
 def test_pages_speak_the_languages(compared: Browser, schools: list[str], lang: str) -> None:
-    compared.sign_in(f"district:{DISTRICT}", f"/comparison?indicator=I2&period={YEAR}")
+    compared.sign_in(f"district:{DISTRICT}", "/comparison")
     compared.click(f".languages button[value='{lang}']")
     compared.until(lambda: compared.run("return document.documentElement.lang") == lang, "language not changed")
     for path in (f"?indicator=I2&period={YEAR}", "/index", "/targets", "/breakdown?of=F3/profession"):

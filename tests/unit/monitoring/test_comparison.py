@@ -206,6 +206,15 @@ def test_a_funnel_lets_small_schools_swing_and_catches_a_large_one() -> None:
     assert found.high[0] >= 0.99
 
 
+def test_a_large_place_that_stands_out_does_not_make_the_others_seem_to() -> None:
+    sizes = [2.0, 600.0, *[100.0] * 15]
+    tops = [5.0, 1200.0, *(97.0 + number for number in range(15))]
+    found = limits(Noise.RATE, seen_of(tops, sizes))
+    assert np.flatnonzero(found.out).tolist() == [1]
+    assert not found.widened
+    assert found.centre == pytest.approx(1.06, abs=0.03)
+
+
 def test_a_funnel_is_widened_where_places_differ_by_nature() -> None:
     _, tops, sizes = schools(5, 300, 4, 3)
     found = limits(Noise.PROPORTION, seen_of(tops, sizes))
