@@ -15,6 +15,8 @@ from services.monitoring.api import PERMISSIONS, ROUTERS
 from services.monitoring.api.ground import Ground
 from services.monitoring.changes import Changes
 from services.monitoring.commands import Applier
+from services.monitoring.comparison.effectiveness import composition
+from services.monitoring.comparison.keeping import Tables
 from services.monitoring.directory import Directory
 from services.monitoring.generation import Watch
 from services.monitoring.reporting import calendar
@@ -39,6 +41,9 @@ def build() -> FastAPI:
     directory = Directory(chassis.database)
     changes = Changes(chassis.database, settings.database_url, directory, chassis.progress)
     chassis.jobs["changes"] = changes.run
+    composition()  # what is wrong with the index stops the start
+    tables = Tables(chassis.database, directory, settings.privacy_k, chassis.progress)
+    chassis.jobs["comparison"] = tables.run
     chassis.jobs["rebuild"] = Watch(chassis.database, chassis.progress).run
     check_texts(rules(), chassis.catalogue)
     advice = Advice(directory, settings.privacy_k)
@@ -70,5 +75,6 @@ def build() -> FastAPI:
     )
     app.state.ground = Ground(directory, changes, chassis.catalogue, chassis.database.clock, settings.privacy_k)
     app.state.reports, app.state.publications = reports, publications
+    app.state.comparison = tables
     app.state.advice, app.state.advisor = advice, advisor
     return app

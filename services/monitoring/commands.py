@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import structlog
 
+from services.monitoring.comparison import enterprises
 from services.monitoring.domain.measures import STEPPED_SLOTS
 from services.monitoring.domain.readings import Institution, Owned
 from services.monitoring.domain.territory import Image, Level
@@ -46,6 +47,7 @@ class Applier:
             (event, ids[state.institution_id] if isinstance(state, Owned) else _own_place(ids, state))
             for event, state in batch
         )
+        await enterprises.note(connection, (state for _, state in batch))
         if len(batch) == 1:
             await tables.note_late(batch[0][0])
         released = await tables.release(touched.rows, self._k)

@@ -15,6 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
 from services.portal.advice.routes import advice_routes
+from services.portal.comparison.routes import comparison_routes
 from services.portal.guard import SameOriginMiddleware, SecurityHeadersMiddleware, security_headers
 from services.portal.issuer.keys import load_or_make_key
 from services.portal.issuer.people import People
@@ -102,6 +103,7 @@ def build(
     app.include_router(reporting_routes(pages, upstreams, sign_in, catalogue))
     app.include_router(advice_routes(pages, upstreams, sign_in, catalogue))
     app.include_router(outputs_routes(pages, upstreams, sign_in))
+    app.include_router(comparison_routes(pages, upstreams, sign_in, catalogue))
     app.include_router(page_routes(pages, upstreams, sign_in, settings.secure))
     service_token = ServiceToken(settings, provider, provider_client)
     app.include_router(operations_routes(pages, Operations(upstreams, service_token)))

@@ -23,6 +23,7 @@ from shared.contracts.catalogue import REGISTRY
 from shared.contracts.events import Event, State
 from shared.contracts.partners import (
     EnrolmentState,
+    EnterpriseState,
     InstitutionState,
     InstitutionStatus,
     Membership,
@@ -47,6 +48,7 @@ FACTS: dict[type[State], tuple[str, str, str]] = {
     TerritoryState: ("partners", "territory", "recorded"),
     InstitutionState: ("partners", "institution", "updated"),
     EnrolmentState: ("partners", "enrolment", "reported"),
+    EnterpriseState: ("partners", "enterprise", "updated"),
     AgreementState: ("agreements", "agreement", "amended"),
     ActivityState: ("agreements", "activity", "recorded"),
     EmploymentState: ("agreements", "employment", "corrected"),

@@ -14,9 +14,11 @@ from typing import Any, Final
 from services.monitoring.advice.declarations import WHOLE_LEVEL, Rule
 from services.monitoring.advice.judging import Judgement, Verdict, judge
 from services.monitoring.advice.lifecycle import LEVELS, make, quiet_until, step
-from services.monitoring.advice.reading import CHUNK, Looked, groups, look
+from services.monitoring.advice.reading import CHUNK, Looked, look
 from services.monitoring.advice.settings import Setting
 from services.monitoring.advice.tables import RecommendationRow
+from services.monitoring.comparison.peers import groups
+from services.monitoring.domain.periods import month_of
 from services.monitoring.domain.territory import Place
 from shared.contracts.events import EventType, Recorded
 from shared.contracts.monitoring import (
@@ -113,7 +115,7 @@ async def judged(
         chunk = places[begin : begin + CHUNK]
         seen = await look(connection, condition, chunk, on, k)
         if condition.kind == "peers":
-            sizes |= await groups(connection, chunk, on, k)
+            sizes |= await groups(connection, chunk, month_of(on), k)
         if whole:
             looked += seen
         else:

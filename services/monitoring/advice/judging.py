@@ -20,6 +20,7 @@ from services.monitoring.advice.declarations import (
     Trend,
 )
 from services.monitoring.advice.reading import Looked
+from services.monitoring.comparison.peers import widening
 from services.monitoring.domain.gates import State
 from services.monitoring.domain.values import Value
 from shared.contracts.monitoring import Evidence
@@ -242,8 +243,8 @@ def _peers(condition: Peers, looked: Sequence[Looked]) -> list[Judgement]:
     by_group: dict[tuple[str, int | None], list[float]] = defaultdict(list)
     for index in usable:
         value = float(looked[index].now.value or 0)
-        by_group[looked[index].group].append(value)
-        by_group[looked[index].group[0], None].append(value)
+        for wider in widening(looked[index].group):
+            by_group[wider].append(value)
     known = {group: _described(condition, values) for group, values in by_group.items()}
     compared = {index: group for index in usable if (group := _group_of(condition, looked[index], known))}
     order = list(compared)
@@ -276,7 +277,7 @@ def _described(condition: Peers, values: Sequence[float]) -> _Group:
 
 def _group_of(condition: Peers, seen: Looked, known: Mapping[tuple[str, int | None], _Group]) -> _Group | None:
     """The group of like kind and size, or of like kind where too few are of its size."""
-    for key in (seen.group, (seen.group[0], None)):
+    for key in widening(seen.group):
         group = known.get(key)
         if group is not None and group.peers >= condition.peers:
             return group

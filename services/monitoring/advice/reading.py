@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from math import log2
 from typing import Any, Final
 
 from services.monitoring import queries
@@ -11,7 +10,7 @@ from services.monitoring.advice.declarations import GateCondition, Trend
 from services.monitoring.domain.definitions import INDICATORS
 from services.monitoring.domain.formulas import Indicator
 from services.monitoring.domain.periods import Period, PeriodKind, month_of, period_at
-from services.monitoring.domain.territory import Level, Place
+from services.monitoring.domain.territory import Place
 from services.monitoring.domain.values import Value
 
 CHUNK: Final = 200
@@ -119,22 +118,3 @@ async def _values(
 ) -> list[Value]:
     found = await queries.values(connection, indicator, places, period, month_of(on), k, parts=True)
     return [each.value for each in found]
-
-
-async def groups(connection: Any, places: Sequence[Place], on: date, k: int) -> dict[int, tuple[str, int]]:
-    """Of what kind and of about what size places are, by their ids: sizes of a group differ at most by half and double.
-
-    An institution's size are its places of this or the last academic year, a unit's the institutions below it.
-    """
-    this = month_of(on)
-    sizes: dict[int, int] = {}
-    institutions = bool(places) and places[0].level is Level.INSTITUTION
-    asked = (
-        [(INDICATORS["I2"], period_at(PeriodKind.ACADEMIC_YEAR, month)) for month in (this - 12, this)]
-        if institutions
-        else [(INDICATORS["I5"], period_at(PeriodKind.MONTH, this))]
-    )
-    for indicator, period in asked:
-        found = await _values(connection, indicator, places, period, on, k)
-        sizes |= {place.id: value.denominator for place, value in zip(places, found, strict=True) if value.denominator}
-    return {place.id: (place.kind, round(log2(sizes[place.id])) if place.id in sizes else -1) for place in places}

@@ -3,10 +3,36 @@
 A room's router stands on `ground.Grounded`: the directory of places, the catalogue, the clock, the limit of privacy.
 """
 
-from services.monitoring.api import advice, changed, indicators, machinery, outputs, publications, submissions, values
+from services.monitoring.api import (
+    advice,
+    changed,
+    comparison,
+    composition,
+    exports,
+    indicators,
+    machinery,
+    outputs,
+    publications,
+    submissions,
+    targets,
+    values,
+)
 from shared.scope import Role
 
-ROOMS = (indicators, values, changed, submissions, publications, advice, outputs, machinery)
+ROOMS = (
+    indicators,
+    exports,
+    values,
+    comparison,
+    composition,
+    targets,
+    changed,
+    submissions,
+    publications,
+    advice,
+    outputs,
+    machinery,
+)
 PERMISSIONS: dict[str, frozenset[Role]] = {}
 for _room in ROOMS:
     if _twice := PERMISSIONS.keys() & _room.PERMISSIONS.keys():

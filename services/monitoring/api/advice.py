@@ -14,12 +14,11 @@ from services.monitoring.advice.lifecycle import SEVERITIES, Accept, Complete, D
 from services.monitoring.advice.settings import PutSetting, Setting
 from services.monitoring.advice.tables import RecommendationRow
 from services.monitoring.advice.trials import AskTrial
-from services.monitoring.api.ground import Ground, Grounded, OptionalCode
+from services.monitoring.api.ground import Ground, Grounded, OptionalCode, step
 from services.monitoring.directory import described
 from services.monitoring.domain.definitions import INDICATORS
 from services.monitoring.domain.formulas import Direction
 from shared.clock import local_day
-from shared.contracts.events import State
 from shared.contracts.monitoring import OfficeLevel, RecommendationState, RecommendationStatus, Severity
 from shared.errors import FieldError, InvalidInput, NotFound
 from shared.i18n import Lang
@@ -129,27 +128,19 @@ async def recommendation(edge: Edge, ground: Grounded, id_: Id) -> Response:
 @router.post("/recommendations/{id_}/accept", response_model=RecommendationState)
 async def accept(edge: Edge, advice: Advised, id_: Id, body: Accept) -> Response:
     """Take it on: whose work it is and until when."""
-    return await _step(edge, "accept", lambda uow: advice.accept(uow, id_, body))
+    return await step(edge, "recommendation.accept", lambda uow: advice.accept(uow, id_, body))
 
 
 @router.post("/recommendations/{id_}/complete", response_model=RecommendationState)
 async def complete(edge: Edge, advice: Advised, id_: Id, body: Complete) -> Response:
     """It is done; the indicator is measured now and again later."""
-    return await _step(edge, "complete", lambda uow: advice.complete(uow, id_, body))
+    return await step(edge, "recommendation.complete", lambda uow: advice.complete(uow, id_, body))
 
 
 @router.post("/recommendations/{id_}/dismiss", response_model=RecommendationState)
 async def dismiss(edge: Edge, advice: Advised, id_: Id, body: Dismiss) -> Response:
     """It is not followed, for a reason. What is urgent, an office above dismisses."""
-    return await _step(edge, "dismiss", lambda uow: advice.dismiss(uow, id_, body))
-
-
-async def _step(edge: RequestEdge, what: str, use_case: Any) -> Response:
-    async def act(uow: UnitOfWork) -> State:
-        state: State = await use_case(uow)
-        return state
-
-    return await edge.command(f"recommendation.{what}", act, versioned=True)
+    return await step(edge, "recommendation.dismiss", lambda uow: advice.dismiss(uow, id_, body))
 
 
 @router.get("/advice/rules")

@@ -3,18 +3,27 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Query, Request, Response
 
 from services.monitoring.changes import Changes
-from services.monitoring.directory import Directory
+from services.monitoring.directory import Directory, name_of
 from services.monitoring.domain.definitions import INDICATORS
 from services.monitoring.domain.formulas import Indicator
 from services.monitoring.domain.periods import BadPeriod, Period, month_of, parse, period_at
 from services.monitoring.domain.territory import Place
 from shared.clock import Clock, local_day
-from shared.errors import FieldError, InvalidInput
+from shared.errors import FieldError, InvalidInput, NotFound
 from shared.i18n import Catalogue
-from shared.web.edge import RequestEdge
+from shared.web.edge import RequestEdge, UseCase
+
+MOST_NAMED = 20
+
+
+class UnknownPlace(NotFound):
+    """There is no such place, or none that the caller sees; the refusal names some that are there."""
+
+    code = "unknown-place"
+
 
 Code = Annotated[str, Query(max_length=64)]
 OptionalCode = Annotated[str | None, Query(max_length=64)]
@@ -42,7 +51,20 @@ class Ground:
         """
         if code is None:
             return self.directory.root(edge.principal)
-        return self.directory.seen(code, edge.principal, month)
+        try:
+            return self.directory.seen(code, edge.principal, month)
+        except NotFound as problem:
+            raise self._unknown(edge, code) from problem
+
+    def _unknown(self, edge: RequestEdge, code: str) -> NotFound:
+        """No such place, with those there are for the caller: the one at the top and some right below it."""
+        try:
+            root = self.directory.root(edge.principal)
+        except NotFound as problem:
+            return problem
+        below = self.directory.below(root, self.this_month, edge.principal)[:MOST_NAMED]
+        known = ", ".join(f"{place.code} ({name_of(place, edge.lang)})" for place in (root, *below))
+        return UnknownPlace(what="place", id=code[:100], known=known)
 
     def period(self, indicator: Indicator, text: str | None) -> Period:
         """The period of that text, or the present one of the indicator's first kind; raises InvalidInput."""
@@ -84,3 +106,8 @@ def wrong_kind(field: str, indicator: Indicator, value: str) -> FieldError:
     """The indicator has no values for periods of that kind."""
     known = ", ".join(indicator.period_kinds)
     return FieldError(field, "period_kind", {"value": value, "indicator": indicator.code, "known": known})
+
+
+async def step(edge: RequestEdge, action: str, use_case: UseCase) -> Response:
+    """A step in the life of what is read before it is changed: If-Match says what was read."""
+    return await edge.command(action, use_case, versioned=True)

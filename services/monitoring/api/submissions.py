@@ -1,6 +1,6 @@
 """HTTP routes of reporting: reports on their way up the tree, how far a period is reported, the calendar."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
@@ -8,7 +8,7 @@ from pydantic import Field
 from sqlalchemy import select
 from sqlmodel import col
 
-from services.monitoring.api.ground import Grounded, OptionalCode, period_of
+from services.monitoring.api.ground import Grounded, OptionalCode, period_of, step
 from services.monitoring.directory import described
 from services.monitoring.domain.periods import PeriodKind, parse
 from services.monitoring.reporting import freezes, lifecycle, queries
@@ -126,25 +126,25 @@ async def submit(edge: Edge, ground: Grounded, reports: Reporting, id_: Id, body
 @router.post("/submissions/{id_}/return", response_model=SubmissionState)
 async def send_back(edge: Edge, reports: Reporting, id_: Id, body: Reasoned) -> Response:
     """Return a submitted report with a reason; its place submits it again."""
-    return await _step(edge, "return", lambda uow: reports.send_back(uow, id_, body))
+    return await step(edge, "submission.return", lambda uow: reports.send_back(uow, id_, body))
 
 
 @router.post("/submissions/{id_}/approve", response_model=SubmissionState)
 async def approve(edge: Edge, reports: Reporting, id_: Id, body: Plain) -> Response:
     """Approve a submitted report: its figures stand. Approved reports right below it are locked with it."""
-    return await _step(edge, "approve", lambda uow: reports.approve(uow, id_, body))
+    return await step(edge, "submission.approve", lambda uow: reports.approve(uow, id_, body))
 
 
 @router.post("/submissions/{id_}/lock", response_model=SubmissionState)
 async def lock(edge: Edge, reports: Reporting, id_: Id, body: Plain) -> Response:
     """Lock an approved report: from then on the ministry alone reopens it."""
-    return await _step(edge, "lock", lambda uow: reports.lock(uow, id_, body))
+    return await step(edge, "submission.lock", lambda uow: reports.lock(uow, id_, body))
 
 
 @router.post("/submissions/{id_}/reopen", response_model=SubmissionState)
 async def reopen(edge: Edge, reports: Reporting, id_: Id, body: Reasoned) -> Response:
     """Reopen an approved or locked report for a correction, with a reason; what was approved stays readable."""
-    return await _step(edge, "reopen", lambda uow: reports.reopen(uow, id_, body))
+    return await step(edge, "submission.reopen", lambda uow: reports.reopen(uow, id_, body))
 
 
 @router.get("/reporting/progress")
@@ -194,10 +194,6 @@ async def set_deadline(
         return {"kind": kind.value, "level": level.value, "days": body.days}
 
     return await edge.command("reporting_calendar.set", act)
-
-
-async def _step(edge: RequestEdge, what: str, use_case: Callable[[UnitOfWork], Awaitable[State]]) -> Response:
-    return await edge.command(f"submission.{what}", use_case, versioned=True)
 
 
 async def _row(edge: RequestEdge, session: Any, id_: str) -> SubmissionRow:

@@ -66,6 +66,13 @@ class Plain(Reading, frozen=True, gc=False):
     """An aggregate that is kept in the log and measured by nothing yet."""
 
 
+class Enterprise(Plain, frozen=True, gc=False):
+    """An enterprise of the register: measured by nothing, but what is measured is broken down by its sector."""
+
+    isic_section: str = ""
+    merged_into: Code | None = None
+
+
 class Owned(Reading, frozen=True, gc=False):
     """An aggregate of one institution; it never changes institution."""
 
@@ -532,7 +539,7 @@ READINGS: dict[tuple[str, str], type[Reading]] = {
     ("partners", "territory"): Territory,
     ("partners", "institution"): Institution,
     ("partners", "enrolment"): Enrolment,
-    ("partners", "enterprise"): Plain,
+    ("partners", "enterprise"): Enterprise,
     ("partners", "partnership"): Partnership,
     ("partners", "orientation"): Orientation,
     ("partners", "market_review"): MarketReview,

@@ -6,11 +6,15 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
+from starlette.requests import Request
 
+from services.portal.language import language_of
 from services.portal.proxy import Upstreams
-from services.portal.sign_in import SessionEnded
+from services.portal.sessions import Session
+from services.portal.sign_in import SessionEnded, SignIn
 from shared.errors import Forbidden, NotFound, Unavailable
 from shared.i18n import Lang
+from shared.scope import EDUCATION, Role
 
 SERVICE = "monitoring"
 TIMEOUT = httpx.Timeout(15, connect=3)
@@ -80,6 +84,28 @@ class Asking:
                 case 400 | 404 | 422:
                     raise NotFound
         return Answer(answer.status_code, body if isinstance(body, Mapping) else {"items": body})
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Who reads a page, in which language, and the way to what is read."""
+
+    session: Session
+    asking: Asking
+    lang: Lang
+
+
+async def reader_of(
+    request: Request, upstreams: Upstreams, sign_in: SignIn, roles: frozenset[Role] = EDUCATION
+) -> Reader:
+    """The signed-in reader; raises SessionEnded without one, Forbidden for another role."""
+    session: Session | None = request.state.session
+    if session is None:
+        raise SessionEnded
+    if session.role not in roles:
+        raise Forbidden
+    lang = language_of(request.scope)
+    return Reader(session, Asking(upstreams, await sign_in.access_token(request), lang), lang)
 
 
 def segment(text: str) -> str:

@@ -12,13 +12,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from services.portal.advice import showing
-from services.portal.advice.asking import Answer, Asking, segment
+from services.portal.advice.asking import Answer, Asking, reader_of, segment
+from services.portal.advice.forms import field_of, form_of, key_of, problem_of
 from services.portal.advice.showing import CLOSED, STATUS_TONES, TONES, WORKED_ON, Shower
 from services.portal.language import language_of
 from services.portal.proxy import Upstreams
 from services.portal.rendering import Pages
 from services.portal.sessions import Session
-from services.portal.sign_in import SessionEnded, SignIn
+from services.portal.sign_in import SignIn
 from shared import clock
 from shared.errors import Forbidden, NotFound, Unavailable
 from shared.i18n import Catalogue
@@ -34,7 +35,6 @@ OWNERS: Final = ("leadership", "coordinator", "teachers", "board", "district_off
 REASONS: Final = ("not_applicable", "data_wrong", "planned_otherwise", "no_capacity", "other")
 MONTHS: Final = (6, 12, 24)
 PERIOD: Final = re.compile(r"\d{4}-(\d{2}|Q[1-4])(-R12)?|\d{4}")
-PARAMETERS_LIMIT: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +51,8 @@ def advice_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, catalogue
     router = APIRouter(include_in_schema=False)
 
     async def reader(request: Request, roles: frozenset[Role] = EDUCATION) -> Reader:
-        session: Session | None = request.state.session
-        if session is None:
-            raise SessionEnded
-        if session.role not in roles:
-            raise Forbidden
-        lang = language_of(request.scope)
-        asking = Asking(upstreams, await sign_in.access_token(request), lang)
-        return Reader(session, asking, Shower(catalogue, lang))
+        who = await reader_of(request, upstreams, sign_in, roles)
+        return Reader(who.session, who.asking, Shower(catalogue, who.lang))
 
     @router.get("/advice")
     async def recommendations(request: Request) -> Response:
@@ -114,10 +108,10 @@ def advice_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, catalogue
     @router.post("/advice/look")
     async def look(request: Request) -> Response:
         who = await reader(request)
-        data = await _form(request)
-        place = _field(data, "place", 64)
+        data = await form_of(request)
+        place = field_of(data, "place", 64)
         params = {"place": place} if place else None
-        answer = await who.asking.send("POST", "/v1/recommendations/look", None, _key(data), params=params)
+        answer = await who.asking.send("POST", "/v1/recommendations/look", None, key_of(data), params=params)
         if not answer.done:
             return _refused(request, pages, answer)
         looked = f"{answer.body.get('made', 0)}-{answer.body.get('resolved', 0)}"
@@ -168,26 +162,26 @@ def advice_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, catalogue
     @router.post("/advice/rules/{code}")
     async def set_rule(request: Request, code: str) -> Response:
         who = await reader(request, frozenset({Role.MINISTRY}))
-        data = await _form(request)
+        data = await form_of(request)
         told = await who.asking.get(f"/v1/advice/rules/{segment(code)}")
-        body = {"enabled": _field(data, "enabled", 5) == "yes", "levels": _levels(data, told)}
+        body = {"enabled": field_of(data, "enabled", 5) == "yes", "levels": _levels(data, told)}
         path = f"/v1/advice/rules/{segment(code)}/setting"
-        answer = await who.asking.send("PUT", path, body, _key(data), _field(data, "_version", 10))
+        answer = await who.asking.send("PUT", path, body, key_of(data), field_of(data, "_version", 10))
         if answer.done:
             return RedirectResponse(f"/advice/rules/{quote(code)}?done=set", 303)
-        return await rule_page(request, who, code, _problem(answer), answer.status)
+        return await rule_page(request, who, code, problem_of(answer), answer.status)
 
     @router.post("/advice/rules/{code}/try")
     async def try_rule(request: Request, code: str) -> Response:
         who = await reader(request, TERRITORIAL)
-        data = await _form(request)
+        data = await form_of(request)
         told = await who.asking.get(f"/v1/advice/rules/{segment(code)}")
-        months = _field(data, "months", 3)
+        months = field_of(data, "months", 3)
         body = {"rule": code, "months": int(months) if months.isdigit() else 12, "levels": _levels(data, told)}
-        answer = await who.asking.send("POST", "/v1/advice/trials", body, _key(data))
+        answer = await who.asking.send("POST", "/v1/advice/trials", body, key_of(data))
         if answer.done:
             return RedirectResponse(f"/advice/trials/{answer.body['id']}", 303)
-        return await rule_page(request, who, code, _problem(answer), answer.status)
+        return await rule_page(request, who, code, problem_of(answer), answer.status)
 
     @router.get("/advice/trials/{id_}")
     async def trial(request: Request, id_: str) -> Response:
@@ -254,17 +248,17 @@ def advice_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, catalogue
         who = await reader(request)
         if step not in STEPS:
             raise NotFound
-        data = await _form(request)
+        data = await form_of(request)
         fields = {"accept": ("owner", "due_on", "note"), "complete": ("note",), "dismiss": ("reason", "note")}[step]
-        typed = {name: _field(data, name, 1000) for name in fields}
+        typed = {name: field_of(data, name, 1000) for name in fields}
         body = {name: value for name, value in typed.items() if value}
         path = f"/v1/recommendations/{segment(id_)}/{step}"
-        answer = await who.asking.send("POST", path, body, _key(data), _field(data, "_version", 10))
+        answer = await who.asking.send("POST", path, body, key_of(data), field_of(data, "_version", 10))
         if answer.done:
             return RedirectResponse(f"/advice/{quote(id_)}?done={step}", 303)
         if answer.status == 404:
             raise NotFound
-        return await one_page(request, who, id_, _problem(answer) | {"step": step}, typed, answer.status)
+        return await one_page(request, who, id_, problem_of(answer, step), typed, answer.status)
 
     return router
 
@@ -307,14 +301,14 @@ def _levels(data: FormData, rule: Mapping[str, Any]) -> dict[str, Any]:
         name = level["level"]
         parameters: dict[str, Any] = {}
         for parameter, declared in level["declared"].items():
-            text = _field(data, f"{name}.{parameter}", 30).replace(",", ".").replace(" ", "")
+            text = field_of(data, f"{name}.{parameter}", 30).replace(",", ".").replace(" ", "")
             try:
                 value: Any = float(text) if text else declared
             except ValueError:
                 value = text
             if value != declared:
                 parameters[parameter] = value
-        looks = _field(data, f"{name}.looks", 5) == "yes" or f"{name}.shown" not in data
+        looks = field_of(data, f"{name}.looks", 5) == "yes" or f"{name}.shown" not in data
         if parameters or not looks:
             found[name] = {"enabled": looks, "parameters": parameters}
     return found
@@ -331,32 +325,6 @@ def _one_of(text: str, known: tuple[str, ...], otherwise: str) -> str:
 def _counted(text: str) -> tuple[int, int] | None:
     match = re.fullmatch(r"(\d{1,6})-(\d{1,6})", text)
     return (int(match[1]), int(match[2])) if match else None
-
-
-async def _form(request: Request) -> FormData:
-    async with request.form(max_files=0, max_fields=PARAMETERS_LIMIT) as data:
-        return data
-
-
-def _field(data: FormData, name: str, limit: int) -> str:
-    value = data.get(name, "")
-    return value.strip()[:limit] if isinstance(value, str) else ""
-
-
-def _key(data: FormData) -> str:
-    return _field(data, "_key", 64) or new_id()
-
-
-def _problem(answer: Answer) -> dict[str, Any]:
-    """What stands in the way, in the words of the service."""
-    errors = answer.body.get("errors")
-    return {
-        "title": answer.body.get("title", ""),
-        "detail": answer.body.get("detail", ""),
-        "remedy": answer.body.get("remedy", ""),
-        "errors": errors if isinstance(errors, list) else [],
-        "step": "",
-    }
 
 
 def _refused(request: Request, pages: Pages, answer: Answer) -> Response:

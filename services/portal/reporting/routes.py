@@ -7,19 +7,17 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from fastapi import APIRouter
-from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from services.portal.advice.asking import Answer, Asking, segment
-from services.portal.language import language_of
+from services.portal.advice.asking import Reader, reader_of, segment
+from services.portal.advice.forms import field_of, form_of, key_of, problem_of
 from services.portal.periods import Period
 from services.portal.proxy import Upstreams
 from services.portal.rendering import Pages
-from services.portal.sessions import Session
-from services.portal.sign_in import SessionEnded, SignIn
+from services.portal.sign_in import SignIn
 from shared import clock, i18n
-from shared.errors import Forbidden, NotFound
+from shared.errors import NotFound
 from shared.i18n import Catalogue, Lang
 from shared.ids import new_id
 from shared.scope import EDUCATION, TERRITORIAL, Role
@@ -41,16 +39,6 @@ TONES: Final = {
     "published": "live",
 }
 SINCE_DAYS: Final = (1, 7, 30, 90)
-FIELDS_LIMIT: Final = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """Who reads a page."""
-
-    session: Session
-    asking: Asking
-    lang: Lang
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +67,7 @@ def reporting_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, catalo
     router = APIRouter(include_in_schema=False)
 
     async def reader(request: Request, roles: frozenset[Role] = EDUCATION) -> Reader:
-        session: Session | None = request.state.session
-        if session is None:
-            raise SessionEnded
-        if session.role not in roles:
-            raise Forbidden
-        lang = language_of(request.scope)
-        return Reader(session, Asking(upstreams, await sign_in.access_token(request), lang), lang)
+        return await reader_of(request, upstreams, sign_in, roles)
 
     def amounts(lang: Lang) -> Amounts:
         return Amounts(lang, catalogue.text("reporting.hidden", lang), catalogue.text("reporting.nothing", lang))
@@ -161,16 +143,16 @@ def reporting_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, catalo
         who = await reader(request)
         if step not in STEPS:
             raise NotFound
-        data = await _form(request)
-        body: dict[str, Any] = {"note": _field(data, "note", 1000)}
+        data = await form_of(request)
+        body: dict[str, Any] = {"note": field_of(data, "note", 1000)}
         if step in REASONED:
-            body["reason"] = _field(data, "reason", 40)
+            body["reason"] = field_of(data, "reason", 40)
         path = f"/v1/submissions/{segment(id_)}/{step}"
-        answer = await who.asking.send("POST", path, body, _key(data), _field(data, "_version", 10))
+        answer = await who.asking.send("POST", path, body, key_of(data), field_of(data, "_version", 10))
         if answer.done:
             return RedirectResponse(f"/reporting/reports/{segment(id_)}?done={step}", 303)
-        typed = {"step": step, "note": body["note"], "reason": body.get("reason", "")}
-        return await report_page(request, who, id_, _problem(answer) | typed, answer.status)
+        typed = {"note": body["note"], "reason": body.get("reason", "")}
+        return await report_page(request, who, id_, problem_of(answer, step) | typed, answer.status)
 
     async def publications_page(
         request: Request, who: Reader, problem: Mapping[str, Any] | None = None, status: int = 200
@@ -198,18 +180,18 @@ def reporting_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, catalo
     @router.post("/reporting/publications")
     async def order(request: Request) -> Response:
         who = await reader(request, TERRITORIAL)
-        data = await _form(request)
+        data = await form_of(request)
         body: dict[str, Any] = {
-            "place": _field(data, "place", 7) or who.session.org or "17",
-            "period": _field(data, "period", 16),
-            "note": _field(data, "note", 1000),
+            "place": field_of(data, "place", 7) or who.session.org or "17",
+            "period": field_of(data, "period", 16),
+            "note": field_of(data, "note", 1000),
         }
-        if reason := _field(data, "reason", 40):
+        if reason := field_of(data, "reason", 40):
             body["reason"] = reason
-        answer = await who.asking.send("POST", "/v1/publications", body, _key(data))
+        answer = await who.asking.send("POST", "/v1/publications", body, key_of(data))
         if answer.done:
             return RedirectResponse(f"/reporting/publications/{answer.body['id']}?done=ordered", 303)
-        return await publications_page(request, who, _problem(answer), answer.status)
+        return await publications_page(request, who, problem_of(answer), answer.status)
 
     @router.get("/reporting/publications/{id_}")
     async def publication(request: Request, id_: str) -> Response:
@@ -283,7 +265,7 @@ def reporting_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, catalo
             before=shown.text(found["before"], asked["unit"]) if found else "",
             after=shown.text(found["after"], asked["unit"]) if found else "",
             movers=[_mover(each, asked["unit"], who.lang) for each in found["items"]] if found else [],
-            problem=None if found is not None else _problem(answer),
+            problem=None if found is not None else problem_of(answer),
             indicator=asked,
             indicators=indicators,
             period=_named(chosen["period"]),
@@ -368,21 +350,3 @@ def _periods(chosen: str) -> list[Period]:
     found = [Period.at(kind, today).earlier(step) for kind, count in counts.items() for step in range(count)]
     own = _named(chosen)
     return found if own in found else [own, *found]
-
-
-async def _form(request: Request) -> FormData:
-    return await request.form(max_files=0, max_fields=FIELDS_LIMIT)
-
-
-def _field(data: FormData, name: str, most: int) -> str:
-    value = data.get(name, "")
-    return value.strip()[:most] if isinstance(value, str) else ""
-
-
-def _key(data: FormData) -> str:
-    return _field(data, "_key", 64) or new_id()
-
-
-def _problem(answer: Answer) -> dict[str, Any]:
-    body = answer.body
-    return {name: body.get(name) for name in ("title", "detail", "remedy", "errors")}

@@ -1,0 +1,1 @@
+"""Places compared, as pages: rankings with their uncertainty, spreads, peers, the index, targets, breakdowns."""

@@ -1,0 +1,117 @@
+"""Comparison: how long rankings of a whole level, spreads, peers and exports take with 11,000 institutions.
+
+The cells are written by SQL as for monitoring_queries, the requests go over HTTP; client and server share the machine.
+`first` is what makes the table, the others are served from it or while it is made anew.
+"""
+
+import argparse
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+
+import asyncpg
+import httpx
+import psutil
+
+from shared.clock import local_day, now
+from shared.persistence.engine import dsn_of
+from shared.scope import Role
+from tests.bench.monitoring_queries import fill
+from tests.bench.report import figure, percentile
+from tests.support.engines import a_broker, a_postgres
+from tests.support.issuer import Issuer
+from tests.support.services import Client, Neighbourhood, environment_of, free_port, serving
+
+_ADVISED = "insert into advice_run (day, began_at, ended_at, steps) values ($1, now(), now(), 0)"
+"""The day's recommendations are not what is measured here."""
+PERIOD, YEAR = "2026-06", "2025-26"
+
+
+async def settled() -> None:
+    """Wait until the service has opened the reports of the last periods, which it does by itself at its start."""
+    process, quiet = psutil.Process(), 0
+    process.cpu_percent()
+    for _ in range(60):
+        await asyncio.sleep(1)
+        quiet = quiet + 1 if process.cpu_percent() < 20 else 0
+        if quiet == 3:
+            return
+
+
+async def timed(client: Client, path: str, **params: object) -> float:
+    """How long an answer takes, in milliseconds."""
+    began = time.perf_counter()
+    answer = await client.get(path, **params)
+    answer.raise_for_status()
+    return (time.perf_counter() - began) * 1000
+
+
+async def measure(ministry: Client, district: Client, school: str, count: int) -> None:
+    """Time what people ask for."""
+    whole = {"level": "institution"}
+    for name, path, params in (
+        ("ranking of all institutions, F2", "/v1/ranking", {"indicator": "F2", "period": PERIOD, **whole}),
+        ("ranking of all institutions, I2", "/v1/ranking", {"indicator": "I2", "period": YEAR, **whole}),
+        ("ranking of all institutions, F1", "/v1/ranking", {"indicator": "F1", "period": PERIOD, **whole}),
+        ("spread of all institutions, I2", "/v1/distribution", {"indicator": "I2", "period": YEAR, **whole}),
+        ("one among its peers, I2", "/v1/peers", {"indicator": "I2", "period": YEAR, "place": school}),
+        ("ranking of all districts, F1", "/v1/ranking", {"indicator": "F1", "period": PERIOD, "level": "district"}),
+        ("ranking of all institutions, INDEX", "/v1/ranking", {"indicator": "INDEX", "period": YEAR, **whole}),
+    ):
+        first = await timed(ministry, path, **params)
+        rest = [await timed(ministry, path, **params) for _ in range(count)]
+        figure(
+            name,
+            percentile(rest, 0.95),
+            "ms p95",
+            p50_ms=round(percentile(rest, 0.5), 1),
+            first_ms=round(first),
+            requests=count,
+        )
+    rest = [await timed(district, "/v1/ranking", indicator="F2", period=PERIOD) for _ in range(count)]
+    figure("ranking of a district's institutions, F2", percentile(rest, 0.95), "ms p95", requests=count)
+    for form in ("csv", "parquet"):
+        began = time.perf_counter()
+        answer = await ministry.get("/v1/values/export", indicator=["F1", "F2"], level="institution", format=form)
+        answer.raise_for_status()
+        size = len(answer.content)
+        figure(f"values as {form}", 22_000 / (time.perf_counter() - began), "rows/s", bytes=size)
+
+
+async def run(institutions: int, months: int, count: int) -> None:
+    """Fill, serve, measure."""
+    with tempfile.TemporaryDirectory(prefix="hamkor-bench-") as folder:
+        async with a_postgres(Path(folder) / "postgres") as postgres, a_broker(Path(folder) / "broker") as broker:
+            database = await postgres.database("monitoring")
+            nation = await fill(database.url, institutions, months)
+            owner = await asyncpg.connect(dsn_of(database.owner_url))
+            await owner.execute(_ADVISED, local_day(now()))
+            await owner.execute("vacuum analyze")
+            await owner.close()
+            issuer = Issuer()
+            async with (
+                httpx.AsyncClient(timeout=60, trust_env=False) as http,
+                serving(issuer.app(), free_port()) as url,
+            ):
+                issuer.url = url
+                environment = environment_of(url, {"monitoring": database.url}, broker.setting, True)
+                near = Neighbourhood(issuer, environment | {"LOG_LEVEL": "error"}, http)
+                async with near.service("monitoring") as running:
+                    await settled()
+                    district = running.as_(Role.DISTRICT, "1700000")
+                    await measure(running.as_(Role.MINISTRY, "17"), district, nation.ids[0], count)
+
+
+def main() -> None:
+    """Read the options and measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--institutions", type=int, default=11_000)
+    parser.add_argument("--months", type=int, default=24)
+    parser.add_argument("--requests", type=int, default=60)
+    options = parser.parse_args()
+    asyncio.run(run(options.institutions, options.months, options.requests))
+
+
+if __name__ == "__main__":
+    main()
