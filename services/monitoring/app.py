@@ -14,7 +14,7 @@ from services.monitoring.advice.trials import Trials
 from services.monitoring.api import PERMISSIONS, ROUTERS
 from services.monitoring.api.ground import Ground
 from services.monitoring.changes import Changes
-from services.monitoring.commands import Applier
+from services.monitoring.commands import CHANNEL, Applier
 from services.monitoring.directory import Directory
 from services.monitoring.generation import Watch
 from services.monitoring.reporting import calendar
@@ -22,6 +22,7 @@ from services.monitoring.reporting.commands import Reports
 from services.monitoring.reporting.opening import Opening
 from services.monitoring.reporting.publishing import Publications
 from services.monitoring.subscribers import Indicators
+from services.monitoring.suppression.release import Releasing
 from shared.messaging.consumer import ConsumerSettings
 from shared.persistence.scheduler import Scheduler
 from shared.settings import load_settings
@@ -39,6 +40,7 @@ def build() -> FastAPI:
     directory = Directory(chassis.database)
     changes = Changes(chassis.database, settings.database_url, directory, chassis.progress)
     chassis.jobs["changes"] = changes.run
+    chassis.jobs["release"] = Releasing(chassis.database, settings.privacy_k, CHANNEL, chassis.progress).run
     chassis.jobs["rebuild"] = Watch(chassis.database, chassis.progress).run
     check_texts(rules(), chassis.catalogue)
     advice = Advice(directory, settings.privacy_k)

@@ -9,19 +9,23 @@ from uuid import UUID
 
 from services.monitoring.directory import Directory, below
 from services.monitoring.domain.definitions import fed_by
+from services.monitoring.domain.disclosure import segments
 from services.monitoring.domain.formulas import Indicator, Privacy, Window
 from services.monitoring.domain.gates import FIRST_EVIDENCE
 from services.monitoring.domain.measures import COLUMNS, MEASURES, STEP_COLUMN, Kind
 from services.monitoring.domain.parts import Contributions, first_day, month_of_ordinal
 from services.monitoring.domain.periods import Period, PeriodKind, period_at
+from services.monitoring.domain.persons import FAMILY_OF_SLOT, PERSON_SLOTS
 from services.monitoring.domain.readings import KIND_NAMES, SOURCE_OF_KIND
 from services.monitoring.domain.territory import Image, Level, Place
-from services.monitoring.domain.values import Value, value_of
+from services.monitoring.domain.values import Openness, Value, value_of
+from services.monitoring.suppression.tables import disclosed
 from services.monitoring.tables import SOURCES, contributions_from, positions_from
 from shared.contracts.events import SERVICES
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_STOCK, _FLOW, _EXACT, _RELEASED, _PRESENT = range(5)
+FORMS = range(7)
+_STOCK, _FLOW, _EXACT, _RELEASED, _PRESENT, _HELD, _HELD_EXACT = FORMS
 
 _AMOUNTS = """
     select 0, place, slot, sum(v0)::bigint, sum(v1)::bigint, sum(v2)::bigint, sum(v3)::bigint, max(as_of)
@@ -41,6 +45,17 @@ _AMOUNTS = """
     select 4, place, slot, v0, v1, v2, v3, as_of
     from cell where place = any($1::integer[]) and slot = any($9::smallint[]) and period = $8
 """
+# Counts of persons, as they were released (suppression/).
+_PERSONS = """
+    union all
+    select 5, place, slot, sum(v0)::bigint, sum(v1)::bigint, sum(v2)::bigint, sum(v3)::bigint, max(as_of)
+    from held where place = any($1::integer[]) and slot = any($11::smallint[]) and period between $5 and $6
+    group by place, slot
+    union all
+    select 6, place, slot, sum(v0)::bigint, sum(v1)::bigint, sum(v2)::bigint, sum(v3)::bigint, max(as_of)
+    from held where place = any($1::integer[]) and slot = any($12::smallint[]) and period between $10 and $8
+    group by place, slot
+"""
 _SERIES = """
     select 0, slot, greatest(period, $3) as period, sum(v0)::bigint, sum(v1)::bigint, sum(v2)::bigint, sum(v3)::bigint
     from cell where place = $1 and slot = any($2::smallint[]) and period <= $4 group by slot, greatest(period, $3)
@@ -56,6 +71,14 @@ _SERIES = """
     union all
     select 4, slot, period, v0, v1, v2, v3
     from cell where place = $1 and slot = any($9::smallint[]) and period between $7 and $8
+"""
+_PERSONS_SERIES = """
+    union all
+    select 5, slot, period, v0, v1, v2, v3
+    from held where place = $1 and slot = any($11::smallint[]) and period between $3 and $4
+    union all
+    select 6, slot, period, v0, v1, v2, v3
+    from held where place = $1 and slot = any($12::smallint[]) and period between $10 and $8
 """
 _AGGREGATES = """
     select place, kind, id, version, shard, contributions, positions from aggregate
@@ -78,6 +101,8 @@ class Amounts:
 
     rows: dict[tuple[int, int], Row] = field(default_factory=dict)
     as_of: int = 0
+    openness: dict[int, Openness] = field(default_factory=dict)
+    """What may be shown of each family of persons (by its number) that was asked for."""
 
     def __call__(self, measure: int) -> int:
         """The amount of a measure."""
@@ -97,12 +122,14 @@ def _form(measure: int) -> int:
     known = MEASURES[measure]
     if known.stepped:
         return _RELEASED
+    if known.slot in PERSON_SLOTS:
+        return _HELD if known.kind is Kind.FLOW else _HELD_EXACT
     return {Kind.FLOW: _FLOW, Kind.SET_FLOW: _EXACT}.get(known.kind, _STOCK)
 
 
 def slots_of(measures: Iterable[int]) -> dict[int, list[int]]:
     """Slots to read by form of reading."""
-    found: dict[int, set[int]] = {form: set() for form in range(5)}
+    found: dict[int, set[int]] = {form: set() for form in FORMS}
     for measure in measures:
         found[_form(measure)].add(measure // COLUMNS)
     return {form: sorted(slots) for form, slots in found.items()}
@@ -118,8 +145,9 @@ async def amounts_at(
 ) -> dict[int, Amounts]:
     """The measures' amounts at each of the places in the period; stocks at the end of month `until`."""
     slots = slots_of(measures)
+    persons = [slots[_HELD], slots[_HELD_EXACT]] if slots[_HELD] or slots[_HELD_EXACT] else []
     rows = await connection.fetch(
-        _AMOUNTS,
+        _AMOUNTS + _PERSONS if persons else _AMOUNTS,
         list(places),
         slots[_STOCK],
         until,
@@ -130,6 +158,7 @@ async def amounts_at(
         period.code,
         slots[_RELEASED],
         period.since,
+        *persons,
     )
     found = {place: Amounts() for place in places}
     for form, place, slot, *row, as_of in rows:
@@ -137,7 +166,42 @@ async def amounts_at(
         amounts.rows[form, slot] = tuple(row)
         if form != _PRESENT:
             amounts.as_of = max(amounts.as_of, as_of)
+    if persons:
+        for (place, _), openness in (await _openness(connection, places, persons, [period])).items():
+            found[place].openness = openness
     return found
+
+
+async def _openness(
+    connection: Any, places: Sequence[int], slots: Iterable[Sequence[int]], periods: Sequence[Period]
+) -> dict[tuple[int, str], dict[int, Openness]]:
+    """What may be shown of the families in these slots, by place and period's text."""
+    families = {FAMILY_OF_SLOT[slot].number for each in slots for slot in each}
+    years = {year for period in periods for year, _ in segments(period)}
+    rows = await disclosed(connection, places, families, years)
+    found: dict[tuple[int, str], dict[int, Openness]] = {}
+    for period in periods:
+        parts = segments(period)
+        for place in places:
+            own = found[place, period.text] = {}
+            for family in families:
+                value = in_parts = with_others = True
+                for year, bit in parts:
+                    # Where nothing is settled nobody has been counted.
+                    if (row := rows.get((place, family, year))) is not None:
+                        value = value and bool(row[0] & bit)
+                        in_parts = in_parts and bool(row[1] & bit)
+                        with_others = with_others and bool(row[2] & bit)
+                own[family] = _OPENNESS[value, value and in_parts, value and in_parts and with_others]
+    return found
+
+
+_OPENNESS = {
+    (value, parts, others): Openness(value, parts, others)
+    for value in (False, True)
+    for parts in (False, True)
+    for others in (False, True)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +237,13 @@ def shown(indicator: Indicator, amounts: Amounts, place: Place, k: int, *, parts
     """The value as it may be shown."""
     withheld = indicator.privacy is Privacy.SURVEY and amounts.withheld
     institution = place.level is Level.INSTITUTION
-    return value_of(indicator, amounts, institution=institution, withheld=withheld, k=k, parts=parts)
+    openness = _open_to(indicator, amounts) if indicator.privacy is Privacy.PERSONS else None
+    return value_of(indicator, amounts, institution=institution, withheld=withheld, k=k, parts=parts, openness=openness)
+
+
+def _open_to(indicator: Indicator, amounts: Amounts) -> Openness:
+    family = next(FAMILY_OF_SLOT[measure // COLUMNS] for measure in indicator.numerator.measures)
+    return amounts.openness.get(family.number, _OPENNESS[False, False, False])
 
 
 async def series(
@@ -182,8 +252,9 @@ async def series(
     """The indicator in each of the consecutive periods of one kind."""
     slots = slots_of(indicator.core)
     first, last = periods[0], periods[-1]
+    persons = [slots[_HELD], slots[_HELD_EXACT]] if slots[_HELD] or slots[_HELD_EXACT] else []
     rows = await connection.fetch(
-        _SERIES,
+        _SERIES + _PERSONS_SERIES if persons else _SERIES,
         place.id,
         slots[_STOCK],
         first.first,
@@ -194,14 +265,16 @@ async def series(
         last.code,
         slots[_RELEASED],
         first.since,
+        *persons,
     )
-    by_form: dict[int, list[tuple[int, int, Row]]] = {form: [] for form in range(5)}
+    openness = await _openness(connection, [place.id], persons, periods) if persons else {}
+    by_form: dict[int, list[tuple[int, int, Row]]] = {form: [] for form in FORMS}
     for form, slot, at, *row in rows:
         by_form[form].append((slot, at, tuple(row)))
     found = []
     for period in periods:
         until = end_of(period, this_month)
-        amounts = Amounts()
+        amounts = Amounts(openness=openness.get((place.id, period.text), {}))
         for form, read in by_form.items():
             for slot, at, row in read:
                 if counts(form, at, period, until):
@@ -215,9 +288,9 @@ def counts(form: int, at: int, period: Period, until: int) -> bool:
     """Whether a cell row at `at` is part of what that form of reading reads."""
     if form == _STOCK:
         return at <= until
-    if form == _FLOW:
+    if form in (_FLOW, _HELD):
         return period.first <= at <= period.last
-    return period.since <= at <= period.code if form == _EXACT else at == period.code
+    return period.since <= at <= period.code if form in (_EXACT, _HELD_EXACT) else at == period.code
 
 
 def _plus(one: Row, other: Row) -> Row:

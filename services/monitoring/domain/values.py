@@ -19,14 +19,30 @@ class Value:
     parts: Mapping[str, float | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Openness:
+    """What may be shown of persons at a place in a period: how many, the parts they fall into, others beside them."""
+
+    value: bool
+    parts: bool
+    others: bool
+
+
 def value_of(
-    indicator: Indicator, amounts: Amounts, *, institution: bool, withheld: bool, k: int, parts: bool = True
+    indicator: Indicator,
+    amounts: Amounts,
+    *,
+    institution: bool,
+    withheld: bool,
+    k: int,
+    parts: bool = True,
+    openness: Openness | None = None,
 ) -> Value:
     """The indicator's value from its measures' amounts; without its `parts` if they aren't wanted.
 
     `institution`: at the institution itself. `withheld`: responses are there, but fewer than k are new (surveys).
     Counts of persons between 0 and k are withheld, a ratio of such counts with them, and so is a part that, or whose
-    rest, is such a count.
+    rest, is such a count – whatever `openness` says, which is about what could be computed from other values.
     """
     numerator = (indicator.own[0] if institution and indicator.own else indicator.numerator)(amounts)
     bottom = indicator.own[1] if institution and indicator.own else indicator.denominator
@@ -36,11 +52,15 @@ def value_of(
         whole = indicator.coverage_of(amounts) if indicator.coverage_of else amounts(INSTITUTIONS)
         coverage = min(1.0, indicator.coverage(amounts) / whole) if whole > 0 else None
     few = indicator.privacy is Privacy.PERSONS and _few(numerator, denominator, k)
-    if few and indicator.coverage_of:
+    if openness:
+        few = few or not (openness.parts if denominator is not None else openness.value)
+    if indicator.coverage_of and (few or (openness and not openness.others)):
         coverage = None  # it is a share of the same few persons
     if withheld or few:
         return Value(None, None, None, coverage, True, dict.fromkeys(indicator.parts) if parts else {})
     shown = _parts(indicator, amounts, numerator, k) if parts else {}
+    if openness and not (openness.others if indicator.coverage_of else openness.parts):
+        shown.update(dict.fromkeys(name for name in shown if indicator.coverage_of or name not in indicator.amounts))
     if denominator is None:
         return Value(numerator, numerator, None, coverage, False, shown)
     if denominator <= 0:
