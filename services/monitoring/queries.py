@@ -9,16 +9,16 @@ from uuid import UUID
 
 from services.monitoring.directory import Directory, below
 from services.monitoring.domain.definitions import fed_by
-from services.monitoring.domain.disclosure import segments
+from services.monitoring.domain.disclosure import EVERY_DIVISION, divisions, segments
 from services.monitoring.domain.formulas import Indicator, Privacy, Window
 from services.monitoring.domain.gates import FIRST_EVIDENCE
 from services.monitoring.domain.measures import COLUMNS, MEASURES, STEP_COLUMN, Kind
 from services.monitoring.domain.parts import Contributions, first_day, month_of_ordinal
 from services.monitoring.domain.periods import Period, PeriodKind, period_at
-from services.monitoring.domain.persons import FAMILY_OF_SLOT, PERSON_SLOTS
-from services.monitoring.domain.readings import KIND_NAMES, SOURCE_OF_KIND
+from services.monitoring.domain.persons import FAMILY_OF_SLOT, PERSON_SLOTS, family_of
+from services.monitoring.domain.readings import KIND_NAMES, SOURCE_OF_KIND, Institution
 from services.monitoring.domain.territory import Image, Level, Place
-from services.monitoring.domain.values import Openness, Value, value_of
+from services.monitoring.domain.values import CLOSED, Openness, Value, value_of
 from services.monitoring.suppression.tables import disclosed
 from services.monitoring.tables import SOURCES, contributions_from, positions_from
 from shared.contracts.events import SERVICES
@@ -177,7 +177,7 @@ async def _openness(
 ) -> dict[tuple[int, str], dict[int, Openness]]:
     """What may be shown of the families in these slots, by place and period's text."""
     families = {FAMILY_OF_SLOT[slot].number for each in slots for slot in each}
-    years = {year for period in periods for year, _ in segments(period)}
+    years = {year for period in periods for year, _, _ in segments(period)}
     rows = await disclosed(connection, places, families, years)
     found: dict[tuple[int, str], dict[int, Openness]] = {}
     for period in periods:
@@ -185,23 +185,14 @@ async def _openness(
         for place in places:
             own = found[place, period.text] = {}
             for family in families:
-                value = in_parts = with_others = True
-                for year, bit in parts:
+                value, opened = True, EVERY_DIVISION
+                for year, bit, months in parts:
                     # Where nothing is settled nobody has been counted.
                     if (row := rows.get((place, family, year))) is not None:
                         value = value and bool(row[0] & bit)
-                        in_parts = in_parts and bool(row[1] & bit)
-                        with_others = with_others and bool(row[2] & bit)
-                own[family] = _OPENNESS[value, value and in_parts, value and in_parts and with_others]
+                        opened &= divisions(row[1], row[2], months)
+                own[family] = Openness(value, opened if value else 0)
     return found
-
-
-_OPENNESS = {
-    (value, parts, others): Openness(value, parts, others)
-    for value in (False, True)
-    for parts in (False, True)
-    for others in (False, True)
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,8 +233,7 @@ def shown(indicator: Indicator, amounts: Amounts, place: Place, k: int, *, parts
 
 
 def _open_to(indicator: Indicator, amounts: Amounts) -> Openness:
-    family = next(FAMILY_OF_SLOT[measure // COLUMNS] for measure in indicator.numerator.measures)
-    return amounts.openness.get(family.number, _OPENNESS[False, False, False])
+    return amounts.openness.get(family_of(indicator).number, CLOSED)
 
 
 async def series(
@@ -336,23 +326,39 @@ EVENTS = 20
 
 
 class Lineage:
-    """Pages of what is behind one value. Institutions whose own value is withheld are passed over."""
+    """Pages of what is behind one value. Institutions whose own value is withheld are passed over.
+
+    Behind counts of persons stand institutions with their shown values; the records of persons are for those whose
+    `own` they are.
+    """
 
     def __init__(
-        self, directory: Directory, indicator: Indicator, place: Place, period: Period, this_month: int, k: int
+        self,
+        directory: Directory,
+        indicator: Indicator,
+        place: Place,
+        period: Period,
+        this_month: int,
+        k: int,
+        *,
+        own: bool = False,
     ) -> None:
         self._directory = directory
         self._indicator = indicator
         self._place = place
         self._period = period
         self._until = end_of(period, this_month)
+        self._this_month = this_month
         self._k = k
+        self._persons = indicator.privacy is Privacy.PERSONS and not own
         self._kinds = sorted({kind for window in indicator.lineage for kind in fed_by(window.measure)})
 
     async def page(self, connection: Any, after: Cursor, limit: int) -> tuple[list[Contribution], Cursor | None]:
         """Contributions of the next `limit` aggregates, and where the page after begins (None: nowhere)."""
         if not self._kinds:
             return [], None
+        if self._persons:
+            return await self._institutions(connection, after, limit)
         institutions = [id_ for id_ in self._directory.institutions(self._place) if (id_, 99) > (after[0], after[1])]
         hits: list[tuple[Any, list[tuple[Window, int, int, str | None]]]] = []
         cursor: Cursor | None = after
@@ -375,6 +381,47 @@ class Lineage:
                     break
             cursor = chunk[-1], 99, START[2]
         return await self._with_events(connection, hits), cursor
+
+    async def _institutions(
+        self, connection: Any, after: Cursor, limit: int
+    ) -> tuple[list[Contribution], Cursor | None]:
+        """The next `limit` institutions whose value is shown, with what they add."""
+        waiting = [id_ for id_ in self._directory.institutions(self._place) if id_ > after[0]]
+        found: list[Contribution] = []
+        for look in range(LOOKS):
+            chunk = waiting[look * CHUNK : (look + 1) * CHUNK]
+            if not chunk:
+                return found, None
+            places = [place for id_ in chunk if (place := self._directory.by_id(id_)) is not None]
+            shown_ = await values(
+                connection, self._indicator, places, self._period, self._this_month, self._k, parts=False
+            )
+            for each in shown_:
+                amounts = (each.value.numerator, each.value.denominator)
+                if (
+                    each.value.suppressed
+                    or not any(amounts)
+                    or not below(self._directory.image, each.place.id, self._place, self._until)
+                ):
+                    continue
+                found += [
+                    Contribution(
+                        KIND_NAMES[Institution.kind],
+                        each.place.code,
+                        each.place,
+                        window.part,
+                        amount,
+                        self._until,
+                        each.place.version,
+                        None,
+                        (),
+                    )
+                    for window, amount in zip(self._indicator.lineage, amounts, strict=False)
+                    if amount is not None
+                ]
+                if len(found) >= limit:
+                    return found, (each.place.id, 99, START[2])
+        return found, (waiting[LOOKS * CHUNK - 1], 99, START[2]) if len(waiting) > LOOKS * CHUNK else None
 
     async def _worth_reading(self, connection: Any, chunk: Sequence[int]) -> list[int]:
         """Those institutions that have anything in the measures, and may show it."""

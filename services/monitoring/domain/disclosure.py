@@ -55,16 +55,26 @@ _MASKS: Final = {span: _mask(span) for span in SEGMENTS}
 
 
 @lru_cache(maxsize=4096)
-def segments(period: Period) -> tuple[tuple[int, int], ...]:
-    """(academic year, its bit) of everything a period consists of."""
+def segments(period: Period) -> tuple[tuple[int, int, int], ...]:
+    """(academic year, its bit, its months as bits) of everything a period consists of."""
     found = []
     year = (period.first - SEPTEMBER) // 12
     while (begin := year * 12 + SEPTEMBER) <= period.last:
         span = max(0, period.first - begin), min(11, period.last - begin)
         spans = [span] if span in _BIT else [(month, month) for month in range(span[0], span[1] + 1)]
-        found += [(year, _BIT[each]) for each in spans]
+        found += [(year, _BIT[each], _MASKS[each]) for each in spans]
         year += 1
     return tuple(found)
+
+
+EVERY_DIVISION: Final = 0xFF
+
+
+def divisions(opened: int, possible: int, months: int) -> int:
+    """The divisions that may be shown of some months: the opened ones of all there is, all of months with nobody."""
+    if not possible & months:
+        return EVERY_DIVISION
+    return opened if possible & months == possible else 0
 
 
 @dataclass(slots=True)
@@ -74,13 +84,18 @@ class Row:
     place: int
     whole: int = 0
     months: Sequence[int] = (0,) * 12
-    parts: Sequence[int] = ()
-    others: Sequence[int] = ()
+    divisions: Sequence[Sequence[int]] = ()
+    beside: bool = False
+    """Whether divisions after the first are of persons that the total leaves out."""
     resolved: set[Span] = field(default_factory=set)
     possible: int = _MASKS[YEAR]
     """Months that are not known to be empty."""
-    parts_open: bool = False
-    others_open: bool = False
+    opened: int = 0
+    """The divisions whose parts may be shown, as bits."""
+    floor: int = 0
+    """What was shown last: at least so many are known of even where it is hidden now."""
+    bar: int = 0
+    """From how many on it may be shown: so many more than when it was hidden that this tells nothing of then."""
 
     def at(self, span: Span) -> int:
         """The persons of a stretch of the year, a person of two months counted twice but for the year."""
@@ -105,16 +120,6 @@ class Row:
         """The segments whose total may be shown, as bits."""
         return _shown(frozenset(self.resolved), self.possible)
 
-    @property
-    def shown_in_parts(self) -> int:
-        """The segments whose parts may be shown: those that hold all there is in the year, or nothing of it."""
-        return _all_or_nothing(self.possible) if self.parts_open or not self.possible else 0
-
-    @property
-    def shown_with_others(self) -> int:
-        """The segments whose others may be shown as well."""
-        return self.shown_in_parts if self.others_open else 0
-
 
 @lru_cache(maxsize=16_384)
 def _shown(resolved: frozenset[Span], possible: int) -> int:
@@ -127,15 +132,10 @@ def _shown(resolved: frozenset[Span], possible: int) -> int:
     )
 
 
-@lru_cache(maxsize=4096)
-def _all_or_nothing(possible: int) -> int:
-    return sum(_BIT[span] for span, mask in _MASKS.items() if mask & possible in (0, possible))
-
-
 def top(row: Row, k: int) -> None:
     """What may be shown of a place above which nobody looks."""
     row.resolved, row.possible = set(), _MASKS[YEAR] if row.whole else 0
-    row.parts_open = row.others_open = False
+    row.opened = 0
     if row.whole < k:
         return
     waiting = [YEAR]
@@ -145,8 +145,9 @@ def top(row: Row, k: int) -> None:
         if span in TREE and _divides(row, span, k):
             waiting += TREE[span]
     row.possible = _known_months(row)
-    row.parts_open = all(_safe(part, k) for part in row.parts)
-    row.others_open = all(_safe(other, k) for other in row.others)
+    for number, parts in enumerate(row.divisions):
+        if all(_safe(part, k) for part in parts) and (not row.beside or not number or row.opened & 1):
+            row.opened |= 1 << number
 
 
 def settle(above: Row, rows: Sequence[Row], k: int) -> None:
@@ -154,16 +155,20 @@ def settle(above: Row, rows: Sequence[Row], k: int) -> None:
     for row in rows:
         # A month with somebody is never taken for empty, whatever is known of the place above.
         row.resolved, row.possible = set(), above.possible | row.peopled
-        row.parts_open = row.others_open = False
+        row.opened = 0
     if YEAR not in above.resolved:
         return
     there = [row for row in rows if row.whole]
     chosen, rest = _choose(
-        [row for row in there if row.whole >= k],
-        [row for row in there if row.whole < k],
-        lambda chosen, rest: _hides(above.whole - _sum(chosen, YEAR), len(rest), k),
+        [row for row in there if row.whole >= max(k, row.bar)],
+        [row for row in there if row.whole < max(k, row.bar)],
+        lambda chosen, rest: _hides(_unknown(above, chosen, rest), rest, k),
     )
-    hidden = above.whole - _sum(chosen, YEAR)
+    hidden = _unknown(above, chosen, rest)
+    for row in rest:
+        others = [other for other in rest if other is not row]
+        if row.whole < k or not _hides(hidden - row.whole + row.floor, others, k):
+            row.bar = max(row.bar, row.whole + k)
     if not rest or (len(rest) > 1 and hidden >= k + len(rest)):
         # Where nobody is shown to be, everybody hidden is known to be one at least: there must be room for that.
         for row in rows:
@@ -171,11 +176,14 @@ def settle(above: Row, rows: Sequence[Row], k: int) -> None:
                 row.possible = 0
     for row in chosen:
         row.resolved.add(YEAR)
+        row.floor = row.whole
     _resolve(above, YEAR, chosen, [*rest, *(row for row in rows if not row.whole)], k)
     for row in chosen:
         row.possible &= _known_months(row)
-    beside = [row for row in rows if not row.whole and any(row.others)]
-    _open(above, chosen, rest, k, beside)
+    unknown = [*rest, *(row for row in rows if not row.whole and any(map(any, row.divisions)))]
+    for number in range(len(above.divisions)):
+        if above.opened >> number & 1:
+            _open(above, number, chosen, unknown, k)
 
 
 def _resolve(above: Row, span: Span, shown: Sequence[Row], hidden: Sequence[Row], k: int) -> None:
@@ -208,39 +216,25 @@ def _resolve(above: Row, span: Span, shown: Sequence[Row], hidden: Sequence[Row]
         _resolve(above, part, chosen, rest, k)
 
 
-def _open(above: Row, chosen: Sequence[Row], rest: Sequence[Row], k: int, beside: Sequence[Row]) -> None:
-    """Open the parts of those rows whose remainder stays safe; of those again the others."""
+def _open(above: Row, number: int, shown: Sequence[Row], hidden: Sequence[Row], k: int) -> None:
+    """Open a division for those of the shown rows whose remainder, with the hidden ones, stays safe."""
 
-    def remainder(of: Callable[[Row], Sequence[int]], rows: Sequence[Row]) -> list[int]:
-        return [part - sum(of(row)[number] for row in rows) for number, part in enumerate(of(above))]
+    def safe(chosen: Sequence[Row], rest: Sequence[Row]) -> bool:
+        left = [
+            part - sum(row.divisions[number][each] for row in chosen)
+            for each, part in enumerate(above.divisions[number])
+        ]
+        if not rest:
+            return all(_safe(abs(each), k) for each in left)
+        return (len(rest) > 1 or not any(left)) and all(_safe(each, k) for each in left)
 
-    def safe_by(of: Callable[[Row], Sequence[int]]) -> Callable[[Sequence[Row], Sequence[Row]], bool]:
-        def safe(chosen: Sequence[Row], rest: Sequence[Row]) -> bool:
-            left = remainder(of, chosen)
-            if not rest:
-                return all(_safe(abs(each), k) for each in left)
-            return (len(rest) > 1 or not any(left)) and all(_safe(each, k) for each in left)
-
-        return safe
-
-    def parts_of(row: Row) -> Sequence[int]:
-        return row.parts
-
-    def others_of(row: Row) -> Sequence[int]:
-        return row.others
-
-    if not above.parts_open:
-        return
-    good = [row for row in chosen if all(_safe(part, k) for part in row.parts)]
-    opened, _ = _choose(good, [*(row for row in chosen if row not in good), *rest], safe_by(parts_of))
-    for row in opened:
-        row.parts_open = True
-    if not above.others_open or not above.others:
-        return
-    good = [row for row in opened if all(_safe(other, k) for other in row.others)]
-    left = [row for row in (*chosen, *rest, *beside) if row not in good]
-    for row in _choose(good, left, safe_by(others_of))[0]:
-        row.others_open = True
+    good = [
+        row
+        for row in shown
+        if all(_safe(part, k) for part in row.divisions[number]) and (not row.beside or not number or row.opened & 1)
+    ]
+    for row in _choose(good, [*(row for row in shown if row not in good), *hidden], safe)[0]:
+        row.opened |= 1 << number
 
 
 def _choose(
@@ -254,9 +248,14 @@ def _choose(
     return chosen, rest
 
 
-def _hides(persons: int, places: int, k: int) -> bool:
-    """Whether so many hidden places hide so many persons."""
-    return _safe(abs(persons), k) if not places else places > 1 and persons >= k
+def _unknown(above: Row, chosen: Iterable[Row], rest: Iterable[Row]) -> int:
+    """How many persons of the hidden places nobody was told of, now or before."""
+    return above.whole - _sum(chosen, YEAR) - sum(row.floor for row in rest)
+
+
+def _hides(unknown: int, rest: Sequence[Row], k: int) -> bool:
+    """Whether these places hide so many persons."""
+    return _safe(abs(unknown), k) if not rest else len(rest) > 1 and unknown >= k
 
 
 def _divides(row: Row, span: Span, k: int) -> bool:

@@ -7,7 +7,7 @@ is made of decides what could be computed from what (PRIVACY.md); everything els
 from dataclasses import dataclass
 from typing import Final
 
-from services.monitoring.domain.formulas import Amounts, Term, total
+from services.monitoring.domain.formulas import Amounts, Indicator, Term, total
 from services.monitoring.domain.measures import (
     COLUMNS,
     COMPLETIONS,
@@ -28,26 +28,36 @@ from services.monitoring.domain.measures import (
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """`total`: the persons, by month and year. `parts`: what they fall into. `others`: persons beside them.
+    """`total`: the persons, by month and year. `divisions`: ways in which they fall into parts.
 
-    `yearly`: told of a whole academic year alone. Numbers are stored and never change their meaning.
+    `beside`: later divisions are of persons that the total leaves out, and shown only where the first one is.
+    `yearly`: told of whole academic years alone. Numbers are stored and never change their meaning.
     """
 
     number: int
     total: tuple[int, ...]
     slots: frozenset[int]
-    parts: tuple[Term, ...] = ()
-    others: tuple[Term, ...] = ()
+    divisions: tuple[tuple[Term, ...], ...] = ()
+    beside: bool = False
     yearly: bool = False
 
     @property
     def measures(self) -> frozenset[int]:
         """Every measure of the family that counts persons."""
-        return frozenset(self.total).union(*(term.read for term in (*self.parts, *self.others)))
+        return frozenset(self.total).union(*(term.read for terms in self.divisions for term in terms))
 
     def persons(self, amounts: Amounts) -> int:
         """How many there are, by whichever of the totals tells of more."""
         return max(amounts(measure) for measure in self.total)
+
+    def divisions_of(self, *terms: Term | None) -> int:
+        """The divisions that must be open for these terms to be shown, as bits."""
+        read = {measure for term in terms if term for measure in term.read} - {self.total[0]}
+        return sum(
+            1 << number
+            for number, parts in enumerate(self.divisions)
+            if any(measure in read for part in parts for measure in part.measures)
+        )
 
 
 def _slots(*measures: int) -> frozenset[int]:
@@ -65,8 +75,8 @@ def _outcomes(number: int, months: int) -> Family:
         number,
         (available,),
         _slots(asked),
-        parts=(total(employed), _less(available, employed)),
-        others=(_less(known, available), _less(asked, known)),
+        divisions=((total(employed), _less(available, employed)), (_less(known, available), _less(asked, known))),
+        beside=True,
     )
 
 
@@ -75,10 +85,9 @@ FAMILIES: Final = (
         1,
         (GRADUATES_EMPLOYED,),
         _slots(GRADUATES_EMPLOYED, *GRADUATES_BY_GROUP.values()),
-        parts=(
-            total(GRADUATES_CONFIRMED),
-            _less(GRADUATES_EMPLOYED, GRADUATES_CONFIRMED),
-            *(total(measure) for measure in GRADUATES_BY_GROUP.values()),
+        divisions=(
+            (total(GRADUATES_CONFIRMED), _less(GRADUATES_EMPLOYED, GRADUATES_CONFIRMED)),
+            tuple(total(measure) for measure in GRADUATES_BY_GROUP.values()),
         ),
     ),
     _outcomes(2, 6),
@@ -88,14 +97,14 @@ FAMILIES: Final = (
         5,
         (TEACHERS, TEACHERS_TRAINED),
         _slots(TEACHERS),
-        parts=(total(TEACHERS_TRAINED), _less(TEACHERS, TEACHERS_TRAINED)),
+        divisions=((total(TEACHERS_TRAINED), _less(TEACHERS, TEACHERS_TRAINED)),),
         yearly=True,
     ),
     Family(
         6,
         (TRAINEES_ALL,),
         _slots(TRAINEES_ALL, COMPLETIONS),
-        parts=(*(total(measure) for measure in TRAINEES.values()), _less(COMPLETIONS, TRAINEES_ALL)),
+        divisions=(tuple(total(measure) for measure in TRAINEES.values()), (_less(COMPLETIONS, TRAINEES_ALL),)),
     ),
 )
 """Every family of persons."""
@@ -103,3 +112,8 @@ FAMILY_OF_SLOT: Final = {slot: family for family in FAMILIES for slot in family.
 BY_NUMBER: Final = {family.number: family for family in FAMILIES}
 PERSON_SLOTS: Final = frozenset(FAMILY_OF_SLOT)
 """Cell rows that are shown as they were when they were released (suppression/)."""
+
+
+def family_of(indicator: Indicator) -> Family:
+    """The family of persons that an indicator of persons is about."""
+    return next(FAMILY_OF_SLOT[measure // COLUMNS] for measure in indicator.numerator.measures)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from services.monitoring.domain.formulas import Amounts, Indicator, Privacy, deviation
 from services.monitoring.domain.measures import INSTITUTIONS
+from services.monitoring.domain.persons import family_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +22,41 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Openness:
-    """What may be shown of persons at a place in a period: how many, the parts they fall into, others beside them."""
+    """What may be shown of persons at a place in a period: how many, and the divisions (bits) they fall into."""
 
     value: bool
-    parts: bool
-    others: bool
+    divisions: int
+
+    def shows(self, divisions: int) -> bool:
+        """Whether that may be shown for which these divisions must be open."""
+        return self.value and self.divisions & divisions == divisions
+
+
+@dataclass(frozen=True, slots=True)
+class _Needs:
+    """The divisions that must be open for the value, its coverage and its parts to be shown."""
+
+    value: int
+    coverage: int
+    parts: Mapping[str, int]
+
+
+_NEEDS: dict[str, _Needs] = {}
+
+
+def _needs(indicator: Indicator) -> _Needs:
+    found = _NEEDS.get(indicator.code)
+    if found is None:
+        of = family_of(indicator).divisions_of
+        found = _NEEDS[indicator.code] = _Needs(
+            of(indicator.numerator, indicator.denominator),
+            of(indicator.coverage),
+            {name: of(term) for name, term in indicator.parts.items()},
+        )
+    return found
+
+
+CLOSED = Openness(value=False, divisions=0)
 
 
 def value_of(
@@ -53,14 +84,15 @@ def value_of(
         coverage = min(1.0, indicator.coverage(amounts) / whole) if whole > 0 else None
     few = indicator.privacy is Privacy.PERSONS and _few(numerator, denominator, k)
     if openness:
-        few = few or not (openness.parts if denominator is not None else openness.value)
-    if indicator.coverage_of and (few or (openness and not openness.others)):
+        few = few or not openness.shows(_needs(indicator).value)
+    if indicator.coverage_of and (few or (openness and not openness.shows(_needs(indicator).coverage))):
         coverage = None  # it is a share of the same few persons
     if withheld or few:
         return Value(None, None, None, coverage, True, dict.fromkeys(indicator.parts) if parts else {})
     shown = _parts(indicator, amounts, numerator, k) if parts else {}
-    if openness and not (openness.others if indicator.coverage_of else openness.parts):
-        shown.update(dict.fromkeys(name for name in shown if indicator.coverage_of or name not in indicator.amounts))
+    if openness and shown:
+        needs = _needs(indicator).parts
+        shown.update(dict.fromkeys(name for name in shown if not openness.shows(needs.get(name, 0))))
     if denominator is None:
         return Value(numerator, numerator, None, coverage, False, shown)
     if denominator <= 0:

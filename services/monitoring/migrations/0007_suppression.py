@@ -25,8 +25,8 @@ _TABLES = (
     """
     create table disclosed (
         place integer not null, family smallint not null, year smallint not null,
-        shown bigint not null, in_parts bigint not null, with_others bigint not null,
-        nodes integer not null, possible smallint not null, parts_open boolean not null, others_open boolean not null,
+        shown bigint not null, opened smallint not null,
+        nodes integer not null, possible smallint not null, floor integer not null, bar integer not null,
         primary key (place, family, year)
     )
     """,

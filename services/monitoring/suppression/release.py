@@ -155,13 +155,13 @@ def _restore(row: Row, settled: Settled | None) -> None:
     if settled is None:
         row.possible = 0
     else:
-        row.nodes, row.possible, row.parts_open, row.others_open = settled
+        row.nodes, row.possible, row.opened, row.floor, row.bar = settled
 
 
 def _differs(row: Row, settled: Settled | None) -> bool:
     if settled is None and not row.possible and not row.whole:
         return False
-    return settled != (row.nodes, row.possible, row.parts_open, row.others_open)
+    return settled != (row.nodes, row.possible, row.opened, row.floor, row.bar)
 
 
 class Releasing:

@@ -58,22 +58,21 @@ _HELD = """
       and (period between $3 and $3 + 11 or period = $4)
 """
 _DISCLOSED = """
-    select place, family, year, shown, in_parts, with_others from disclosed
+    select place, family, year, shown, opened, possible from disclosed
     where place = any($1::integer[]) and family = any($2::smallint[]) and year = any($3::smallint[])
 """
 _SETTLED = """
-    select place, nodes, possible, parts_open, others_open from disclosed
+    select place, nodes, possible, opened, floor, bar from disclosed
     where place = any($1::integer[]) and family = $2 and year = $3
 """
 _SETTLE = """
     insert into disclosed
-    select new.place, $2, $3, new.shown, new.in_parts, new.with_others, new.nodes, new.possible, new.parts_open,
-        new.others_open
-    from unnest($1::integer[], $4::bigint[], $5::bigint[], $6::bigint[], $7::integer[], $8::smallint[], $9::boolean[],
-        $10::boolean[]) as new(place, shown, in_parts, with_others, nodes, possible, parts_open, others_open)
-    on conflict (place, family, year) do update set shown = excluded.shown, in_parts = excluded.in_parts,
-        with_others = excluded.with_others, nodes = excluded.nodes, possible = excluded.possible,
-        parts_open = excluded.parts_open, others_open = excluded.others_open
+    select new.place, $2, $3, new.shown, new.opened, new.nodes, new.possible, new.floor, new.bar
+    from unnest($1::integer[], $4::bigint[], $5::smallint[], $6::integer[], $7::smallint[], $8::integer[],
+        $9::integer[]) as new(place, shown, opened, nodes, possible, floor, bar)
+    on conflict (place, family, year) do update set shown = excluded.shown, opened = excluded.opened,
+        nodes = excluded.nodes, possible = excluded.possible, floor = excluded.floor,
+        bar = excluded.bar
 """
 _NOTE = """
     insert into unreleased select * from unnest($1::integer[], $2::smallint[], $3::smallint[])
@@ -93,8 +92,8 @@ EVERYTHING_WAITS: Final = f"""
 """  # noqa: S608 - constants
 """After a rebuild: whatever is counted otherwise now is released by and by."""
 
-Settled = tuple[int, int, bool, bool]
-"""(stretches resolved, months possible, parts open, others open) as they are stored."""
+Settled = tuple[int, int, int, int, int]
+"""(stretches resolved, months possible, divisions opened, floor, bar) as they are stored."""
 
 
 def first_month(year: int) -> int:
@@ -161,10 +160,11 @@ async def rows(connection: Any, family: Family, year: int, places: Collection[in
     ):
         stored[place][slot, period] = tuple(amounts)
     found = {}
+    nobody = tuple((0,) * len(parts) for parts in family.divisions)
     for place in places:
         own = stored.get(place)
         if not own:
-            found[place] = Row(place, parts=(0,) * len(family.parts), others=(0,) * len(family.others))
+            found[place] = Row(place, divisions=nobody, beside=family.beside)
             continue
 
         def at(measure: int, period: int, own: Mapping[tuple[int, int], tuple[int, ...]] = own) -> int:
@@ -184,8 +184,8 @@ async def rows(connection: Any, family: Family, year: int, places: Collection[in
             (whole, *(0,) * 11)
             if family.yearly
             else tuple(family.persons(partial(at, period=month)) for month in range(first, first + 12)),
-            tuple(part(in_year) for part in family.parts),
-            tuple(other(in_year) for other in family.others),
+            tuple(tuple(part(in_year) for part in parts) for parts in family.divisions),
+            family.beside,
         )
     return found
 
@@ -200,19 +200,7 @@ async def settle(connection: Any, family: int, year: int, changed: Sequence[Row]
     if not changed:
         return
     kept = sorted(changed, key=lambda row: row.place)
-    columns = [
-        (
-            row.place,
-            row.shown,
-            row.shown_in_parts,
-            row.shown_with_others,
-            row.nodes,
-            row.possible,
-            row.parts_open,
-            row.others_open,
-        )
-        for row in kept
-    ]
+    columns = [(row.place, row.shown, row.opened, row.nodes, row.possible, row.floor, row.bar) for row in kept]
     places, *rest = map(list, zip(*columns, strict=True))
     await connection.execute(_SETTLE, places, family, year, *rest)
 
@@ -220,6 +208,6 @@ async def settle(connection: Any, family: int, year: int, changed: Sequence[Row]
 async def disclosed(
     connection: Any, places: Sequence[int], families: Collection[int], years: Collection[int]
 ) -> dict[Unit, tuple[int, int, int]]:
-    """(segments shown, shown in parts, shown with others) by unit, as far as the connection's scope sees."""
+    """(segments shown, divisions opened, months possible) by unit, as far as the connection's scope sees."""
     found = await connection.fetch(_DISCLOSED, list(places), sorted(families), sorted(years))
-    return {(place, family, year): (shown, parts, others) for place, family, year, shown, parts, others in found}
+    return {(place, family, year): tuple(rest) for place, family, year, *rest in found}

@@ -67,7 +67,9 @@ async def tell(running: Running, events: list[Event]) -> None:
     by_source: dict[str, list[Event]] = defaultdict(list)
     for event in events:
         by_source[event.source].append(event)
+    import time
     for source, waiting in by_source.items():
+        print("TELL", source, len(waiting), time.time(), running.app.state.inbox)
         assert await running.app.state.inbox.deliver(source, waiting) == len(waiting)
 
 

@@ -4,12 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.monitoring.domain.disclosure import EVERY_SEGMENT, SEGMENTS, TREE, YEAR, Row, segments, settle, top
-from services.monitoring.domain.periods import parse
+from services.monitoring.domain.disclosure import EVERY_SEGMENT, SEGMENTS, Row, settle, top
 from tests.support.disclosure import Attack, Known
 
 K = 10
@@ -48,7 +46,7 @@ def a_country(random: Random, shape: Sequence[int], busy: float, months: Sequenc
             parts = [0, 0, 0]
             for _ in range(sum(counts)):
                 parts[random.choice((0, 0, 1, 2))] += 1
-            return Node(Row(number, sum(counts), counts, parts))
+            return Node(Row(number, sum(counts), counts, (parts,)))
         below = [grow(depth + 1) for _ in range(random.randint(1, shape[depth]))]
         rows = [node.row for node in below]
         return Node(
@@ -56,7 +54,7 @@ def a_country(random: Random, shape: Sequence[int], busy: float, months: Sequenc
                 number,
                 sum(row.whole for row in rows),
                 [sum(row.months[month] for row in rows) for month in range(12)],
-                [sum(row.parts[part] for row in rows) for part in range(3)],
+                ([sum(row.divisions[0][part] for row in rows) for part in range(3)],),
             ),
             below,
         )
