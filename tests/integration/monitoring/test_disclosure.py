@@ -1,5 +1,6 @@
 """Everything that a role sees of counts of persons, at several moments: nobody can compute a small one from it."""
 
+import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -9,19 +10,23 @@ from typing import Any
 
 import pytest
 
-from services.monitoring.domain.periods import SEPTEMBER, PeriodKind, parse, text_of
+from services.monitoring.commands import CHANNEL
+from services.monitoring.domain.periods import SEPTEMBER, PeriodKind, parse
+from services.monitoring.domain.persons import PERSON_SLOTS
 from shared.contracts.agreements import EmploymentState, EmploymentStatus
 from shared.contracts.events import Event
 from shared.contracts.practice import CourseStatus, OutcomeState, OutcomeStatus, TrainingKind, TrainingState
 from shared.ids import new_id
 from shared.scope import Role
+from tests.integration.monitoring.support import Bench
 from tests.support.disclosure import Attack, Known
 from tests.support.monitoring import Story
-from tests.support.services import Client, Running
+from tests.support.services import Client, Running, eventually
 
 K = 10
 YEAR = 2025
 SEPTEMBER_25 = YEAR * 12 + SEPTEMBER
+YEAR_TEXT = "2025-26"
 INDICATORS = ("F3", "F6", "I1")
 """Counts by month, counts with parts, a share: of each kind of family one."""
 
@@ -36,7 +41,7 @@ async def monitoring(neighbourhood: Callable[..., Any]) -> AsyncIterator[Running
 
 @dataclass
 class Land:
-    """A country in which persons are counted, and the truth about them by indicator: how many by (institution, month)."""
+    """A country in which persons are counted, and the truth: by indicator how many by (institution, month)."""
 
     random: Random
     story: Story
@@ -69,15 +74,21 @@ class Land:
         before = len(self.story.events)
         for ident in self.story.institutions:
             for _ in range(self.random.randint(0, self.sizes[ident])):
-                self._count("F3", ident, self.random.choice((0, 0, 1, 4, 9)))
+                self.count("F3", ident, self.random.choice((0, 0, 1, 4, 9)))
             if self.random.random() < 0.6:
                 for _ in range(self.random.randint(0, self.sizes[ident])):
-                    self._count("F6", ident, self.random.choice((2, 8)))
+                    self.count("F6", ident, self.random.choice((2, 8)))
             for _ in range(self.random.randint(0, self.sizes[ident])):
-                self._count("I1", ident, 3)
+                self.count("I1", ident, 3)
         return self.story.events[before:]
 
-    def _count(self, code: str, ident: str, month: int) -> None:
+    def paths(self, place: str) -> list[str]:
+        """The places at and above an institution."""
+        known = self.story.country.institutions.get(place)
+        return known.path.split("/") if known else []
+
+    def count(self, code: str, ident: str, month: int) -> None:
+        """One more person at an institution."""
         self.persons += 1
         truth = self.truth[code]
         number, at = self.persons, SEPTEMBER_25 + month
@@ -146,12 +157,12 @@ async def everything(client: Client, places: list[str]) -> tuple[Shown, dict[tup
                     indicator=code,
                     place=place,
                     kind=str(kind),
-                    **{"from": "2025-09", "to": "2026-10"} if kind in (PeriodKind.MONTH,) else {},
+                    **({"from": "2025-09", "to": "2026-10"} if kind is PeriodKind.MONTH else {}),
                 )
                 for point in answer.json()["points"]:
                     persons = point["denominator"] if code == "I1" else point["numerator"]
                     shown[code, place, point["period"]] = None if point["suppressed"] else persons or 0
-            answer = await client.get("/v1/values", indicator=code, place=place, period="2025-26")
+            answer = await client.get("/v1/values", indicator=code, place=place, period=YEAR_TEXT)
             values[code, place] = answer.json()["value"]
     return shown, values
 
@@ -190,38 +201,123 @@ def attacks(land: Land, code: str, seen: list[Shown], truths: list[dict[tuple[st
         before |= {key: persons for key, persons in shown.items() if persons is not None}
 
 
-@pytest.mark.parametrize("seed", [1])
-async def test_no_small_count_follows_from_all_that_is_shown_at_several_moments(monitoring: Running, seed: int) -> None:
-    land = Land.founded(Random(seed))
+def moved_by_few(one: Shown, other: Shown) -> list[tuple[str, str, str]]:
+    """Whole years whose figure moved by fewer than k persons."""
+    return [
+        key
+        for key, persons in other.items()
+        if key[2] == YEAR_TEXT and persons is not None and (was := one[key]) and 0 < abs(persons - was) < K
+    ]
+
+
+async def published(client: Client, places: list[str]) -> Shown:
+    """The year as the ministry publishes it now."""
+    ordered = await client.post("/v1/publications", {"place": "17", "period": YEAR_TEXT})
+    assert ordered.status_code == 202, ordered.text
+    id_ = ordered.json()["id"]
+
+    async def made() -> bool:
+        return bool((await client.get(f"/v1/publications/{id_}")).json()["editions"])
+
+    await eventually(made, "the publication is made")
+    shown: Shown = {}
+    for place in places:
+        for item in (await client.get(f"/v1/publications/{id_}/values", place=place, limit=500)).json()["items"]:
+            figure, code = item["published"], item["indicator"]
+            if code in INDICATORS:
+                persons = figure["denominator"] if code == "I1" else figure["numerator"]
+                shown[code, item["place"]["code"], YEAR_TEXT] = None if figure["suppressed"] else persons or 0
+    return shown
+
+
+async def check_recommendations(client: Client, places: list[str]) -> int:
+    """The evidence of recommendations is what is shown; says in how many there were counts of persons."""
+    found = 0
+    for place in places:
+        looked = await client.post("/v1/recommendations/look", {}, place=place)
+        assert looked.status_code == 200, looked.text
+        for item in (await client.get("/v1/recommendations", place=place, limit=200)).json()["items"]:
+            evidence = item["evidence"]
+            if evidence["indicator"] in INDICATORS:
+                found += 1
+                asked = {"indicator": evidence["indicator"], "place": place, "period": evidence["period"]}
+                value = (await client.get("/v1/values", **asked)).json()["value"]
+                assert not value["suppressed"], item
+                assert evidence["denominator"] in (None, value["denominator"], value["numerator"]), item
+    return found
+
+
+async def check_lineage(client: Client, shown: Shown, places: list[str]) -> None:
+    """Behind a count of persons stand institutions with what is shown of them, no records and no events."""
+    for code in INDICATORS:
+        for place in places:
+            answer = await client.get("/v1/lineage", indicator=code, place=place, period=YEAR_TEXT, limit=200)
+            for item in answer.json()["items"]:
+                assert (item["aggregate"], item["events"]) == ("institution", [])
+                if item["part"] in ("reported", "completed", "available"):
+                    assert item["amount"] == shown[code, item["institution"]["code"], YEAR_TEXT]
+        told = await client.get("/v1/changed", indicator=code, place="17", **{"from": "2026-01-01T00:00:00+05:00"})
+        assert told.status_code == 422
+
+
+async def test_no_small_count_follows_from_all_that_is_shown_at_several_moments(monitoring: Running) -> None:
+    land = Land.founded(Random(1))
     await tell(monitoring, land.story.events)
     ministry = monitoring.as_(Role.MINISTRY, "17")
     places = ["17", "1700", "1701", *land.story.districts, *land.story.institutions]
     seen: list[Shown] = []
     truths: dict[str, list[dict[tuple[str, int], int]]] = {code: [] for code in INDICATORS}
-    for _ in range(4):
+    frozen: Shown = {}
+    for moment in range(4):
         await tell(monitoring, land.goes_on())
         shown, values = await everything(ministry, places)
+        if moment == 1:
+            frozen = await published(ministry, places)
+            assert frozen == {key: persons for key, persons in shown.items() if key[2] == YEAR_TEXT}
         seen.append(shown)
         for code in INDICATORS:
             truths[code].append(dict(land.truth[code]))
-        for (code, place), value in values.items():
-            check_parts(code, place, value)
+        for value in values.values():
+            assert all(part in (None, 0) or part >= K for part in value["parts"].values()), value
+    await check_lineage(ministry, seen[-1], places)
+    await check_recommendations(ministry, places)
+    for role, org in ((Role.REGION, "1700"), (Role.DISTRICT, land.story.districts[0])):
+        within = [place for place in places if org in (place[: len(org)], *land.paths(place))]
+        own, _ = await everything(monitoring.as_(role, org), within)
+        assert own == {key: persons for key, persons in seen[-1].items() if key[1] in within}, role
     for code in INDICATORS:
-        assert any(persons for (of, place, _), persons in seen[-1].items() if of == code and len(place) > 7), code
-        assert any(persons is None for (of, _, _), persons in seen[-1].items() if of == code), code
+        of_code = {key: persons for key, persons in seen[-1].items() if key[0] == code}
+        assert any(persons for (_, place, _), persons in of_code.items() if len(place) > 7), code
+        assert None in of_code.values(), code
         for found in attacks(land, code, seen, truths[code]):
             assert found == []
     for one, other in pairwise(seen):
-        for key, persons in other.items():
-            was = one[key]
-            if key[2] == "2025-26" and persons is not None and was:
-                assert persons == was or abs(persons - was) >= K, key
+        assert not moved_by_few(one, other)
 
 
-def check_parts(code: str, place: str, value: dict[str, Any]) -> None:
-    """No part of a value, and no rest of it, is of few persons."""
-    for part in value["parts"].values():
-        assert part is None or part == 0 or part >= K or part == 0, (code, place, value)
+async def test_the_stream_tells_of_counts_of_persons_only_what_was_released(bench: Bench) -> None:
+    land = Land.founded(Random(2))
+    worker = await bench.worker()
+    await worker.take(land.story.events)
+    heard: list[dict[str, Any]] = []
+    listener = await bench.connection()
+    await listener.add_listener(CHANNEL, lambda *message: heard.append(json.loads(message[3])))
+    ident = land.story.institutions[0]
+
+    async def employ(persons: int) -> list[dict[str, Any]]:
+        before = len(land.story.events)
+        for _ in range(persons):
+            land.count("F3", ident, 0)
+        heard.clear()
+        await worker.take(land.story.events[before:])
+        await listener.fetchval("select 1")
+        return [message for message in heard if PERSON_SLOTS & set(message["slots"])]
+
+    assert await employ(9) == []
+    (told,) = await employ(1)
+    assert told["places"]
+    assert await employ(9) == []
+    assert len(await employ(1)) == 1
 
 
 async def tell(running: Running, events: list[Event]) -> None:

@@ -4,10 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.monitoring.domain.disclosure import EVERY_SEGMENT, SEGMENTS, Row, settle, top
+from services.monitoring.domain.disclosure import EVERY_SEGMENT, SEGMENTS, YEAR, Row, segments, settle, top
+from services.monitoring.domain.periods import parse
 from tests.support.disclosure import Attack, Known
 
 K = 10
@@ -100,7 +102,7 @@ def attack(root: Node, *, naive: bool = False) -> list[str]:
     return Attack(known, hidden, K).found(only_small=not naive)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     st.randoms(use_true_random=False),
     st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 4)),
@@ -111,3 +113,31 @@ def test_nobody_who_sees_everything_places_a_small_count_within_less_than_k(
     random: Random, shape: tuple[int, int, int], busy: float, months: Sequence[int]
 ) -> None:
     assert attack(settled(a_country(random, shape, busy, months))) == []
+
+
+def test_without_hiding_others_small_counts_follow_from_what_is_shown() -> None:
+    country = a_country(Random(0), (2, 2, 3), 0.5, range(12))
+    assert attack(country, naive=True) != []
+    assert attack(settled(country)) == []
+
+
+def test_a_place_that_hides_another_was_shown_before_counts_with_its_growth_alone() -> None:
+    above = Row(0, 95, (95, *(0,) * 11))
+    rows = [Row(1, 50, (50, *(0,) * 11)), Row(2, 45, (45, *(0,) * 11)), Row(3)]
+    top(above, K)
+    settle(above, rows, K)
+    assert [YEAR in row.resolved for row in rows] == [True, True, False]
+    above = Row(0, 105, (105, *(0,) * 11))
+    rows[0].whole, rows[1].whole, rows[2].whole = 52, 48, 5
+    top(above, K)
+    settle(above, rows, K)
+    # 5 of 105 - 52, with the 45 that were shown, would be told within 8.
+    assert not any(YEAR in row.resolved for row in rows)
+
+
+@pytest.mark.parametrize("text", ["2025-09", "2025-Q3", "2025-Q4", "2025-26", "2025", "2026-02-R12"])
+def test_every_period_is_made_of_segments(text: str) -> None:
+    period = parse(text)
+    months = [year * 12 + 8 + month for year, _, mask in segments(period) for month in range(12) if mask >> month & 1]
+    assert months == list(range(period.first, period.last + 1))
+    assert all(bit & EVERY_SEGMENT for _, bit, _ in segments(period))
