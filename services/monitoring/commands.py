@@ -8,7 +8,7 @@ import numpy as np
 import structlog
 
 from services.monitoring.domain.measures import STEPPED_SLOTS
-from services.monitoring.domain.persons import FAMILY_OF_SLOT, PERSON_SLOTS
+from services.monitoring.domain.persons import PERSON_SLOTS
 from services.monitoring.domain.readings import Institution, Owned
 from services.monitoring.domain.territory import Image, Level
 from services.monitoring.engine import NotNew, Read, Touched, apply
@@ -54,7 +54,7 @@ class Applier:
         if len(batch) == 1:
             await tables.note_late(batch[0][0])
         released = await tables.release(touched.rows, self._k)
-        released |= await self._releaser.with_events(connection, self._image, units_of(touched.rows, FAMILY_OF_SLOT))
+        released |= await self._releaser.with_events(connection, self._image, units_of(touched.rows))
         payload = self._payload(touched, released)
         if payload:
             await connection.execute("select pg_notify($1, $2)", CHANNEL, payload)

@@ -5,16 +5,19 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
+import numpy as np
+
 from services.monitoring.domain.disclosure import Row
 from services.monitoring.domain.measures import COLUMNS, MEASURES, Kind
 from services.monitoring.domain.periods import QUARTERS, SEPTEMBER, YEARS
-from services.monitoring.domain.persons import BY_NUMBER, FAMILY_OF_SLOT, Family
+from services.monitoring.domain.persons import BY_NUMBER, FAMILY_OF_SLOT, PERSON_SLOTS, Family
 from services.monitoring.domain.totals import Rows
 
 Unit = tuple[int, int, int]
 """(place, number of a family, academic year): what is released at one time."""
 LOCK = 0x72656C65617365  # one release at a time
 MOST_AT_ONCE = 4000
+_SLOTS: Final = np.array(sorted(PERSON_SLOTS))
 
 _CHANGES = f"""
     select u.number, c.slot, sum(abs(c.v0 - coalesce(h.v0, 0)))::bigint, sum(abs(c.v1 - coalesce(h.v1, 0)))::bigint,
@@ -83,13 +86,15 @@ _TAKE = """
     returning place, family, year
 """
 
-EVERYTHING_WAITS: Final = f"""
+_NOTE_ALL: Final = f"""
     insert into unreleased
     select distinct c.place, f.family, (c.period - {SEPTEMBER}) / 12
     from cell c join (values {", ".join(f"({slot}, {family.number})" for slot, family in FAMILY_OF_SLOT.items())})
         as f(slot, family) using (slot)
     where c.period < {QUARTERS} on conflict do nothing
 """  # noqa: S608 - constants
+EVERYTHING: Final[Unit] = (0, 0, 0)
+NOTE_EVERYTHING: Final = "insert into unreleased values (0, 0, 0) on conflict do nothing"
 """After a rebuild: whatever is counted otherwise now is released by and by."""
 
 Settled = tuple[int, int, int, int, int]
@@ -101,12 +106,13 @@ def first_month(year: int) -> int:
     return year * 12 + SEPTEMBER
 
 
-def units_of(rows: Rows, family_of_slot: Mapping[int, Family]) -> set[Unit]:
+def units_of(rows: Rows) -> set[Unit]:
     """The units in whose months the rows are."""
+    counted = np.isin(rows.slots, _SLOTS) & (rows.periods < QUARTERS)
+    columns = (rows.places[counted], rows.slots[counted], (rows.periods[counted] - SEPTEMBER) // 12)
     return {
-        (place, family_of_slot[slot].number, (period - SEPTEMBER) // 12)
-        for place, slot, period in zip(rows.places.tolist(), rows.slots.tolist(), rows.periods.tolist(), strict=True)
-        if slot in family_of_slot and period < QUARTERS
+        (place, FAMILY_OF_SLOT[slot].number, year)
+        for place, slot, year in zip(*(column.tolist() for column in columns), strict=True)
     }
 
 
@@ -119,7 +125,11 @@ async def note(connection: Any, units: Iterable[Unit]) -> None:
 
 async def take(connection: Any, most: int = MOST_AT_ONCE) -> list[Unit]:
     """Units that were left, out of the list."""
-    return [tuple(row) for row in await connection.fetch(_TAKE, most)]
+    units: list[Unit] = [tuple(row) for row in await connection.fetch(_TAKE, most)]
+    if EVERYTHING not in units:
+        return units
+    await connection.execute(_NOTE_ALL)
+    return [unit for unit in units if unit != EVERYTHING] or await take(connection, most)
 
 
 async def changes(connection: Any, units: Sequence[Unit]) -> list[int]:

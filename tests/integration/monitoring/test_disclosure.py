@@ -112,7 +112,6 @@ class Land:
                 TrainingState(
                     **common,
                     agreement_id=new_id(),
-                    form="AF6",
                     trainee_ref=str(number),
                     kind=self.random.choice(list(TrainingKind)),
                     profession="7212",
@@ -126,14 +125,14 @@ class Land:
             )
         else:
             six_before = at - 6
-            status = self.random.choice((OutcomeStatus.EMPLOYED, OutcomeStatus.EMPLOYED, OutcomeStatus.UNEMPLOYED))
+            outcome = self.random.choice((OutcomeStatus.EMPLOYED, OutcomeStatus.EMPLOYED, OutcomeStatus.UNEMPLOYED))
             self.story.tell(
                 OutcomeState(
                     **common,
                     graduate_ref=str(number),
                     graduated_on=date(six_before // 12, six_before % 12 + 1, 3),
                     months=6,
-                    status=status,
+                    status=outcome,
                     surveyed_on=day,
                     withdrawn=False,
                 )
