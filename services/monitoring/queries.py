@@ -15,7 +15,7 @@ from services.monitoring.domain.gates import FIRST_EVIDENCE
 from services.monitoring.domain.measures import COLUMNS, MEASURES, STEP_COLUMN, Kind
 from services.monitoring.domain.parts import Contributions, first_day, month_of_ordinal
 from services.monitoring.domain.periods import Period, PeriodKind, period_at
-from services.monitoring.domain.persons import FAMILY_OF_SLOT, PERSON_SLOTS, family_of
+from services.monitoring.domain.persons import FAMILY_OF_SLOT, HELD_SLOTS, family_of
 from services.monitoring.domain.readings import KIND_NAMES, SOURCE_OF_KIND, Institution
 from services.monitoring.domain.territory import Image, Level, Place
 from services.monitoring.domain.values import CLOSED, Openness, Value, value_of
@@ -122,7 +122,7 @@ def _form(measure: int) -> int:
     known = MEASURES[measure]
     if known.stepped:
         return _RELEASED
-    if known.slot in PERSON_SLOTS:
+    if known.slot in HELD_SLOTS:
         return _HELD if known.kind is Kind.FLOW else _HELD_EXACT
     return {Kind.FLOW: _FLOW, Kind.SET_FLOW: _EXACT}.get(known.kind, _STOCK)
 
@@ -166,8 +166,9 @@ async def amounts_at(
         amounts.rows[form, slot] = tuple(row)
         if form != _PRESENT:
             amounts.as_of = max(amounts.as_of, as_of)
-    if persons:
-        for (place, _), openness in (await _openness(connection, places, persons, [period])).items():
+    counted = [*persons, slots[_RELEASED]]
+    if any(counted):
+        for (place, _), openness in (await _openness(connection, places, counted, [period])).items():
             found[place].openness = openness
     return found
 
@@ -226,9 +227,9 @@ async def values(
 
 def shown(indicator: Indicator, amounts: Amounts, place: Place, k: int, *, parts: bool = False) -> Value:
     """The value as it may be shown."""
-    withheld = indicator.privacy is Privacy.SURVEY and amounts.withheld
+    openness = _open_to(indicator, amounts) if indicator.privacy else None
+    withheld = indicator.privacy is Privacy.SURVEY and (amounts.withheld or openness is None or not openness.value)
     institution = place.level is Level.INSTITUTION
-    openness = _open_to(indicator, amounts) if indicator.privacy is Privacy.PERSONS else None
     return value_of(indicator, amounts, institution=institution, withheld=withheld, k=k, parts=parts, openness=openness)
 
 
@@ -257,7 +258,8 @@ async def series(
         first.since,
         *persons,
     )
-    openness = await _openness(connection, [place.id], persons, periods) if persons else {}
+    counted = [*persons, slots[_RELEASED]]
+    openness = await _openness(connection, [place.id], counted, periods) if any(counted) else {}
     by_form: dict[int, list[tuple[int, int, Row]]] = {form: [] for form in FORMS}
     for form, slot, at, *row in rows:
         by_form[form].append((slot, at, tuple(row)))

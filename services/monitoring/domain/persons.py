@@ -14,16 +14,19 @@ from services.monitoring.domain.measures import (
     GRADUATES_BY_GROUP,
     GRADUATES_CONFIRMED,
     GRADUATES_EMPLOYED,
+    INDEX_COUNT,
     OUTCOME_ASKED,
     OUTCOME_AVAILABLE,
     OUTCOME_EMPLOYED,
     OUTCOME_KNOWN,
     SPECIALISTS,
+    STEPPED_SLOTS,
     TEACHERS,
     TEACHERS_TRAINED,
     TRAINEES,
     TRAINEES_ALL,
 )
+from shared.contracts.vocabulary import RespondentGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +109,18 @@ FAMILIES: Final = (
         _slots(TRAINEES_ALL, COMPLETIONS),
         divisions=(tuple(total(measure) for measure in TRAINEES.values()), (_less(COMPLETIONS, TRAINEES_ALL),)),
     ),
+    *(
+        Family(number, (INDEX_COUNT[group],), _slots(INDEX_COUNT[group]))
+        for number, group in enumerate(RespondentGroup, start=7)
+    ),
 )
-"""Every family of persons."""
+"""Every family of persons; those who answered questionnaires are counted with their answers."""
 FAMILY_OF_SLOT: Final = {slot: family for family in FAMILIES for slot in family.slots}
 BY_NUMBER: Final = {family.number: family for family in FAMILIES}
 PERSON_SLOTS: Final = frozenset(FAMILY_OF_SLOT)
-"""Cell rows that are shown as they were when they were released (suppression/)."""
+"""Cell rows of which only what was released may be seen (suppression/)."""
+HELD_SLOTS: Final = PERSON_SLOTS - STEPPED_SLOTS
+"""Those that are read as they were when they were released; answers are released by rows of their own."""
 
 
 def family_of(indicator: Indicator) -> Family:

@@ -83,14 +83,14 @@ def value_of(
         whole = indicator.coverage_of(amounts) if indicator.coverage_of else amounts(INSTITUTIONS)
         coverage = min(1.0, indicator.coverage(amounts) / whole) if whole > 0 else None
     few = indicator.privacy is Privacy.PERSONS and _few(numerator, denominator, k)
-    if openness:
+    if openness and indicator.privacy is Privacy.PERSONS:
         few = few or not openness.shows(_needs(indicator).value)
     if indicator.coverage_of and (few or (openness and not openness.shows(_needs(indicator).coverage))):
         coverage = None  # it is a share of the same few persons
     if withheld or few:
         return Value(None, None, None, coverage, True, dict.fromkeys(indicator.parts) if parts else {})
     shown = _parts(indicator, amounts, numerator, k) if parts else {}
-    if openness and shown:
+    if openness and shown and indicator.privacy is Privacy.PERSONS:
         needs = _needs(indicator).parts
         shown.update(dict.fromkeys(name for name in shown if not openness.shows(needs.get(name, 0))))
     if denominator is None:
