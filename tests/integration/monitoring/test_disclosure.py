@@ -13,13 +13,19 @@ import pytest
 from services.monitoring.commands import CHANNEL
 from services.monitoring.domain.periods import NESTED, SEPTEMBER, PeriodKind, parse
 from services.monitoring.domain.persons import PERSON_SLOTS
+from services.monitoring.suppression import release
+from services.monitoring.suppression.release import Releasing
+from services.monitoring.suppression.tables import NOTE_EVERYTHING
 from shared.contracts.agreements import EmploymentState, EmploymentStatus
 from shared.contracts.events import Event
 from shared.contracts.practice import CourseStatus, OutcomeState, OutcomeStatus, TrainingKind, TrainingState
 from shared.contracts.surveys import ResponseState
 from shared.contracts.vocabulary import RespondentGroup
 from shared.ids import new_id
+from shared.persistence.engine import make_engine, raw_connection
+from shared.persistence.unit_of_work import Database
 from shared.scope import Role
+from shared.telemetry.progress import Progress
 from tests.integration.monitoring.support import Bench
 from tests.support.disclosure import Attack, Known
 from tests.support.monitoring import Story
@@ -340,6 +346,33 @@ async def test_the_stream_tells_of_counts_of_persons_only_what_was_released(benc
     assert told["places"]
     assert await employ(9) == []
     assert len(await employ(1)) == 1
+
+
+async def test_what_was_left_for_later_is_released_as_it_would_have_been_at_once(
+    bench: Bench, postgres: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land = Land.founded(Random(3))
+    land.goes_on()
+    settled = "select p.code, d.family, d.year, d.shown, d.opened from disclosed d join place p on p.id = d.place"
+    async with Bench(await postgres.database("monitoring")) as other:
+        await (await other.worker()).take(land.story.events)
+        at_once = set(await other.rows(settled))
+    monkeypatch.setattr(release, "FEW_SETS", 0)
+    await (await bench.worker()).take(land.story.events)
+    assert await bench.rows(settled) == []
+    database = Database("monitoring", make_engine(bench.database.url, application="release-test", pool_size=2))
+    try:
+        job = Releasing(database, K, CHANNEL, Progress())
+        while await job.catch_up():
+            pass
+        assert set(await bench.rows(settled)) == at_once
+        assert at_once
+        async with database.unit_of_work() as uow:
+            await (await raw_connection(uow.session)).execute(NOTE_EVERYTHING)
+        assert await job.catch_up() > 0
+        assert set(await bench.rows(settled)) == at_once
+    finally:
+        await database.engine.dispose()
 
 
 async def tell(running: Running, events: list[Event]) -> None:
