@@ -14,7 +14,7 @@ from services.monitoring.advice.trials import Trials
 from services.monitoring.api import PERMISSIONS, ROUTERS
 from services.monitoring.api.ground import Ground
 from services.monitoring.changes import Changes
-from services.monitoring.commands import Applier
+from services.monitoring.commands import CHANNEL, Applier
 from services.monitoring.comparison.effectiveness import composition
 from services.monitoring.comparison.keeping import Tables
 from services.monitoring.directory import Directory
@@ -24,6 +24,7 @@ from services.monitoring.reporting.commands import Reports
 from services.monitoring.reporting.opening import Opening
 from services.monitoring.reporting.publishing import Publications
 from services.monitoring.subscribers import Indicators
+from services.monitoring.suppression.release import Releasing
 from shared.messaging.consumer import ConsumerSettings
 from shared.persistence.scheduler import Scheduler
 from shared.settings import load_settings
@@ -44,6 +45,7 @@ def build() -> FastAPI:
     composition()  # what is wrong with the index stops the start
     tables = Tables(chassis.database, directory, settings.privacy_k, chassis.progress)
     chassis.jobs["comparison"] = tables.run
+    chassis.jobs["release"] = Releasing(chassis.database, settings.privacy_k, CHANNEL, chassis.progress).run
     chassis.jobs["rebuild"] = Watch(chassis.database, chassis.progress).run
     check_texts(rules(), chassis.catalogue)
     advice = Advice(directory, settings.privacy_k)

@@ -9,26 +9,31 @@ import structlog
 
 from services.monitoring.comparison import enterprises
 from services.monitoring.domain.measures import STEPPED_SLOTS
+from services.monitoring.domain.persons import PERSON_SLOTS
 from services.monitoring.domain.readings import Institution, Owned
 from services.monitoring.domain.territory import Image, Level
 from services.monitoring.engine import NotNew, Read, Touched, apply
+from services.monitoring.suppression.release import Releaser
+from services.monitoring.suppression.tables import units_of
 from services.monitoring.tables import Tables
 
 log = structlog.get_logger(__name__)
 
 CHANNEL = "hamkor_changes"
 MAX_PAYLOAD_BYTES = 7900
-_STEPPED = np.array(sorted(STEPPED_SLOTS))
+_STEPPED = np.array(sorted(STEPPED_SLOTS | PERSON_SLOTS))
+"""Rows of which only what is released may be seen to move."""
 
 
 class Applier:
     """Lets batches take effect, keeping from one to the next what it knows of the territory.
 
-    `k`: a survey's values are shown in steps of this many responses.
+    `k`: a survey's values are shown in steps of this many responses, counts of persons in steps of this many persons.
     """
 
     def __init__(self, k: int) -> None:
         self._k = k
+        self._releaser = Releaser(k)
         self._image = Image()
         self._types: dict[str, int] = {}
         self._trusted = True
@@ -51,6 +56,7 @@ class Applier:
         if len(batch) == 1:
             await tables.note_late(batch[0][0])
         released = await tables.release(touched.rows, self._k)
+        released |= await self._releaser.with_events(connection, self._image, units_of(touched.rows))
         payload = self._payload(touched, released)
         if payload:
             await connection.execute("select pg_notify($1, $2)", CHANNEL, payload)

@@ -20,6 +20,7 @@ from services.monitoring import LISTENS_TO
 from services.monitoring.domain.readings import decode
 from services.monitoring.domain.territory import Image
 from services.monitoring.engine import NotNew, Read, apply
+from services.monitoring.suppression.tables import NOTE_EVERYTHING
 from services.monitoring.tables import NEXT, SHARDS_LOCK, SOURCES, TERRITORY_LOCK, Tables
 from shared.contracts.events import Event
 from shared.ids import SHARDS
@@ -189,6 +190,7 @@ class Rebuild:
                         await worker.step(shard, {source: span}, most=None)
                 await worker.late()
                 await connection.execute("select rebuild_swap()")
+                await connection.execute(NOTE_EVERYTHING)
                 await connection.execute("select pg_notify($1, $2)", CHANNEL, await _everything(connection))
         except asyncpg.LockNotAvailableError:
             log.info("rebuild.waits_for_readers")

@@ -9,19 +9,23 @@ from uuid import UUID
 
 from services.monitoring.directory import Directory, below
 from services.monitoring.domain.definitions import fed_by
+from services.monitoring.domain.disclosure import EVERY_DIVISION, divisions, segments
 from services.monitoring.domain.formulas import Indicator, Privacy, Window
 from services.monitoring.domain.gates import FIRST_EVIDENCE
 from services.monitoring.domain.measures import COLUMNS, MEASURES, STEP_COLUMN, Kind
 from services.monitoring.domain.parts import Contributions, first_day, month_of_ordinal
 from services.monitoring.domain.periods import Period, PeriodKind, period_at
-from services.monitoring.domain.readings import KIND_NAMES, SOURCE_OF_KIND
+from services.monitoring.domain.persons import FAMILY_OF_SLOT, HELD_SLOTS, family_of
+from services.monitoring.domain.readings import KIND_NAMES, SOURCE_OF_KIND, Institution
 from services.monitoring.domain.territory import Image, Level, Place
-from services.monitoring.domain.values import Value, value_of
+from services.monitoring.domain.values import CLOSED, Openness, Value, value_of
+from services.monitoring.suppression.tables import disclosed
 from services.monitoring.tables import SOURCES, contributions_from, positions_from
 from shared.contracts.events import SERVICES
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_STOCK, _FLOW, _EXACT, _RELEASED, _PRESENT = range(5)
+FORMS = range(7)
+_STOCK, _FLOW, _EXACT, _RELEASED, _PRESENT, _HELD, _HELD_EXACT = FORMS
 
 _AMOUNTS = """
     select 0, place, slot, sum(v0)::bigint, sum(v1)::bigint, sum(v2)::bigint, sum(v3)::bigint, max(as_of)
@@ -41,6 +45,17 @@ _AMOUNTS = """
     select 4, place, slot, v0, v1, v2, v3, as_of
     from cell where place = any($1::integer[]) and slot = any($9::smallint[]) and period = $8
 """
+# Counts of persons, as they were released (suppression/).
+_PERSONS = """
+    union all
+    select 5, place, slot, sum(v0)::bigint, sum(v1)::bigint, sum(v2)::bigint, sum(v3)::bigint, max(as_of)
+    from held where place = any($1::integer[]) and slot = any($11::smallint[]) and period between $5 and $6
+    group by place, slot
+    union all
+    select 6, place, slot, sum(v0)::bigint, sum(v1)::bigint, sum(v2)::bigint, sum(v3)::bigint, max(as_of)
+    from held where place = any($1::integer[]) and slot = any($12::smallint[]) and period between $10 and $8
+    group by place, slot
+"""
 _SERIES = """
     select 0, slot, greatest(period, $3) as period, sum(v0)::bigint, sum(v1)::bigint, sum(v2)::bigint, sum(v3)::bigint
     from cell where place = $1 and slot = any($2::smallint[]) and period <= $4 group by slot, greatest(period, $3)
@@ -56,6 +71,14 @@ _SERIES = """
     union all
     select 4, slot, period, v0, v1, v2, v3
     from cell where place = $1 and slot = any($9::smallint[]) and period between $7 and $8
+"""
+_PERSONS_SERIES = """
+    union all
+    select 5, slot, period, v0, v1, v2, v3
+    from held where place = $1 and slot = any($11::smallint[]) and period between $3 and $4
+    union all
+    select 6, slot, period, v0, v1, v2, v3
+    from held where place = $1 and slot = any($12::smallint[]) and period between $10 and $8
 """
 _AGGREGATES = """
     select place, kind, id, version, shard, contributions, positions from aggregate
@@ -78,6 +101,8 @@ class Amounts:
 
     rows: dict[tuple[int, int], Row] = field(default_factory=dict)
     as_of: int = 0
+    openness: dict[int, Openness] = field(default_factory=dict)
+    """What may be shown of each family of persons (by its number) that was asked for."""
 
     def __call__(self, measure: int) -> int:
         """The amount of a measure."""
@@ -97,12 +122,14 @@ def _form(measure: int) -> int:
     known = MEASURES[measure]
     if known.stepped:
         return _RELEASED
+    if known.slot in HELD_SLOTS:
+        return _HELD if known.kind is Kind.FLOW else _HELD_EXACT
     return {Kind.FLOW: _FLOW, Kind.SET_FLOW: _EXACT}.get(known.kind, _STOCK)
 
 
 def slots_of(measures: Iterable[int]) -> dict[int, list[int]]:
     """Slots to read by form of reading."""
-    found: dict[int, set[int]] = {form: set() for form in range(5)}
+    found: dict[int, set[int]] = {form: set() for form in FORMS}
     for measure in measures:
         found[_form(measure)].add(measure // COLUMNS)
     return {form: sorted(slots) for form, slots in found.items()}
@@ -118,8 +145,9 @@ async def amounts_at(
 ) -> dict[int, Amounts]:
     """The measures' amounts at each of the places in the period; stocks at the end of month `until`."""
     slots = slots_of(measures)
+    persons = [slots[_HELD], slots[_HELD_EXACT]] if slots[_HELD] or slots[_HELD_EXACT] else []
     rows = await connection.fetch(
-        _AMOUNTS,
+        _AMOUNTS + _PERSONS if persons else _AMOUNTS,
         list(places),
         slots[_STOCK],
         until,
@@ -130,6 +158,7 @@ async def amounts_at(
         period.code,
         slots[_RELEASED],
         period.since,
+        *persons,
     )
     found = {place: Amounts() for place in places}
     for form, place, slot, *row, as_of in rows:
@@ -137,6 +166,33 @@ async def amounts_at(
         amounts.rows[form, slot] = tuple(row)
         if form != _PRESENT:
             amounts.as_of = max(amounts.as_of, as_of)
+    counted = [*persons, slots[_RELEASED]]
+    if any(counted):
+        for (place, _), openness in (await _openness(connection, places, counted, [period])).items():
+            found[place].openness = openness
+    return found
+
+
+async def _openness(
+    connection: Any, places: Sequence[int], slots: Iterable[Sequence[int]], periods: Sequence[Period]
+) -> dict[tuple[int, str], dict[int, Openness]]:
+    """What may be shown of the families in these slots, by place and period's text."""
+    families = {FAMILY_OF_SLOT[slot].number for each in slots for slot in each}
+    years = {year for period in periods for year, _, _ in segments(period)}
+    rows = await disclosed(connection, places, families, years)
+    found: dict[tuple[int, str], dict[int, Openness]] = {}
+    for period in periods:
+        parts = segments(period)
+        for place in places:
+            own = found[place, period.text] = {}
+            for family in families:
+                value, opened = True, EVERY_DIVISION
+                for year, bit, months in parts:
+                    # Where nothing is settled nobody has been counted.
+                    if (row := rows.get((place, family, year))) is not None:
+                        value = value and bool(row[0] & bit)
+                        opened &= divisions(row[1], row[2], months)
+                own[family] = Openness(value, opened if value else 0)
     return found
 
 
@@ -171,9 +227,14 @@ async def values(
 
 def shown(indicator: Indicator, amounts: Amounts, place: Place, k: int, *, parts: bool = False) -> Value:
     """The value as it may be shown."""
-    withheld = indicator.privacy is Privacy.SURVEY and amounts.withheld
+    openness = _open_to(indicator, amounts) if indicator.privacy else None
+    withheld = indicator.privacy is Privacy.SURVEY and (amounts.withheld or openness is None or not openness.value)
     institution = place.level is Level.INSTITUTION
-    return value_of(indicator, amounts, institution=institution, withheld=withheld, k=k, parts=parts)
+    return value_of(indicator, amounts, institution=institution, withheld=withheld, k=k, parts=parts, openness=openness)
+
+
+def _open_to(indicator: Indicator, amounts: Amounts) -> Openness:
+    return amounts.openness.get(family_of(indicator).number, CLOSED)
 
 
 async def series(
@@ -182,8 +243,9 @@ async def series(
     """The indicator in each of the consecutive periods of one kind."""
     slots = slots_of(indicator.core)
     first, last = periods[0], periods[-1]
+    persons = [slots[_HELD], slots[_HELD_EXACT]] if slots[_HELD] or slots[_HELD_EXACT] else []
     rows = await connection.fetch(
-        _SERIES,
+        _SERIES + _PERSONS_SERIES if persons else _SERIES,
         place.id,
         slots[_STOCK],
         first.first,
@@ -194,14 +256,17 @@ async def series(
         last.code,
         slots[_RELEASED],
         first.since,
+        *persons,
     )
-    by_form: dict[int, list[tuple[int, int, Row]]] = {form: [] for form in range(5)}
+    counted = [*persons, slots[_RELEASED]]
+    openness = await _openness(connection, [place.id], counted, periods) if any(counted) else {}
+    by_form: dict[int, list[tuple[int, int, Row]]] = {form: [] for form in FORMS}
     for form, slot, at, *row in rows:
         by_form[form].append((slot, at, tuple(row)))
     found = []
     for period in periods:
         until = end_of(period, this_month)
-        amounts = Amounts()
+        amounts = Amounts(openness=openness.get((place.id, period.text), {}))
         for form, read in by_form.items():
             for slot, at, row in read:
                 if counts(form, at, period, until):
@@ -215,9 +280,9 @@ def counts(form: int, at: int, period: Period, until: int) -> bool:
     """Whether a cell row at `at` is part of what that form of reading reads."""
     if form == _STOCK:
         return at <= until
-    if form == _FLOW:
+    if form in (_FLOW, _HELD):
         return period.first <= at <= period.last
-    return period.since <= at <= period.code if form == _EXACT else at == period.code
+    return period.since <= at <= period.code if form in (_EXACT, _HELD_EXACT) else at == period.code
 
 
 def _plus(one: Row, other: Row) -> Row:
@@ -263,23 +328,39 @@ EVENTS = 20
 
 
 class Lineage:
-    """Pages of what is behind one value. Institutions whose own value is withheld are passed over."""
+    """Pages of what is behind one value. Institutions whose own value is withheld are passed over.
+
+    Behind counts of persons stand institutions with their shown values; the records of persons are for those whose
+    `own` they are.
+    """
 
     def __init__(
-        self, directory: Directory, indicator: Indicator, place: Place, period: Period, this_month: int, k: int
+        self,
+        directory: Directory,
+        indicator: Indicator,
+        place: Place,
+        period: Period,
+        this_month: int,
+        k: int,
+        *,
+        own: bool = False,
     ) -> None:
         self._directory = directory
         self._indicator = indicator
         self._place = place
         self._period = period
         self._until = end_of(period, this_month)
+        self._this_month = this_month
         self._k = k
+        self._persons = indicator.privacy is Privacy.PERSONS and not own
         self._kinds = sorted({kind for window in indicator.lineage for kind in fed_by(window.measure)})
 
     async def page(self, connection: Any, after: Cursor, limit: int) -> tuple[list[Contribution], Cursor | None]:
         """Contributions of the next `limit` aggregates, and where the page after begins (None: nowhere)."""
         if not self._kinds:
             return [], None
+        if self._persons:
+            return await self._institutions(connection, after, limit)
         institutions = [id_ for id_ in self._directory.institutions(self._place) if (id_, 99) > (after[0], after[1])]
         hits: list[tuple[Any, list[tuple[Window, int, int, str | None]]]] = []
         cursor: Cursor | None = after
@@ -302,6 +383,47 @@ class Lineage:
                     break
             cursor = chunk[-1], 99, START[2]
         return await self._with_events(connection, hits), cursor
+
+    async def _institutions(
+        self, connection: Any, after: Cursor, limit: int
+    ) -> tuple[list[Contribution], Cursor | None]:
+        """The next `limit` institutions whose value is shown, with what they add."""
+        waiting = [id_ for id_ in self._directory.institutions(self._place) if id_ > after[0]]
+        found: list[Contribution] = []
+        for look in range(LOOKS):
+            chunk = waiting[look * CHUNK : (look + 1) * CHUNK]
+            if not chunk:
+                return found, None
+            places = [place for id_ in chunk if (place := self._directory.by_id(id_)) is not None]
+            shown_ = await values(
+                connection, self._indicator, places, self._period, self._this_month, self._k, parts=False
+            )
+            for each in shown_:
+                amounts = (each.value.numerator, each.value.denominator)
+                if (
+                    each.value.suppressed
+                    or not any(amounts)
+                    or not below(self._directory.image, each.place.id, self._place, self._until)
+                ):
+                    continue
+                found += [
+                    Contribution(
+                        KIND_NAMES[Institution.kind],
+                        each.place.code,
+                        each.place,
+                        window.part,
+                        amount,
+                        self._until,
+                        each.place.version,
+                        None,
+                        (),
+                    )
+                    for window, amount in zip(self._indicator.lineage, amounts, strict=False)
+                    if amount is not None
+                ]
+                if len(found) >= limit:
+                    return found, (each.place.id, 99, START[2])
+        return found, (waiting[LOOKS * CHUNK - 1], 99, START[2]) if len(waiting) > LOOKS * CHUNK else None
 
     async def _worth_reading(self, connection: Any, chunk: Sequence[int]) -> list[int]:
         """Those institutions that have anything in the measures, and may show it."""

@@ -29,6 +29,7 @@ class Indicator(BaseModel):
     direction: Literal["up", "down", "none"] = "none"
     period_kinds: tuple[str, ...] = ()
     group: str = ""
+    privacy: Literal["persons", "survey"] | None = None
 
 
 class PlaceRef(BaseModel):

@@ -28,7 +28,7 @@ from shared.contracts.agreements import (
 from shared.contracts.vocabulary import Form
 from shared.errors import NotFound
 from shared.persistence.pages import one_state
-from shared.scope import EDUCATION, SYSTEM, Role
+from shared.scope import EDUCATION, SYSTEM, TERRITORIAL, Role
 from shared.web.edge import Edge, json_response, page_response
 from shared.web.registers import Creation, Filter, Reference, Register, add_register
 
@@ -41,7 +41,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "agreement.change": EDUCATION,
     "agreement.notice": EDUCATION | {Role.ENTERPRISE},
     "activity.record": EDUCATION,
-    "employment.read": READERS,
+    "employment.read": READERS - TERRITORIAL,  # records of single persons: offices above see counts (monitoring)
     "employment.report": EDUCATION,
     "employment.confirm": frozenset({Role.ENTERPRISE}),
     "employment.end": EDUCATION | {Role.ENTERPRISE},

@@ -30,13 +30,16 @@ from shared.contracts.practice import (
     StaffInternshipState,
     TrainingState,
 )
-from shared.scope import EDUCATION, Role
+from shared.scope import EDUCATION, TERRITORIAL, Role
 from shared.web.edge import Edge
 from shared.web.registers import Creation, Filter, Reference, Register, add_register
 
 READERS = EDUCATION | {Role.ENTERPRISE, Role.SERVICE}
+READERS_OF_PERSONS = READERS - TERRITORIAL
+"""Who reads the records of single persons: those whose persons they are. Offices above see counts of k or more."""
 PERMISSIONS: dict[str, frozenset[Role]] = {
     "practice.read": READERS,
+    "person.read": READERS_OF_PERSONS,
     "practice.record": EDUCATION,
     "practice.confirm": frozenset({Role.ENTERPRISE}),
     "practice.share": EDUCATION | {Role.ENTERPRISE},
@@ -95,20 +98,34 @@ REGISTERS = (
         Creation(RECORD, placements.PlaceStudent, commands.place_student),
         shown=ShownPlacement,
     ),
-    _register("outcomes", "outcome", OutcomeRow, Creation(RECORD, outcomes.ReportOutcome, commands.report_outcome)),
+    _register(
+        "outcomes",
+        "outcome",
+        OutcomeRow,
+        Creation(RECORD, outcomes.ReportOutcome, commands.report_outcome),
+        read="person.read",
+    ),
     _register(
         "specialists",
         "specialist",
         SpecialistRow,
         Creation(RECORD, specialists.EngageSpecialist, commands.engage_specialist),
+        read="person.read",
     ),
     _register(
         "staff-internships",
         "staff_internship",
         StaffInternshipRow,
         Creation(RECORD, courses.StartStaffInternship, commands.start_internship),
+        read="person.read",
     ),
-    _register("trainings", "training", TrainingRow, Creation(RECORD, courses.StartTraining, commands.start_training)),
+    _register(
+        "trainings",
+        "training",
+        TrainingRow,
+        Creation(RECORD, courses.StartTraining, commands.start_training),
+        read="person.read",
+    ),
     _register(
         "certifications",
         "certification",

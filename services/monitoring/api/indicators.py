@@ -132,6 +132,7 @@ def _declared(indicator: Indicator, catalogue: Catalogue, lang: Lang) -> dict[st
         "group": indicator.group,
         "roll_up": indicator.roll_up,
         "source": indicator.source,
+        "privacy": indicator.privacy,
     }
 
 

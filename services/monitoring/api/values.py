@@ -112,7 +112,10 @@ async def lineage(
     after: Annotated[str | None, Query(max_length=300)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> Response:
-    """Why this number: the aggregates behind it with their events, `limit` aggregates a page."""
+    """Why this number: the aggregates behind it with their events, `limit` aggregates a page.
+
+    Behind counts of persons stand the institutions whose own value is shown; records are for the institution itself.
+    """
     asked = indicator_of(indicator)
     when = ground.period(asked, period)
     cursor = _cursor(after) if after else queries.START
@@ -120,7 +123,8 @@ async def lineage(
         connection = await raw_connection(session)
         await ground.directory.look(connection)
         root = ground.place(edge, place, queries.end_of(when, ground.this_month))
-        pages = queries.Lineage(ground.directory, asked, root, when, ground.this_month, ground.k)
+        own = edge.principal.role is Role.INSTITUTION
+        pages = queries.Lineage(ground.directory, asked, root, when, ground.this_month, ground.k, own=own)
         found, following = await pages.page(connection, cursor, limit)
     return json_response(
         {

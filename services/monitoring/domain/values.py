@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from services.monitoring.domain.formulas import Amounts, Indicator, Privacy, deviation
 from services.monitoring.domain.measures import INSTITUTIONS
+from services.monitoring.domain.persons import family_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,14 +20,60 @@ class Value:
     parts: Mapping[str, float | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Openness:
+    """What may be shown of persons at a place in a period: how many, and the divisions (bits) they fall into."""
+
+    value: bool
+    divisions: int
+
+    def shows(self, divisions: int) -> bool:
+        """Whether that may be shown for which these divisions must be open."""
+        return self.value and self.divisions & divisions == divisions
+
+
+@dataclass(frozen=True, slots=True)
+class _Needs:
+    """The divisions that must be open for the value, its coverage and its parts to be shown."""
+
+    value: int
+    coverage: int
+    parts: Mapping[str, int]
+
+
+_NEEDS: dict[str, _Needs] = {}
+
+
+def _needs(indicator: Indicator) -> _Needs:
+    found = _NEEDS.get(indicator.code)
+    if found is None:
+        of = family_of(indicator).divisions_of
+        found = _NEEDS[indicator.code] = _Needs(
+            of(indicator.numerator, indicator.denominator),
+            of(indicator.coverage),
+            {name: of(term) for name, term in indicator.parts.items()},
+        )
+    return found
+
+
+CLOSED = Openness(value=False, divisions=0)
+
+
 def value_of(
-    indicator: Indicator, amounts: Amounts, *, institution: bool, withheld: bool, k: int, parts: bool = True
+    indicator: Indicator,
+    amounts: Amounts,
+    *,
+    institution: bool,
+    withheld: bool,
+    k: int,
+    parts: bool = True,
+    openness: Openness | None = None,
 ) -> Value:
     """The indicator's value from its measures' amounts; without its `parts` if they aren't wanted.
 
     `institution`: at the institution itself. `withheld`: responses are there, but fewer than k are new (surveys).
     Counts of persons between 0 and k are withheld, a ratio of such counts with them, and so is a part that, or whose
-    rest, is such a count.
+    rest, is such a count – whatever `openness` says, which is about what could be computed from other values.
     """
     numerator = (indicator.own[0] if institution and indicator.own else indicator.numerator)(amounts)
     bottom = indicator.own[1] if institution and indicator.own else indicator.denominator
@@ -36,11 +83,16 @@ def value_of(
         whole = indicator.coverage_of(amounts) if indicator.coverage_of else amounts(INSTITUTIONS)
         coverage = min(1.0, indicator.coverage(amounts) / whole) if whole > 0 else None
     few = indicator.privacy is Privacy.PERSONS and _few(numerator, denominator, k)
-    if few and indicator.coverage_of:
+    if openness and indicator.privacy is Privacy.PERSONS:
+        few = few or not openness.shows(_needs(indicator).value)
+    if indicator.coverage_of and (few or (openness and not openness.shows(_needs(indicator).coverage))):
         coverage = None  # it is a share of the same few persons
     if withheld or few:
         return Value(None, None, None, coverage, True, dict.fromkeys(indicator.parts) if parts else {})
     shown = _parts(indicator, amounts, numerator, k) if parts else {}
+    if openness and shown and indicator.privacy is Privacy.PERSONS:
+        needs = _needs(indicator).parts
+        shown.update(dict.fromkeys(name for name in shown if not openness.shows(needs.get(name, 0))))
     if denominator is None:
         return Value(numerator, numerator, None, coverage, False, shown)
     if denominator <= 0:

@@ -9,7 +9,7 @@ from typing import Any
 
 from services.monitoring import queries
 from services.monitoring.directory import Directory, below
-from services.monitoring.domain.formulas import Indicator, Privacy, Term
+from services.monitoring.domain.formulas import Indicator, Term
 from services.monitoring.domain.gates import FIRST_EVIDENCE
 from services.monitoring.domain.measures import MEASURES, Kind
 from services.monitoring.domain.parts import Contributions
@@ -115,7 +115,9 @@ class Comparison:
 
     async def between(self, connection: Any, scope: str, begin: Positions, end: Positions) -> Change:
         """The change from the one moment to the other; raises InvalidInput where there is nothing to be told."""
-        if self._indicator.privacy is Privacy.SURVEY:
+        if (
+            self._indicator.privacy
+        ):  # persons and answers move in steps: what lies between two moments is told to nobody
             raise InvalidInput(FieldError("indicator", "nothing_behind", {"value": self._indicator.code}))
         present = await moment(connection, "to", NOW)
         begin, end = (_whole(each, present) for each in (begin, end))

@@ -16,6 +16,12 @@ from shared.scope import path_of
 
 LISTENS_TO = ("partners", "agreements", "monitoring")
 """Not surveys: their events come answer by answer."""
+OF_PERSONS = tuple(
+    f"hamkor.agreements.{aggregate}."
+    for aggregate in ("employment", "outcome", "specialist", "staff_internship", "training")
+)
+"""Told to the institutions themselves alone: offices above see counts of persons, no single ones."""
+_INSTITUTION_DEPTH = 5
 _WEBHOOKS = text("select id, org_path, state->'types' as types from webhook where status <> 'removed'")
 _PATHS = text("select id, org_path from institution where id = any(cast(:ids as text[]))")
 _ADD = text(
@@ -63,6 +69,7 @@ class Collecting:
             for webhook in webhooks
             # Both ids begin with their time: what happened before a webhook was registered is not its business.
             if event.id > webhook.id and path.startswith(webhook.org_path) and wants(tuple(webhook.types), event.type)
+            if not event.type.startswith(OF_PERSONS) or webhook.org_path.count("/") >= _INSTITUTION_DEPTH
         ]
         if due:
             await self._add(uow, due)

@@ -7,7 +7,7 @@ import pytest
 
 from services.agreements.api import PERMISSIONS
 from shared.persistence.engine import dsn_of
-from shared.scope import Role
+from shared.scope import TERRITORIAL, Role
 from tests.integration.agreements.support import FAR, HERE, NEXT_DOOR, Country, a_draft, an_employment, day, ok
 
 TABLES = ("agreement", "activity", "employment")
@@ -49,16 +49,19 @@ async def test_each_sees_their_own_part_and_a_foreign_id_answers_404_to_every_ro
         (Role.SERVICE, ""),
     )
     for role, org in seers:
-        for path in paths.values():
-            assert (await country.agreements.as_(role, org).get(path)).status_code == 200, (role, path)
+        for what, path in paths.items():
+            # Records of single persons are for those whose persons they are.
+            expected = 403 if what == "employment" and role in TERRITORIAL else 200
+            assert (await country.agreements.as_(role, org).get(path)).status_code == expected, (role, path)
     others = {"another institution": other_institution, "another enterprise": other_enterprise}
     for role, org in STRANGERS:
         stranger = country.agreements.as_(role, others.get(org, org))
-        for path in paths.values():
+        for what, path in paths.items():
             answer = await stranger.get(path)
-            assert answer.status_code == 404, (role, path)
+            refused = what == "employment" and role in TERRITORIAL
+            assert answer.status_code == (403 if refused else 404), (role, path)
             assert answer.headers["content-type"] == "application/problem+json"
-        for listed in ("/v1/agreements", "/v1/employments"):
+        for listed in ("/v1/agreements", *([] if role in TERRITORIAL else ["/v1/employments"])):
             items = ok(await stranger.get(listed, limit=500))["items"]
             assert not {item["id"] for item in items} & set(ids.values())
     for path in paths.values():

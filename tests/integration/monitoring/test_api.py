@@ -102,8 +102,9 @@ async def test_values_follow_from_the_recomputed_amounts_at_every_level(told: Ru
         for period in PERIODS:
             f3 = await value(ministry, "F3", place, period)
             count = proof.get(("graduates.employed", place, period), 0)
-            assert f3["suppressed"] == (0 < count < 10)
-            assert f3["value"] == (None if 0 < count < 10 else count)
+            # Of so few persons hardly anything may be shown (test_disclosure.py); what is shown is true.
+            assert f3["suppressed"] or f3["value"] == count
+            assert f3["suppressed"] or not 0 < count < 10
 
 
 async def test_children_are_the_places_below_and_add_up(told: Running, story: Story) -> None:
@@ -316,6 +317,7 @@ async def test_small_numbers_of_persons_are_withheld_everywhere(monitoring: Runn
     assert lineage["items"] == []
     points = (await ministry.get("/v1/series", indicator="F3", place="17")).json()["points"]
     assert {point["value"] for point in points} == {0, None}
+    assert (await ministry.get("/v1/values", indicator="F6", place="17", period=MONTH)).json()["value"]["value"] == 0
     before = len(story.events)
     for number in range(9, 12):
         employ(number, EmploymentStatus.REPORTED)
@@ -327,8 +329,11 @@ async def test_small_numbers_of_persons_are_withheld_everywhere(monitoring: Runn
     assert seen["parts"]["confirmed"] is None
     assert (seen["parts"]["isco_7"], seen["parts"]["isco_2"]) == (12, 0)
     lineage = (await ministry.get("/v1/lineage", indicator="F3", place="17", period=MONTH)).json()
-    assert sum(item["part"] == "reported" for item in lineage["items"]) == 13
-    assert all("member" not in item for item in lineage["items"])
+    assert [(item["aggregate"], item["amount"]) for item in lineage["items"]] == [("institution", 12)]
+    school = monitoring.as_(Role.INSTITUTION, story.institutions[0])
+    own = (await school.get("/v1/lineage", indicator="F3", period=MONTH)).json()["items"]
+    assert sum(item["part"] == "reported" for item in own) == 13
+    assert all("member" not in item for item in own)
 
 
 async def test_change_stream_tells_what_moved_within_the_place(monitoring: Running) -> None:

@@ -1,0 +1,281 @@
+"""Which counts of persons of an academic year may be shown, place by place, so that none of the small ones follows.
+
+    settle(nation, regions, k)    # then settle(region, its districts, k), and so on down
+
+Everything that is shown of a year is made of sums over tables that are safe by their form, so that nobody has to solve
+anything when a value is read (PRIVACY.md has the argument):
+
+- of the places below one place those with fewer than k persons are hidden, and others with them, the smallest first,
+  until the hidden ones are two or more with k persons or more together; below a hidden place everything is hidden;
+- time is a tree: a year, its autumn and the rest of it, quarters, months. A place is *resolved* at the parts of a
+  stretch of time if each part has none or k persons or more, the place above is resolved there, and the places that are
+  not have in each part none or k persons or more together: then the inside of a table is hidden as a whole while each
+  of its margins counts k or more, and each cell inside may lie anywhere within k or more (Fréchet's bounds);
+- parts (professions, employed or not) are shown of a whole year alone, by the same rule with parts in place of times.
+
+A window of time may be shown where it is made of resolved stretches, months known to be empty left aside.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Final
+
+from services.monitoring.domain.periods import SEPTEMBER, Period
+
+Span = tuple[int, int]
+"""First and last month of an academic year, both included: September is 0, August 11."""
+
+YEAR: Final[Span] = (0, 11)
+TREE: Final[dict[Span, tuple[Span, ...]]] = {
+    YEAR: ((0, 3), (4, 11)),
+    (0, 3): ((0, 0), (1, 3)),
+    (4, 11): ((4, 6), (7, 9), (10, 11)),
+    **{
+        (first, last): tuple((month, month) for month in range(first, last + 1))
+        for first, last in ((1, 3), (4, 6), (7, 9), (10, 11))
+    },
+}
+"""Stretches of a year and what they are made of: fiscal years begin in January, quarters as quarters do."""
+NODES: Final = tuple(dict.fromkeys([YEAR, *(part for parts in TREE.values() for part in parts)]))
+_NUMBER: Final = {span: number for number, span in enumerate(NODES)}
+SEGMENTS: Final = tuple(
+    dict.fromkeys([*NODES, *((0, last) for last in range(12)), *((first, 11) for first in range(12))])
+)
+"""What a period can have in common with an academic year: a bit of what is stored for each."""
+_BIT: Final = {span: 1 << number for number, span in enumerate(SEGMENTS)}
+EVERY_SEGMENT: Final = (1 << len(SEGMENTS)) - 1
+
+
+def _mask(span: Span) -> int:
+    return (1 << span[1] + 1) - (1 << span[0])
+
+
+_MASKS: Final = {span: _mask(span) for span in SEGMENTS}
+
+
+@lru_cache(maxsize=4096)
+def segments(period: Period) -> tuple[tuple[int, int, int], ...]:
+    """(academic year, its bit, its months as bits) of everything a period consists of."""
+    found = []
+    year = (period.first - SEPTEMBER) // 12
+    while (begin := year * 12 + SEPTEMBER) <= period.last:
+        span = max(0, period.first - begin), min(11, period.last - begin)
+        spans = [span] if span in _BIT else [(month, month) for month in range(span[0], span[1] + 1)]
+        found += [(year, _BIT[each], _MASKS[each]) for each in spans]
+        year += 1
+    return tuple(found)
+
+
+EVERY_DIVISION: Final = 0xFF
+
+
+def divisions(opened: int, possible: int, months: int) -> int:
+    """The divisions that may be shown of some months: the opened ones of all there is, all of months with nobody."""
+    if not possible & months:
+        return EVERY_DIVISION
+    return opened if possible & months == possible else 0
+
+
+@dataclass(slots=True)
+class Row:
+    """The persons of a place in a year: in all (distinct), by month, by part; and what may be shown of them."""
+
+    place: int
+    whole: int = 0
+    months: Sequence[int] = (0,) * 12
+    divisions: Sequence[Sequence[int]] = ()
+    beside: bool = False
+    """Whether divisions after the first are of persons that the total leaves out."""
+    resolved: set[Span] = field(default_factory=set)
+    possible: int = _MASKS[YEAR]
+    """Months that are not known to be empty."""
+    opened: int = 0
+    """The divisions whose parts may be shown, as bits."""
+    floor: int = 0
+    """What was shown last: at least so many are known of even where it is hidden now."""
+    bar: int = 0
+    """From how many on it may be shown: so many more than when it was hidden that this tells nothing of then."""
+
+    def at(self, span: Span) -> int:
+        """The persons of a stretch of the year, a person of two months counted twice but for the year."""
+        return self.whole if span == YEAR else sum(self.months[span[0] : span[1] + 1])
+
+    @property
+    def peopled(self) -> int:
+        """The months with somebody in them."""
+        return sum(1 << month for month, persons in enumerate(self.months) if persons)
+
+    @property
+    def nodes(self) -> int:
+        """The stretches it is resolved at, as bits."""
+        return sum(1 << _NUMBER[span] for span in self.resolved)
+
+    @nodes.setter
+    def nodes(self, bits: int) -> None:
+        self.resolved = {span for span, number in _NUMBER.items() if bits >> number & 1}
+
+    @property
+    def shown(self) -> int:
+        """The segments whose total may be shown, as bits."""
+        return _shown(frozenset(self.resolved), self.possible)
+
+
+@lru_cache(maxsize=16_384)
+def _shown(resolved: frozenset[Span], possible: int) -> int:
+    atoms = [_MASKS[span] & possible for span in resolved if not any(part in resolved for part in TREE.get(span, ()))]
+    opaque = 0 if YEAR in resolved else possible
+    return sum(
+        _BIT[span]
+        for span, mask in _MASKS.items()
+        if not mask & opaque and all(mask & atom in (0, atom) for atom in atoms)
+    )
+
+
+def top(row: Row, k: int) -> None:
+    """What may be shown of a place above which nobody looks."""
+    row.resolved, row.possible = set(), _MASKS[YEAR] if row.whole else 0
+    row.opened = 0
+    if row.whole < k:
+        return
+    waiting = [YEAR]
+    while waiting:
+        span = waiting.pop()
+        row.resolved.add(span)
+        if span in TREE and _divides(row, span, k):
+            waiting += TREE[span]
+    row.possible = _known_months(row)
+    for number, parts in enumerate(row.divisions):
+        if all(_safe(part, k) for part in parts) and (not row.beside or not number or row.opened & 1):
+            row.opened |= 1 << number
+
+
+def settle(above: Row, rows: Sequence[Row], k: int) -> None:
+    """What may be shown of the places right below one for which that is settled."""
+    for row in rows:
+        # A month with somebody is never taken for empty, whatever is known of the place above.
+        row.resolved, row.possible = set(), above.possible | row.peopled
+        row.opened = 0
+    if YEAR not in above.resolved:
+        return
+    there = [row for row in rows if row.whole]
+    chosen, rest = _choose(
+        [row for row in there if row.whole >= max(k, row.bar)],
+        [row for row in there if row.whole < max(k, row.bar)],
+        lambda chosen, rest: _hides(_unknown(above, chosen, rest), rest, k),
+    )
+    hidden = _unknown(above, chosen, rest)
+    for row in rest:
+        others = [other for other in rest if other is not row]
+        if row.whole < k or not _hides(hidden - row.whole + row.floor, others, k):
+            row.bar = max(row.bar, row.whole + k)
+    if not rest or (len(rest) > 1 and hidden >= k + len(rest)):
+        # Where nobody is shown to be, everybody hidden is known to be one at least: there must be room for that.
+        for row in rows:
+            if not row.whole:
+                row.possible = 0
+    for row in chosen:
+        row.resolved.add(YEAR)
+        row.floor = row.whole
+    _resolve(above, YEAR, chosen, [*rest, *(row for row in rows if not row.whole)], k)
+    for row in chosen:
+        row.possible &= _known_months(row)
+    unknown = [*rest, *(row for row in rows if not row.whole and any(map(any, row.divisions)))]
+    for number in range(len(above.divisions)):
+        if above.opened >> number & 1:
+            _open(above, number, chosen, unknown, k)
+
+
+def _resolve(above: Row, span: Span, shown: Sequence[Row], hidden: Sequence[Row], k: int) -> None:
+    """Resolve those of the `shown` rows at the parts of a stretch whose remainder, with the hidden ones, stays safe."""
+    parts = TREE.get(span, ())
+    if not shown or not parts or parts[0] not in above.resolved:
+        return
+    there = [row for row in shown if row.at(span)]
+
+    def safe(chosen: Sequence[Row], rest: Sequence[Row]) -> bool:
+        in_all = above.at(span) - _sum(chosen, span)
+        in_parts = [above.at(part) - _sum(chosen, part) for part in parts]
+        places = sum(row.whole > 0 for row in rest)
+        if not places:
+            return all(_safe(abs(each), k) for each in in_parts)
+        return places > 1 and all(_safe(each, k) and _safe(in_all - each, k) for each in in_parts)
+
+    chosen, rest = _choose(
+        [row for row in there if _divides(row, span, k)],
+        [*(row for row in there if not _divides(row, span, k)), *hidden],
+        safe,
+    )
+    chosen += [row for row in shown if not row.at(span)]
+    for part in parts:
+        for row in chosen:
+            row.resolved.add(part)
+        if above.at(part) == _sum(chosen, part):
+            for row in rest:
+                row.possible &= ~_MASKS[part] | row.peopled
+        _resolve(above, part, chosen, rest, k)
+
+
+def _open(above: Row, number: int, shown: Sequence[Row], hidden: Sequence[Row], k: int) -> None:
+    """Open a division for those of the shown rows whose remainder, with the hidden ones, stays safe."""
+
+    def safe(chosen: Sequence[Row], rest: Sequence[Row]) -> bool:
+        left = [
+            part - sum(row.divisions[number][each] for row in chosen)
+            for each, part in enumerate(above.divisions[number])
+        ]
+        if not rest:
+            return all(_safe(abs(each), k) for each in left)
+        return (len(rest) > 1 or not any(left)) and all(_safe(each, k) for each in left)
+
+    good = [
+        row
+        for row in shown
+        if all(_safe(part, k) for part in row.divisions[number]) and (not row.beside or not number or row.opened & 1)
+    ]
+    for row in _choose(good, [*(row for row in shown if row not in good), *hidden], safe)[0]:
+        row.opened |= 1 << number
+
+
+def _choose(
+    candidates: Iterable[Row], others: Sequence[Row], safe: Callable[[Sequence[Row], Sequence[Row]], bool]
+) -> tuple[list[Row], list[Row]]:
+    """(chosen, rest): of the candidates as many as leave a safe rest, the smallest left out first."""
+    chosen = sorted(candidates, key=lambda row: (-row.whole, row.place))
+    rest = list(others)
+    while chosen and not safe(chosen, rest):
+        rest.append(chosen.pop())
+    return chosen, rest
+
+
+def _unknown(above: Row, chosen: Iterable[Row], rest: Iterable[Row]) -> int:
+    """How many persons of the hidden places nobody was told of, now or before."""
+    return above.whole - _sum(chosen, YEAR) - sum(row.floor for row in rest)
+
+
+def _hides(unknown: int, rest: Sequence[Row], k: int) -> bool:
+    """Whether these places hide so many persons."""
+    return _safe(abs(unknown), k) if not rest else len(rest) > 1 and unknown >= k
+
+
+def _divides(row: Row, span: Span, k: int) -> bool:
+    """Whether each part of the stretch, and what is left of it, counts nobody or k persons or more."""
+    whole = row.at(span)
+    return all(_safe(row.at(part), k) and _safe(abs(whole - row.at(part)), k) for part in TREE[span])
+
+
+def _safe(persons: int, k: int) -> bool:
+    return persons == 0 or persons >= k
+
+
+def _sum(rows: Iterable[Row], span: Span) -> int:
+    return sum(row.at(span) for row in rows)
+
+
+def _known_months(row: Row) -> int:
+    """Months that resolved stretches do not say are empty."""
+    known = _MASKS[YEAR]
+    for span in row.resolved:
+        if not row.at(span):
+            known &= ~_MASKS[span]
+    return known

@@ -1,0 +1,209 @@
+"""Releases counts of persons: a place's figures of a year move by k persons together, or not at all.
+
+After them it is settled what may be shown: from the nation down, as far as something has changed.
+"""
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from typing import Any, Final
+
+import structlog
+
+from services.monitoring.domain.disclosure import Row, settle, top
+from services.monitoring.domain.persons import BY_NUMBER
+from services.monitoring.domain.territory import Image, Level, Place
+from services.monitoring.suppression import tables
+from services.monitoring.suppression.tables import LOCK, Settled, Unit
+from services.monitoring.tables import refresh
+from shared.persistence.engine import raw_connection
+from shared.persistence.unit_of_work import Database
+from shared.telemetry.progress import Progress
+
+log = structlog.get_logger(__name__)
+
+FEW_SETS: Final = 12
+"""Released with the events themselves where no more districts than these are concerned; else by `Releasing`."""
+LOOK_S: Final = 0.5
+_SHOWN: Final = 1
+"""The bit of a whole year among the stretches resolved."""
+
+
+class Tree:
+    """Who lies right below whom; `image` is looked at anew when it has changed."""
+
+    def __init__(self) -> None:
+        self._image: Image | None = None
+        self._revision = -1
+        self._below: dict[int, list[int]] = {}
+
+    def look(self, image: Image) -> "Tree":
+        """The tree of the territory as it is."""
+        if self._image is not image or self._revision != image.revision or image.revision < 0:
+            self._image, self._revision = image, image.revision
+            self._below = defaultdict(list)
+            for place in image.places.values():
+                if place.level is Level.INSTITUTION:
+                    for above in image.membership(place.id).places:
+                        self._below[above].append(place.id)
+                elif place.parent in image.ids:
+                    self._below[image.ids[place.parent]].append(place.id)
+        return self
+
+    def above(self, place: Place, month: int) -> int | None:
+        """The place right above at the end of a month."""
+        assert self._image is not None
+        if place.level is Level.INSTITUTION:
+            return next(iter(self._image.membership(place.id).at(month)), None)
+        return self._image.ids.get(place.parent or "")
+
+    def below(self, place: Place, month: int) -> list[int]:
+        """The places right below at the end of a month."""
+        assert self._image is not None
+        found = self._below.get(place.id, [])
+        if place.level is not Level.DISTRICT:
+            return [each for each in found if self._image.places[each].level is not Level.INSTITUTION]
+        return [each for each in found if place.id in self._image.membership(each).at(month)]
+
+
+class Releaser:
+    """Releases within its caller's transaction, of scope "all"."""
+
+    def __init__(self, k: int) -> None:
+        self._k = k
+        self._tree = Tree()
+
+    async def with_events(self, connection: Any, image: Image, units: Collection[Unit]) -> set[tuple[int, int]]:
+        """Release at once, unless that is much or somebody else is at it: then it is left for later."""
+        if not units:
+            return set()
+        districts = {unit[0] for unit in units if image.places[unit[0]].level is Level.DISTRICT}
+        if len(districts) <= FEW_SETS and await connection.fetchval("select pg_try_advisory_xact_lock($1)", LOCK):
+            return await self.release(connection, image, units)
+        await tables.note(connection, units)
+        return set()
+
+    async def release(self, connection: Any, image: Image, units: Iterable[Unit]) -> set[tuple[int, int]]:
+        """Release what is due of the units; (place, slot) of what may be seen to have moved.
+
+        The lock is the caller's.
+        """
+        tree = self._tree.look(image)
+        ordered = sorted(units)
+        moved = await tables.changes(connection, ordered)
+        groups: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
+        for (place, family, year), persons in zip(ordered, moved, strict=True):
+            groups[family, year].append((place, persons))
+        told: set[tuple[int, int]] = set()
+        for (family, year), group in sorted(groups.items()):
+            before = await tables.settled(connection, family, year, [place for place, _ in group])
+            due = [
+                place
+                for place, persons in group
+                # What is hidden may follow the truth: nobody sees it move.
+                if persons >= self._k or (persons and not before.get(place, (0,))[0] & _SHOWN)
+            ]
+            if due:
+                await tables.hold(connection, [(place, family, year) for place in due])
+                seen = await self._settle(connection, image, tree, family, year, due)
+                told |= {(place, slot) for place in seen for slot in BY_NUMBER[family].slots}
+        return told
+
+    async def _settle(
+        self, connection: Any, image: Image, tree: Tree, family: int, year: int, due: Collection[int]
+    ) -> set[int]:
+        """Settle what the released places may change, downwards; the places at which it may be seen."""
+        month = tables.first_month(year) + 11
+        places = image.places
+        seen: set[int] = set()
+        looked: dict[Level, set[int]] = {level: set() for level in Level}
+        for place in due:
+            looked[places[place].level].add(place)
+            parent = tree.above(places[place], month)
+            if parent is not None:
+                looked[places[parent].level].add(parent)
+        known: dict[int, Row] = {}
+        for level in (Level.NATION, Level.REGION, Level.DISTRICT):
+            for number in sorted(looked[level]):
+                above = places[number]
+                below = tree.below(above, month)
+                wanted = [each for each in (number, *below) if each not in known]
+                known |= await tables.rows(connection, BY_NUMBER[family], year, wanted)
+                before = await tables.settled(connection, family, year, wanted)
+                for each in wanted:
+                    _restore(known[each], before.get(each))
+                rows = [known[each] for each in below]
+                if level is Level.NATION:
+                    top(known[number], self._k)
+                    rows_changed = [known[number]]
+                else:
+                    rows_changed = []
+                settle(known[number], rows, self._k)
+                changed = [row for row in (*rows_changed, *rows) if _differs(row, before.get(row.place))]
+                await tables.settle(connection, family, year, changed)
+                for row in changed:
+                    if places[row.place].level is not Level.INSTITUTION and row.place != number:
+                        looked[places[row.place].level].add(row.place)
+                seen |= {row.place for row in changed}
+                seen |= {row.place for row in (known[number], *rows) if row.place in due and row.nodes & _SHOWN}
+        return seen
+
+
+def _restore(row: Row, settled: Settled | None) -> None:
+    """What was settled of a place, before that is done anew; where nothing was, there is nobody."""
+    if settled is None:
+        row.possible = 0
+    else:
+        row.nodes, row.possible, row.opened, row.floor, row.bar = settled
+
+
+def _differs(row: Row, settled: Settled | None) -> bool:
+    if settled is None and not row.possible and not row.whole:
+        return False
+    return settled != (row.nodes, row.possible, row.opened, row.floor, row.bar)
+
+
+class Releasing:
+    """Releases what was left for later; one process at a time, any number may run."""
+
+    def __init__(self, database: Database, k: int, channel: str, progress: Progress) -> None:
+        self._database = database
+        self._releaser = Releaser(k)
+        self._channel = channel
+        self._image = Image()
+        self._progress = progress
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            self._progress.beat("release")
+            try:
+                while await self.catch_up():
+                    self._progress.beat("release")
+            except Exception as problem:
+                self._image = Image()
+                log.warning("release.failed", error=repr(problem)[:300])
+            await asyncio.sleep(LOOK_S)
+
+    async def catch_up(self) -> int:
+        """Release some of what was left; returns how much that was."""
+        async with self._database.unit_of_work() as uow:
+            connection = await raw_connection(uow.session)
+            if not await connection.fetchval("select exists (select from unreleased)"):
+                return 0
+            await connection.execute("select pg_advisory_xact_lock($1)", LOCK)
+            await refresh(connection, self._image)
+            units = await tables.take(connection)
+            seen = await self._releaser.release(connection, self._image, units) if units else set()
+            await self._tell(connection, seen)
+        return len(units)
+
+    async def _tell(self, connection: Any, seen: Collection[tuple[int, int]]) -> None:
+        if not seen:
+            return
+        upper = sorted({place for place, _ in seen if self._image.places[place].level is not Level.INSTITUTION})
+        slots = sorted({slot for _, slot in seen})
+        as_of = await connection.fetchval("select max(as_of) from held where place = any($1::integer[])", upper) or 0
+        message = {"places": upper, "slots": slots, "as_of": as_of, "more": True}
+        await connection.execute("select pg_notify($1, $2)", self._channel, json.dumps(message, separators=(",", ":")))

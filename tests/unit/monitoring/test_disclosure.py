@@ -1,0 +1,143 @@
+"""What is shown of counts of persons is safe: solved for, table by table, by somebody who knows all that is shown."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.monitoring.domain.disclosure import EVERY_SEGMENT, SEGMENTS, YEAR, Row, segments, settle, top
+from services.monitoring.domain.periods import parse
+from tests.support.disclosure import Attack, Known
+
+K = 10
+
+
+@dataclass
+class Node:
+    """A place with those below it."""
+
+    row: Row
+    below: list["Node"] = field(default_factory=list)
+
+    def all(self) -> Iterator["Node"]:
+        """It and everything below."""
+        yield self
+        for node in self.below:
+            yield from node.all()
+
+    @property
+    def leaves(self) -> list["Node"]:
+        """The lowest places."""
+        return [node for node in self.all() if not node.below]
+
+
+def a_country(random: Random, shape: Sequence[int], busy: float, months: Sequence[int]) -> Node:
+    """Places three levels down, each institution with persons in some of the months."""
+    numbers = iter(range(100_000))
+
+    def grow(depth: int) -> Node:
+        number = next(numbers)
+        if depth == len(shape):
+            scale = random.choice((0, 2, 6, 30))
+            counts = [
+                random.randrange(scale + 1) if month in months and random.random() < busy else 0 for month in range(12)
+            ]
+            parts = [0, 0, 0]
+            for _ in range(sum(counts)):
+                parts[random.choice((0, 0, 1, 2))] += 1
+            return Node(Row(number, sum(counts), counts, (parts,)))
+        below = [grow(depth + 1) for _ in range(random.randint(1, shape[depth]))]
+        rows = [node.row for node in below]
+        return Node(
+            Row(
+                number,
+                sum(row.whole for row in rows),
+                [sum(row.months[month] for row in rows) for month in range(12)],
+                ([sum(row.divisions[0][part] for row in rows) for part in range(3)],),
+            ),
+            below,
+        )
+
+    return grow(0)
+
+
+def settled(root: Node) -> Node:
+    top(root.row, K)
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if node.below:
+            settle(node.row, [each.row for each in node.below], K)
+        waiting += node.below
+    return root
+
+
+def attack(root: Node, *, naive: bool = False) -> list[str]:
+    """What somebody finds out who sees every window of every place (with `naive`, all but those that are small)."""
+    leaves = root.leaves
+    cells = {(leaf.row.place, month): leaf.row.months[month] for leaf in leaves for month in range(12)}
+    known: list[Known] = []
+    hidden: dict[str, tuple[tuple[tuple[int, int], ...], int, int]] = {}
+    for node in root.all():
+        below = [leaf.row.place for leaf in node.leaves]
+        for number, (first, last) in enumerate(SEGMENTS):
+            inside = tuple((place, month) for place in below for month in range(first, last + 1))
+            total = sum(cells[cell] for cell in inside)
+            shown = not 0 < total < K if naive else bool(node.row.shown >> number & 1)
+            if shown:
+                assert not 0 < total < K
+                known.append(Known(inside, total))
+            else:
+                hidden[f"{node.row.place}:{first}-{last}"] = inside, total, 0
+    for node in root.all():
+        # Where a place next to it is shown to have nobody, a hidden one is known to have somebody.
+        zero = any(each.row.whole == 0 and each.row.shown == EVERY_SEGMENT for each in node.below)
+        for each in node.below:
+            if zero and (name := f"{each.row.place}:0-11") in hidden:
+                inside, total, _ = hidden[name]
+                hidden[name] = inside, total, 1
+    return Attack(known, hidden, K).found(only_small=not naive)
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.randoms(use_true_random=False),
+    st.tuples(st.integers(1, 3), st.integers(1, 3), st.integers(1, 4)),
+    st.sampled_from([0.2, 0.5, 0.9]),
+    st.sampled_from([range(12), (0,), (0, 1, 2, 3), (0, 4, 9), (3, 4)]),
+)
+def test_nobody_who_sees_everything_places_a_small_count_within_less_than_k(
+    random: Random, shape: tuple[int, int, int], busy: float, months: Sequence[int]
+) -> None:
+    assert attack(settled(a_country(random, shape, busy, months))) == []
+
+
+def test_without_hiding_others_small_counts_follow_from_what_is_shown() -> None:
+    country = a_country(Random(0), (2, 2, 3), 0.5, range(12))
+    assert attack(country, naive=True) != []
+    assert attack(settled(country)) == []
+
+
+def test_a_place_that_hides_another_was_shown_before_counts_with_its_growth_alone() -> None:
+    above = Row(0, 95, (95, *(0,) * 11))
+    rows = [Row(1, 50, (50, *(0,) * 11)), Row(2, 45, (45, *(0,) * 11)), Row(3)]
+    top(above, K)
+    settle(above, rows, K)
+    assert [YEAR in row.resolved for row in rows] == [True, True, False]
+    above = Row(0, 105, (105, *(0,) * 11))
+    rows[0].whole, rows[1].whole, rows[2].whole = 52, 48, 5
+    top(above, K)
+    settle(above, rows, K)
+    # 5 of 105 - 52, with the 45 that were shown, would be told within 8.
+    assert not any(YEAR in row.resolved for row in rows)
+
+
+@pytest.mark.parametrize("text", ["2025-09", "2025-Q3", "2025-Q4", "2025-26", "2025", "2026-02-R12"])
+def test_every_period_is_made_of_segments(text: str) -> None:
+    period = parse(text)
+    months = [year * 12 + 8 + month for year, _, mask in segments(period) for month in range(12) if mask >> month & 1]
+    assert months == list(range(period.first, period.last + 1))
+    assert all(bit & EVERY_SEGMENT for _, bit, _ in segments(period))
