@@ -26,7 +26,7 @@ MOVED = Counter("hamkor_surveys_moved_answers_total", "Answers that became respo
 UNOPENED = Gauge("hamkor_surveys_unopened_answers", "Staged answers that this process's pepper does not open")
 
 LOOK_S: Final = 2.0
-PAUSE_S: Final = 0.5
+PAUSE_S: Final = 2.0
 """At least this long between two looks: a crowd is moved in large batches, and those who answer come first."""
 CLOSE_EVERY_S: Final = 60.0
 WIPE_EVERY_S: Final = 10.0

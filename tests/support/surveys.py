@@ -20,7 +20,7 @@ from services.surveys.domain.instruments import (
     ProfessionQuestion,
     SingleChoice,
 )
-from services.surveys.domain.tallies import Added, tallies
+from services.surveys.domain.tallies import Counting
 from services.surveys.instruments import InstrumentLibrary
 from services.surveys.tables import CampaignRow, InstitutionRow
 from shared.clock import local_day, now
@@ -100,15 +100,16 @@ async def fill(database: Database, library: InstrumentLibrary, code: str, count:
             await uow.session.flush()
         uow.session.add(CampaignRow.of(campaign, PATH))
     for start in range(0, count, SLICE):
-        found, ids, bodies = Added(), [], []
+        counting = Counting(instrument)
+        ids, bodies = [], []
         for _ in range(min(SLICE, count - start)):
             answers = a_response(instrument, chance)
-            found.add(tallies(instrument, answers))
+            counting.add(answers)
             ids.append(str(uuid.uuid4()))
             bodies.append(json.dumps(answers))
         async with database.unit_of_work() as uow:
             connection = await raw_connection(uow.session)
             await connection.execute(_ROWS, campaign.id, today, ids, bodies)
-            await tallying.store(connection, campaign.id, found, K)
+            await tallying.store(connection, campaign.id, counting.added(), K)
             await connection.execute(_OVER, campaign.id, count, over)
     return campaign.id

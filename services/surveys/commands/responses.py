@@ -17,8 +17,8 @@ from services.surveys.commands import tallying
 from services.surveys.domain.answers import Answers
 from services.surveys.domain.campaigns import Campaign, CampaignStatus, may_move_on
 from services.surveys.domain.instruments import Instrument
-from services.surveys.domain.scoring import score
-from services.surveys.domain.tallies import Added, tallies
+from services.surveys.domain.scoring import ResponseScore
+from services.surveys.domain.tallies import Counting
 from services.surveys.instruments import InstrumentLibrary
 from services.surveys.tables import CampaignRow, spent_mark
 from services.surveys.vault import SealBroken, Vault
@@ -196,7 +196,7 @@ async def _store(
     days: list[date] = []
     modes: list[str] = []
     bodies: list[str] = []
-    found = Added()
+    counting = Counting(instrument)
     for number, content in enumerate(contents):
         if number % SLICE == 0:
             await asyncio.sleep(0)
@@ -209,19 +209,17 @@ async def _store(
         mode = ResponseMode(content["mode"])
         modes.append(mode.value)
         bodies.append(json.dumps(answers, ensure_ascii=False))
-        found.add(tallies(instrument, answers))
-        state = _state(id_, campaign, instrument, day, mode, answers)
+        state = _state(id_, campaign, instrument, day, mode, counting.add(answers))
         uow.recorded.append(Recorded(RESPONSE_RECORDED, campaign.institution_id, state))
     connection = await raw_connection(uow.session)
     await connection.execute(_RESPONSES, campaign.id, ids, days, modes, bodies)
     await connection.execute(_COUNT, campaign.id, len(ids))
-    await tallying.store(connection, campaign.id, found, step)
+    await tallying.store(connection, campaign.id, counting.added(), step)
 
 
 def _state(
-    id_: str, campaign: Campaign, instrument: Instrument, day: date, mode: ResponseMode, answers: Answers
+    id_: str, campaign: Campaign, instrument: Instrument, day: date, mode: ResponseMode, scored: ResponseScore
 ) -> ResponseState:
-    scored = score(instrument, answers)
     return ResponseState(
         id=id_,
         version=1,
