@@ -31,6 +31,8 @@ SCHOOL: Final = "0199c1e4-0000-7000-8000-000000000001"
 PATH: Final = f"/17/1708/1708201/{SCHOOL}/"
 K: Final = 10
 SLICE: Final = 5_000
+DISTINCT: Final = 5_000
+"""Responses that are drawn; a campaign with more repeats them."""
 _ROWS = (
     "insert into response (id, campaign_id, day, mode, answers) select id, $1, $2, 'form', answers::jsonb "
     "from unnest($3::text[], $4::text[]) as r(id, answers)"
@@ -84,6 +86,7 @@ async def fill(database: Database, library: InstrumentLibrary, code: str, count:
         group=instrument.group,
     )
     chance = random.Random(7)
+    drawn = [a_response(instrument, chance) for _ in range(min(count, DISTINCT))]
     async with database.unit_of_work() as uow:
         if await uow.session.get(InstitutionRow, SCHOOL) is None:
             uow.session.add(
@@ -102,8 +105,8 @@ async def fill(database: Database, library: InstrumentLibrary, code: str, count:
     for start in range(0, count, SLICE):
         counting = Counting(instrument)
         ids, bodies = [], []
-        for _ in range(min(SLICE, count - start)):
-            answers = a_response(instrument, chance)
+        for number in range(start, min(start + SLICE, count)):
+            answers = drawn[number % DISTINCT]
             counting.add(answers)
             ids.append(str(uuid.uuid4()))
             bodies.append(json.dumps(answers))

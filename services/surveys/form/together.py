@@ -20,7 +20,7 @@ class Together(Generic[Item, Result]):
     """Gathers the items that come while `work` is busy, and gives it up to `most` of them at once.
 
     Each caller waits for its own result. An item that `work` can't do fails alone: its neighbours are done without it.
-    Nobody waits longer for company than the round before takes and `company_s`; the first one after a silence not at all.
+    Nobody waits longer for company than the round before takes and `company_s`; after a silence not at all.
     """
 
     work: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]]

@@ -71,17 +71,17 @@ async def test_more_than_can_be_served_is_refused_at_once() -> None:
 
 async def test_in_a_crowd_a_round_waits_for_company_and_the_first_after_a_silence_does_not() -> None:
     batches: list[list[int]] = []
-    gate = asyncio.Event()
+    gate, begun = asyncio.Event(), asyncio.Event()
 
     async def work(items: Sequence[int]) -> list[int]:
         batches.append(list(items))
+        begun.set()
         await gate.wait()
         return [item * 2 for item in items]
 
     together: Together[int, int] = Together(work, company_s=0.05)
     asked = [asyncio.ensure_future(together.ask(1))]
-    while not batches:
-        await asyncio.sleep(0)
+    await begun.wait()
     asked.append(asyncio.ensure_future(together.ask(2)))
     await asyncio.sleep(0)
     gate.set()
