@@ -1,4 +1,4 @@
-"""Results of a campaign with 200,000 responses: the route, the page, with --exports the files, and what the service weighs.
+"""Results of a campaign with 200,000 responses: the route, the page, the files, and what the service weighs.
 
     python -m tests.bench.survey_results [--responses 200000] [--requests 60] [--exports]
 
