@@ -78,8 +78,8 @@ async def test_the_own_word_of_a_graduate_moves_the_indicators(platform: Platfor
 
     async def counted() -> bool:
         i1 = await value(school, "I1", institution["id"], month)
-        f3 = await value(school, "F3.confirmed", institution["id"], began)
-        return (i1["numerator"], i1["denominator"]) == (1, 1) and f3["numerator"] == 1
+        f3 = await value(school, "F3", institution["id"], began)
+        return (i1["numerator"], i1["denominator"]) == (1, 1) and f3["parts"]["confirmed"] == 1
 
     await eventually(counted, "I1 and F3 count the own word")
     ministry = await platform.user(Role.MINISTRY)
