@@ -11,6 +11,7 @@ from services.surveys.api import PERMISSIONS, ROUTERS
 from services.surveys.api.parts import Surveys
 from services.surveys.commands.passage import passages
 from services.surveys.company import Company
+from services.surveys.domain.campaigns import MAX_INTERVIEW_DAYS
 from services.surveys.exports.making import Exports
 from services.surveys.flusher import Flusher
 from services.surveys.form.intake import Intake
@@ -32,6 +33,8 @@ class OwnSettings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     code_pepper: str = Field(min_length=MIN_PEPPER)  # SURVEYS_CODE_PEPPER: kept outside the database, never changed
+    # SURVEYS_INTERVIEW_DAYS: after a campaign's end, for interviews made before it; of campaigns that name no other
+    interview_days: int = Field(0, ge=0, le=MAX_INTERVIEW_DAYS)
 
 
 def load_own_settings(settings: Settings, environment: Mapping[str, str]) -> OwnSettings:
@@ -46,6 +49,8 @@ def load_own_settings(settings: Settings, environment: Mapping[str, str]) -> Own
             f"SURVEYS_CODE_PEPPER_FILE names the file {environment['SURVEYS_CODE_PEPPER_FILE']}, which cannot be read."
         )
     given = {"code_pepper": environment.get("SURVEYS_CODE_PEPPER", derived)}
+    if "SURVEYS_INTERVIEW_DAYS" in environment:
+        given["interview_days"] = environment["SURVEYS_INTERVIEW_DAYS"]
     try:
         return OwnSettings.model_validate(given)
     except ValidationError as problem:
@@ -81,6 +86,6 @@ def assemble(settings: Settings, own: OwnSettings) -> FastAPI:
     app.add_middleware(PublicDoor, form=form, service=settings.service)
     exports = Exports(chassis.database, chassis.catalogue, settings.privacy_k)
     app.state.surveys = Surveys(
-        library, vault, pages, settings.urls["portal"], settings.privacy_k, flusher.wake, exports
+        library, vault, pages, settings.urls["portal"], settings.privacy_k, flusher.wake, exports, own.interview_days
     )
     return app

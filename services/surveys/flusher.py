@@ -15,6 +15,7 @@ from services.surveys.domain.campaigns import may_move_on
 from services.surveys.instruments import InstrumentLibrary
 from services.surveys.queries import intake
 from services.surveys.vault import Vault
+from shared.clock import local_day
 from shared.persistence.unit_of_work import Database
 from shared.scope import SYSTEM
 from shared.telemetry.progress import Progress
@@ -26,7 +27,7 @@ MOVED = Counter("hamkor_surveys_moved_answers_total", "Answers that became respo
 UNOPENED = Gauge("hamkor_surveys_unopened_answers", "Staged answers that this process's pepper does not open")
 
 LOOK_S: Final = 2.0
-PAUSE_S: Final = 0.5
+PAUSE_S: Final = 2.0
 """At least this long between two looks: a crowd is moved in large batches, and those who answer come first."""
 CLOSE_EVERY_S: Final = 60.0
 WIPE_EVERY_S: Final = 10.0
@@ -106,7 +107,7 @@ class Flusher:
         if time.monotonic() < self._wipe_next_at:
             return
         async with self.database.reading(SYSTEM) as session:
-            closed = await intake.unwiped(session, WIPES)
+            closed = await intake.unwiped(session, local_day(self.database.clock()), WIPES)
         self._wipe_next_at = time.monotonic() + (0.0 if closed else WIPE_EVERY_S)
         for campaign in closed:
             async with self.database.unit_of_work() as uow:

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlmodel import col
 
 from services.surveys.commands import tallying
-from services.surveys.domain.tallies import Added, tallies
+from services.surveys.domain.tallies import Counting
 from services.surveys.instruments import InstrumentLibrary
 from services.surveys.tables import CampaignRow
 from shared.persistence.engine import make_engine, raw_connection
@@ -37,14 +37,14 @@ async def recount(database: Database, library: InstrumentLibrary) -> int:
             await uow.session.execute(select(CampaignRow).where(col(CampaignRow.id) == campaign.id).with_for_update())
             instrument = await library.ensure(uow.session, campaign.instrument, campaign.instrument_version)
             connection = await raw_connection(uow.session)
-            found = Added()
+            counting = Counting(instrument)
             any_ = False
             async for row in connection.cursor(_ANSWERS, campaign.id, prefetch=PREFETCH):
-                found.add(tallies(instrument, json.loads(row[0])))
+                counting.add(json.loads(row[0]))
                 any_ = True
             if any_:
                 await tallying.forget(connection, campaign.id)
-                await tallying.add(connection, campaign.id, found)
+                await tallying.add(connection, campaign.id, counting.added())
                 counted += 1
     return counted
 

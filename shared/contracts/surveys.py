@@ -163,6 +163,14 @@ class InvitationState(State):
     reminded_on: date | None = None
 
 
+class LevelMatch(StrEnum):
+    """Which level of education suits a graduate's job, against the own."""
+
+    HIGHER = "higher"
+    SAME = "same"
+    LOWER = "lower"
+
+
 class GraduateStatusState(State):
     """S4: what a graduate says of the own status `months` (6 or 12) after graduation, with recorded consent.
 
@@ -182,6 +190,9 @@ class GraduateStatusState(State):
     employment_id: str | None = None
     employed_since: date | None = None
     withdrawn: bool = False
+    first_job_on: date | None = None
+    level_match: LevelMatch | None = None
+    searching_months: int | None = None
 
 
 (RESPONSE_RECORDED,) = declare("surveys", "response", ResponseState, "recorded")

@@ -1,5 +1,6 @@
 """`python -m shared.web.serve NAME`: one service process, from its composition root to uvicorn."""
 
+import gc
 import importlib
 import os
 import sys
@@ -20,6 +21,9 @@ def main(arguments: list[str]) -> None:
     except WrongSettings as wrong:
         sys.stderr.write(f"{wrong}\n")
         raise SystemExit(os.EX_CONFIG) from None  # the supervisor need not try again
+    # What stands now stays: a full collection that walks over it again and again stops every answer for 0.1 s and more.
+    gc.collect()
+    gc.freeze()
     uvicorn.run(
         app,
         host=values.get(f"{service.upper()}_HOST", "127.0.0.1"),

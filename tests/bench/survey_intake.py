@@ -40,7 +40,7 @@ from shared.persistence.engine import dsn_of, make_engine
 from shared.persistence.migrate import ROOT
 from shared.persistence.unit_of_work import Database
 from shared.scope import Role
-from tests.bench.report import figure, percentile
+from tests.bench.report import cpu_of, figure, percentile
 from tests.support.engines import EmbeddedBroker, Postgres, TestDatabase, a_broker, a_postgres
 from tests.support.issuer import Issuer
 from tests.support.services import Client, environment_of, free_port, serving
@@ -54,12 +54,23 @@ CONNECTIONS = 100
 RETRY_S = 0.25
 GIVE_UP_S = 90.0
 PROFILED = """
-import cProfile, signal
+import collections, itertools, signal
 from shared.web.serve import main
+seen = collections.Counter()
+def look(_, frame):
+    names = set()
+    while frame is not None:
+        code = frame.f_code
+        names.add(f"{code.co_filename[-48:]}:{code.co_name}")
+        frame = frame.f_back
+    seen.update(names)
+    seen["all"] += 1
+signal.signal(signal.SIGPROF, look)
+signal.setitimer(signal.ITIMER_PROF, 0.002, 0.002)
 signal.signal(signal.SIGTERM, lambda *_: None)
-profiler = cProfile.Profile()
-profiler.runcall(main, ["surveys"])
-profiler.dump_stats("/tmp/hamkor-intake.prof")
+main(["surveys"])
+with open("/tmp/hamkor-intake.prof", "w") as file:
+    file.writelines(f"{count / seen['all']:.3f} {name}\\n" for name, count in seen.most_common(400))
 """
 
 
@@ -141,6 +152,7 @@ async def load(port: int, codes: list[str], rate: float) -> dict[str, Any]:
         "latencies": [round(each, 2) for each in latencies],
         "repeated": repeated,
         "statuses": dict(statuses),
+        "cpu_s": time.process_time(),
     }
 
 
@@ -255,7 +267,8 @@ async def measure(rate: float, seconds: float, *, killing: bool, profile: bool) 
                 campaigns, codes = await prepare(database, ministry, round(rate * seconds))
                 task = folder / "load.json"
                 task.write_text(json.dumps({"port": environment["SURVEYS_PORT"], "codes": codes, "rate": rate}))
-                cpu = sum(service.cpu_times()[:2])
+                sides = {"service": service.pid, "postgres": postgres.process.pid, "broker": broker.process.pid}
+                before = {side: cpu_of(pid) for side, pid in sides.items()}
                 loading = await asyncio.create_subprocess_exec(
                     *(sys.executable, "-m", "tests.bench.survey_intake", "--load", str(task)),
                     cwd=ROOT,
@@ -264,7 +277,8 @@ async def measure(rate: float, seconds: float, *, killing: bool, profile: bool) 
                 killer = asyncio.create_task(kill(postgres, broker, seconds)) if killing else None
                 said, _ = await loading.communicate()
                 found = json.loads(said)
-                cpu = sum(service.cpu_times()[:2]) - cpu
+                sides = {} if killing else sides  # what was killed took its times with it
+                cpu = {side: cpu_of(pid) - before[side] for side, pid in sides.items()} | {"load": found["cpu_s"]}
                 memory = service.memory_full_info().pss / 2**20
                 if killer:
                     await killer
@@ -289,7 +303,7 @@ async def measure(rate: float, seconds: float, *, killing: bool, profile: bool) 
         doubled=sum(count - 1 for count in numbers.values()),
         left_staged=staged,
         killed=["postgres", "broker"] if killing else [],
-        cpu_ms=round(cpu * 1000 / max(1, len(found["acknowledged"])), 2),
+        cpu_ms={side: round(used * 1000 / max(1, len(found["acknowledged"])), 2) for side, used in cpu.items()},
         memory_pss_mib=round(memory),
     )
 
@@ -300,7 +314,11 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=500.0, help="responses a second")
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--kill", action="store_true", help="kill PostgreSQL and the broker in mid-run")
-    parser.add_argument("--profile", action="store_true", help="leave a profile in /tmp/hamkor-intake.prof")
+    parser.add_argument(
+        "--profile",
+        action="store_true",
+        help="leave what share of its time each function took in /tmp/hamkor-intake.prof",
+    )
     parser.add_argument("--load", type=Path, metavar="FILE", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.load:

@@ -1,6 +1,6 @@
-"""Results of a campaign with 200,000 responses: the route, the page, every export, and what the service weighs then.
+"""Results of a campaign with 200,000 responses: the route, the page, the files, and what the service weighs.
 
-    python -m tests.bench.survey_results [--responses 200000] [--requests 60]
+    python -m tests.bench.survey_results [--responses 200000] [--requests 60] [--exports]
 
 The whole stack runs; the campaign's responses are put into its database as the service itself would have stored them,
 and tallied by its own code.
@@ -64,7 +64,7 @@ def pss_mib(stack: Stack, name: str) -> float:
     return float(psutil.Process(pid).memory_full_info().pss) / 2**20
 
 
-async def measure(responses: int, requests: int) -> None:
+async def measure(responses: int, requests: int, *, exporting: bool) -> None:
     """Fill, ask, export, weigh."""
     with tempfile.TemporaryDirectory(prefix="hamkor-bench-") as place:
         async with Stack(Path(place), ports=Ports.FREE) as stack:
@@ -84,7 +84,7 @@ async def measure(responses: int, requests: int) -> None:
             times = await timed(lambda: browser.get(f"/surveys/campaigns/{campaign}/results"), requests)
             figure("survey_results_page_p50", percentile(times, 0.5), "ms", responses=responses)
             figure("survey_results_page_p95", percentile(times, 0.95), "ms", target=TARGET_MS)
-            for form in ("csv", "parquet", "sav"):
+            for form in ("csv", "parquet", "sav") if exporting else ():
                 began = time.perf_counter()
                 answer = await api.get(f"/v1/campaigns/{campaign}/export", params={"format": form})
                 if answer.status_code != 200:
@@ -102,8 +102,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--responses", type=int, default=200_000)
     parser.add_argument("--requests", type=int, default=60)
+    parser.add_argument("--exports", action="store_true", help="make the files of all responses too")
     given = parser.parse_args()
-    asyncio.run(measure(given.responses, given.requests))
+    asyncio.run(measure(given.responses, given.requests, exporting=given.exports))
 
 
 if __name__ == "__main__":

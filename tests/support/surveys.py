@@ -20,7 +20,7 @@ from services.surveys.domain.instruments import (
     ProfessionQuestion,
     SingleChoice,
 )
-from services.surveys.domain.tallies import Added, tallies
+from services.surveys.domain.tallies import Counting
 from services.surveys.instruments import InstrumentLibrary
 from services.surveys.tables import CampaignRow, InstitutionRow
 from shared.clock import local_day, now
@@ -31,6 +31,8 @@ SCHOOL: Final = "0199c1e4-0000-7000-8000-000000000001"
 PATH: Final = f"/17/1708/1708201/{SCHOOL}/"
 K: Final = 10
 SLICE: Final = 5_000
+DISTINCT: Final = 5_000
+"""Responses that are drawn; a campaign with more repeats them."""
 _ROWS = (
     "insert into response (id, campaign_id, day, mode, answers) select id, $1, $2, 'form', answers::jsonb "
     "from unnest($3::text[], $4::text[]) as r(id, answers)"
@@ -84,6 +86,7 @@ async def fill(database: Database, library: InstrumentLibrary, code: str, count:
         group=instrument.group,
     )
     chance = random.Random(7)
+    drawn = [a_response(instrument, chance) for _ in range(min(count, DISTINCT))]
     async with database.unit_of_work() as uow:
         if await uow.session.get(InstitutionRow, SCHOOL) is None:
             uow.session.add(
@@ -100,15 +103,16 @@ async def fill(database: Database, library: InstrumentLibrary, code: str, count:
             await uow.session.flush()
         uow.session.add(CampaignRow.of(campaign, PATH))
     for start in range(0, count, SLICE):
-        found, ids, bodies = Added(), [], []
-        for _ in range(min(SLICE, count - start)):
-            answers = a_response(instrument, chance)
-            found.add(tallies(instrument, answers))
+        counting = Counting(instrument)
+        ids, bodies = [], []
+        for number in range(start, min(start + SLICE, count)):
+            answers = drawn[number % DISTINCT]
+            counting.add(answers)
             ids.append(str(uuid.uuid4()))
             bodies.append(json.dumps(answers))
         async with database.unit_of_work() as uow:
             connection = await raw_connection(uow.session)
             await connection.execute(_ROWS, campaign.id, today, ids, bodies)
-            await tallying.store(connection, campaign.id, found, K)
+            await tallying.store(connection, campaign.id, counting.added(), K)
             await connection.execute(_OVER, campaign.id, count, over)
     return campaign.id

@@ -30,7 +30,9 @@ router = APIRouter(prefix="/v1")
 @router.post("/campaigns", tags=["campaigns"], status_code=201, response_model=Campaign)
 async def plan_campaign(edge: Edge, parts: Parts, body: PlanCampaign) -> Response:
     """Plan to ask an instrument at an institution in a period."""
-    return await edge.command("campaign.plan", lambda uow: campaigns.plan(uow, parts.library, body), status=201)
+    return await edge.command(
+        "campaign.plan", lambda uow: campaigns.plan(uow, parts.library, body, parts.interview_days), status=201
+    )
 
 
 @router.get("/campaigns", tags=["campaigns"])

@@ -62,7 +62,8 @@ async def enter_interviews(edge: Edge, parts: Parts, id_: str, body: EnterInterv
     An interview counts once in its campaign however often its `client_id` is sent, in whatever company: a device that
     was without network sends all it has until each is reported as taken. A refused interview comes back with all its
     answers, the questions that need another look named; mended, it is sent again under the same id. Interviews are
-    taken while the campaign is open.
+    taken while the campaign is open, and for its `interview_days` after its end where they were made before it; what
+    comes later is refused with the day until which it could.
     """
     edge.allow("interview.enter")
     edge.idempotency_key()

@@ -27,6 +27,7 @@ class Surveys:
     privacy_k: int
     wake_flusher: Callable[[], None]
     exports: Exports
+    interview_days: int = 0
 
 
 def _parts(request: Request) -> Surveys:

@@ -43,8 +43,11 @@ from shared.ids import new_id
 from shared.persistence.unit_of_work import UnitOfWork
 
 
-async def plan(uow: UnitOfWork, library: InstrumentLibrary, command: PlanCampaign) -> Campaign:
-    """Plan a campaign with the newest version of an instrument at an institution the caller sees."""
+async def plan(uow: UnitOfWork, library: InstrumentLibrary, command: PlanCampaign, interview_days: int = 0) -> Campaign:
+    """Plan a campaign with the newest version of an instrument at an institution the caller sees.
+
+    `interview_days` are those of a campaign that names none.
+    """
     try:
         instrument = await library.ensure(uow.session, command.instrument, scope=uow.principal.scope)
     except NotFound:
@@ -64,6 +67,7 @@ async def plan(uow: UnitOfWork, library: InstrumentLibrary, command: PlanCampaig
         title=command.title,
         group=instrument.group,
         scheduled=command.scheduled,
+        interview_days=interview_days if command.interview_days is None else command.interview_days,
     )
     await add(uow, campaign, institution.org_path)
     return campaign
@@ -101,7 +105,7 @@ async def close(uow: UnitOfWork, id_: str, step: int) -> Campaign:
 
 async def end(uow: UnitOfWork, row: CampaignRow, step: int) -> EventType:
     """Close the campaign in this locked row and tell it."""
-    row.take(row.campaign().after(CampaignAct.CLOSE))
+    row.take(row.campaign().closed(local_day(uow.now)))
     # What is pending lapses at the scheduler's next look, without a reminder before.
     await uow.session.execute(
         update(InvitationRow)

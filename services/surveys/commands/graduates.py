@@ -38,14 +38,15 @@ async def tell(uow: UnitOfWork, command: domain.TellStatus) -> GraduateStatusSta
     before = await _load(uow, known) if known else None
     employer = await _enterprise_of(uow, command.employer_stir) if command.employer_stir else None
     event_type, state = domain.tell(new_id(), before, command, employer, local_day(uow.now))
-    state = domain.linked(state, await _employment_of(uow, state))
-    await uow.record(GraduateStatusRow, event_type, state, key=institution.id, org_path=institution.org_path)
+    # The consent is recorded first: nothing is kept of somebody whose consent is not there.
     given: dict[str, Any] = {**command.consent.model_dump(), "means": command.consent.means.value}
     if before:
         await uow.session.execute(update(consent).where(consent.c.id == state.id).values(given))
     else:
         place = {"id": state.id, "org_path": institution.org_path, "institution_id": institution.id}
         await uow.session.execute(insert(consent).values({**place, **given}))
+    state = domain.linked(state, await _employment_of(uow, state))
+    await uow.record(GraduateStatusRow, event_type, state, key=institution.id, org_path=institution.org_path)
     return state
 
 
@@ -58,6 +59,17 @@ async def withdraw(uow: UnitOfWork, id_: str) -> GraduateStatusState:
     await uow.session.flush()
     uow.recorded.append(Recorded(event_type, gone.institution_id, gone))
     return gone
+
+
+async def take_back(uow: UnitOfWork, institution_id: str, graduate_ref: str) -> int:
+    """The graduate takes back every consent given at this institution; returns how many statuses are deleted."""
+    query = select(col(GraduateStatusRow.id)).where(
+        col(GraduateStatusRow.institution_id) == institution_id, col(GraduateStatusRow.graduate_ref) == graduate_ref
+    )
+    ids = list((await uow.session.execute(query.order_by(col(GraduateStatusRow.id)))).scalars())
+    for id_ in ids:
+        await withdraw(uow, id_)
+    return len(ids)
 
 
 async def relink(uow: UnitOfWork, graduates: Iterable[tuple[str, str]]) -> None:

@@ -1,11 +1,13 @@
 """Interviews come in: one or many, on line or from a device that had no network, each exactly once."""
 
 from collections.abc import Sequence
+from datetime import date
 
 from services.surveys.commands.campaigns import find_visible
 from services.surveys.commands.responses import Outcome, Submission, record_answers, submission
 from services.surveys.domain import interviews as domain
 from services.surveys.domain.answers import check
+from services.surveys.domain.campaigns import Campaign
 from services.surveys.instruments import InstrumentLibrary
 from services.surveys.vault import Vault
 from shared.clock import local_day
@@ -36,7 +38,7 @@ async def enter(
     submissions: dict[int, Submission] = {}
     for number, interview in enumerate(interviews):
         try:
-            domain.check_day(interview.held_on, campaign.period.first, campaign.period.last, today)
+            domain.check_day(interview.held_on, campaign.period.first, campaign.last_interview, today)
             sent = {
                 name: [given] if isinstance(given, str) else list(given) for name, given in interview.answers.items()
             }
@@ -52,8 +54,15 @@ async def enter(
         )
     # The answers' tables belong to the service alone: whoever may enter interviews may not read them.
     async with uow.beyond_scope():
-        outcomes = await record_answers(uow, vault, list(submissions.values())) if submissions else []
+        outcomes = await record_answers(uow, vault, list(submissions.values()), late=True) if submissions else []
     for number, outcome in zip(submissions, outcomes, strict=True):
-        closed = WrongState(state=campaign.status.value, step="interview")
-        results[number] = closed if outcome is Outcome.CLOSED else outcome
+        results[number] = _closed(campaign, today) if outcome is Outcome.CLOSED else outcome
     return [results[number] for number in range(len(interviews))]
+
+
+def _closed(campaign: Campaign, today: date) -> HamkorError:
+    if campaign.is_over(today):
+        return domain.InterviewsOver(
+            ended=campaign.last_interview.isoformat(), until=campaign.interviews_until.isoformat()
+        )
+    return WrongState(state=campaign.status.value, step="interview")

@@ -17,8 +17,8 @@ from services.surveys.commands import tallying
 from services.surveys.domain.answers import Answers
 from services.surveys.domain.campaigns import Campaign, CampaignStatus, may_move_on
 from services.surveys.domain.instruments import Instrument
-from services.surveys.domain.scoring import score
-from services.surveys.domain.tallies import Added, tallies
+from services.surveys.domain.scoring import ResponseScore
+from services.surveys.domain.tallies import Counting
 from services.surveys.instruments import InstrumentLibrary
 from services.surveys.tables import CampaignRow, spent_mark
 from services.surveys.vault import SealBroken, Vault
@@ -43,8 +43,9 @@ _SHARE = "select pg_advisory_xact_lock_shared($1, hashtext(id)) from unnest($2::
 # The look at the campaign stands in the statement that spends: whatever was closed before takes nothing any more.
 _TAKE = (
     "with sent as (select * from unnest($1::text[], $2::bytea[], $3::bytea[]) as s(campaign_id, mark, sealed)), "
-    "taking as (select id from campaign where id = any($4::text[]) and status = 'open' "
-    "and $5::date between first_day and last_day), "
+    "taking as (select id from campaign where id = any($4::text[]) and (status = 'open' "
+    "and $5::date between first_day and last_day or $7 and status <> 'draft' and interview_days > 0 "
+    "and $5::date between first_day and coalesce(closed_on, last_day) + interview_days)), "
     "spent as (insert into spent_mark (mark, campaign_id) select mark, campaign_id from sent "
     "join taking on id = campaign_id order by mark on conflict do nothing returning mark), "
     "staged as (insert into staged_answer (campaign_id, key_id, sealed) "
@@ -101,11 +102,14 @@ def submission(
     return Submission(campaign, mark, vault.seal(campaign, content))
 
 
-async def record_answers(uow: UnitOfWork, vault: Vault, submissions: Sequence[Submission]) -> list[Outcome]:
+async def record_answers(
+    uow: UnitOfWork, vault: Vault, submissions: Sequence[Submission], *, late: bool = False
+) -> list[Outcome]:
     """Spend and stage, each submission or not at all: the one way in for a form, a token, an interview, a batch.
 
     A mark counts once, within the call and across all calls at the same time. The marks' table is written in the order
-    of marks, so that two calls never wait for each other in a ring.
+    of marks, so that two calls never wait for each other in a ring. `late`: they are interviews, which come in for some
+    days after the end too.
     """
     first: dict[bytes, Submission] = {}
     for each in submissions:
@@ -122,6 +126,7 @@ async def record_answers(uow: UnitOfWork, vault: Vault, submissions: Sequence[Su
         campaigns,
         local_day(uow.now),
         vault.key_id,
+        late,
     )
     assert row is not None
     spent, taking = {bytes(mark) for mark in row["spent"]}, set(row["taking"])
@@ -184,6 +189,8 @@ async def wipe(uow: UnitOfWork, vault: Vault, campaign_id: str) -> bool:
     on_its_way = await uow.session.execute(_ON_ITS_WAY, {"campaign": campaign_id, "key_id": vault.key_id})
     if row is None or row.status != CampaignStatus.CLOSED or on_its_way.scalar_one():
         return False
+    if not row.campaign().is_complete(local_day(uow.now)):
+        return False  # an interview that is sent again must find its mark
     await uow.session.execute(delete(spent_mark).where(spent_mark.c.campaign_id == campaign_id))
     await uow.session.execute(_OVER, {"campaign": campaign_id})
     return True
@@ -196,7 +203,7 @@ async def _store(
     days: list[date] = []
     modes: list[str] = []
     bodies: list[str] = []
-    found = Added()
+    counting = Counting(instrument)
     for number, content in enumerate(contents):
         if number % SLICE == 0:
             await asyncio.sleep(0)
@@ -209,19 +216,17 @@ async def _store(
         mode = ResponseMode(content["mode"])
         modes.append(mode.value)
         bodies.append(json.dumps(answers, ensure_ascii=False))
-        found.add(tallies(instrument, answers))
-        state = _state(id_, campaign, instrument, day, mode, answers)
+        state = _state(id_, campaign, instrument, day, mode, counting.add(answers))
         uow.recorded.append(Recorded(RESPONSE_RECORDED, campaign.institution_id, state))
     connection = await raw_connection(uow.session)
     await connection.execute(_RESPONSES, campaign.id, ids, days, modes, bodies)
     await connection.execute(_COUNT, campaign.id, len(ids))
-    await tallying.store(connection, campaign.id, found, step)
+    await tallying.store(connection, campaign.id, counting.added(), step)
 
 
 def _state(
-    id_: str, campaign: Campaign, instrument: Instrument, day: date, mode: ResponseMode, answers: Answers
+    id_: str, campaign: Campaign, instrument: Instrument, day: date, mode: ResponseMode, scored: ResponseScore
 ) -> ResponseState:
-    scored = score(instrument, answers)
     return ResponseState(
         id=id_,
         version=1,

@@ -52,6 +52,15 @@ Sent: TypeAlias = Mapping[str, Sequence[str]]
 """What a form sends: field names with one or more texts."""
 
 
+_Outcome: TypeAlias = tuple[Answer | None, list[FieldError]]
+
+MOST_READ: Final = 200
+"""Instruments whose readers are kept."""
+
+MOST_TICKED: Final = 4096
+"""Different ticks of one question that are remembered."""
+
+
 @dataclass(frozen=True, slots=True)
 class Checked:
     """The answers that can be kept and the faults of the others; nothing may be stored while there are faults."""
@@ -80,10 +89,11 @@ def check(instrument: Instrument, sent: Sent, today: date | None = None) -> Chec
     day = today or local_day(now())
     answers: dict[str, Answer] = {}
     faults: list[FieldError] = []
-    for question in instrument.questions:
+    for reader in _readers(instrument):
+        question = reader.question
         if question.relevant is not None and not is_asked(question, answers, day):
             continue
-        answer, wrong = _CHECKS[type(question)](question, sent)
+        answer, wrong = reader.read(sent)
         if answer is not None and not wrong and question.constraint is not None:
             wrong = _constraint(question, answer, answers, day)
         faults += wrong
@@ -92,6 +102,43 @@ def check(instrument: Instrument, sent: Sent, today: date | None = None) -> Chec
         elif question.required and not wrong:
             faults.append(FieldError(field_of(question), "answer-required"))
     return Checked(answers, tuple(faults))
+
+
+class _Reader:
+    """Reads what was sent for one question; what is ticked is worked out once, however many tick the same."""
+
+    def __init__(self, question: Question) -> None:
+        self.question = question
+        self._check = _CHECKS[type(question)]
+        self._names = tuple(question.fields()) if isinstance(question, _TICKED) else None
+        self._known: dict[tuple[tuple[str, ...], ...], _Outcome] = {}
+
+    def read(self, sent: Sent) -> _Outcome:
+        """The answer, or None, and what is wrong with it; nobody may change what comes out."""
+        if self._names is None:
+            return self._check(self.question, sent)
+        key = tuple([tuple(sent.get(name, ())) for name in self._names])
+        outcome = self._known.get(key)
+        if outcome is None:
+            outcome = self._check(self.question, sent)
+            if not outcome[1]:
+                if len(self._known) >= MOST_TICKED:
+                    self._known.clear()
+                self._known[key] = outcome
+        return outcome
+
+
+_READERS: Final[dict[int, tuple[Instrument, list[_Reader]]]] = {}
+"""By identity: the library keeps one object of each version, and hashing one would cost more than this saves."""
+
+
+def _readers(instrument: Instrument) -> list[_Reader]:
+    known = _READERS.get(id(instrument))
+    if known is None or known[0] is not instrument:
+        if len(_READERS) >= MOST_READ:
+            _READERS.clear()
+        known = _READERS[id(instrument)] = instrument, [_Reader(question) for question in instrument.questions]
+    return known[1]
 
 
 BROKEN_CONSTRAINT: Final = "answer-constraint"
@@ -117,9 +164,6 @@ def _constraint(question: Question, answer: Answer, answers: Answers, today: dat
         for name, each in fields.items()
         if not question.constraint.expression.holds(Context(answers, today, value_of(each)))
     ]
-
-
-_Outcome: TypeAlias = tuple[Answer | None, list[FieldError]]
 
 
 def _given(sent: Sent, name: str) -> list[str]:
@@ -333,3 +377,4 @@ _CHECKS: Final[Mapping[type[Question], Callable[[Question, Sent], _Outcome]]] = 
     StirQuestion: _stir,
     FreeText: _text,
 }
+_TICKED: Final = (SingleChoice, MultipleChoice, Likert, CompetencePair, Matrix)

@@ -1,7 +1,7 @@
 """A campaign: one instrument asked at one institution in a period; its life is the table TRANSITIONS."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Final, Self
 
@@ -15,6 +15,7 @@ from shared.contracts.vocabulary import RespondentGroup
 from shared.errors import FieldError, InvalidInput, WrongState
 
 MAX_PERIOD_DAYS: Final = 366
+MAX_INTERVIEW_DAYS: Final = 60
 MAX_CODES_AT_ONCE: Final = 5000
 CampaignStatus = SurveyCampaignStatus
 
@@ -73,6 +74,11 @@ class PlanCampaign(BaseModel):
     title: Name | None = None
     period: Period
     scheduled: bool = Field(False, description="opens by itself on its first day")
+    interview_days: Annotated[int | None, Field(ge=0, le=MAX_INTERVIEW_DAYS)] = Field(
+        None,
+        description="days after the end in which interviews made before it may still be sent in, from devices that "
+        "were without network; until then the campaign is not over. The installation's setting unless named",
+    )
 
 
 class IssueCodes(BaseModel):
@@ -87,6 +93,7 @@ class Campaign(State):
     """The state of a campaign; `version` grows with every change.
 
     `wave_id`: the wave that made it; `standing`: the academic year whose invitations by events it collects;
+    `interview_days`: so many days after its end (`closed_on`, or its period's) interviews made before may come in.
     `full_since`: a hard quota of its wave is full, nobody is let in any more, and whoever was in is still heard.
     """
 
@@ -101,6 +108,8 @@ class Campaign(State):
     standing: str | None = None
     scheduled: bool = False
     full_since: date | None = None
+    interview_days: int = 0
+    closed_on: date | None = None
 
     def after(self, act: CampaignAct) -> Self:
         """The campaign after `act`; raises WrongState where the table has no such line."""
@@ -125,12 +134,37 @@ class Campaign(State):
         """True while it is open and the day lies in its period."""
         return self.status is CampaignStatus.OPEN and today in self.period
 
+    def closed(self, today: date) -> Self:
+        """The campaign after its end; raises WrongState where it can't be closed."""
+        result = self.after(CampaignAct.CLOSE)
+        return result if result is self else result.model_copy(update={"closed_on": min(today, self.period.last)})
+
+    @property
+    def last_interview(self) -> date:
+        """The last day an interview may have been held on."""
+        return self.closed_on or self.period.last
+
+    @property
+    def interviews_until(self) -> date:
+        """The last day on which an interview may come in."""
+        return self.last_interview + timedelta(days=self.interview_days)
+
+    def takes_interviews(self, today: date) -> bool:
+        """Whether interviews made while it was open may come in: while it is open, and for some days after its end."""
+        if self.status is CampaignStatus.OPEN:
+            return self.period.first <= today <= self.interviews_until
+        return self.status is CampaignStatus.CLOSED and self.interview_days > 0 and today <= self.interviews_until
+
+    def is_complete(self, today: date) -> bool:
+        """True when no answer can come any more, not even an interview."""
+        return self.is_over(today) and not self.takes_interviews(today)
+
     def lets_in(self, today: date) -> bool:
         """Whether somebody who comes to the door now may begin: asked before the first question, never after it."""
         return self.accepts_answers(today) and self.full_since is None
 
     def is_over(self, today: date) -> bool:
-        """True when no answer can come any more."""
+        """True when nobody can answer any more; interviews made before may still be on their way (`is_complete`)."""
         return self.status is CampaignStatus.CLOSED or today > self.period.last
 
 
@@ -159,7 +193,7 @@ def told_of(campaign: Campaign, group: RespondentGroup, counts: CampaignCounts) 
 
 def may_move_on(campaign: Campaign, staged: int, step: int, now: datetime) -> bool:
     """Whether staged answers stop waiting: `step` are together, or no more can come."""
-    return staged >= step or campaign.is_over(local_day(now))
+    return staged >= step or campaign.is_complete(local_day(now))
 
 
 def check_period(period: Period, today: date) -> None:

@@ -3,12 +3,14 @@
 It has nothing to do with an opinion answer, and nothing here could be joined with one.
 """
 
+from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from services.surveys.domain.answers import Answers
 from shared.contracts.events import EventType
 from shared.contracts.fields import Id, IscoUnitGroup, Ref, Stir
 from shared.contracts.practice import OutcomeMatch, OutcomeStatus
@@ -18,6 +20,7 @@ from shared.contracts.surveys import (
     GRADUATE_STATUS_REPORTED,
     GRADUATE_STATUS_WITHDRAWN,
     GraduateStatusState,
+    LevelMatch,
 )
 from shared.errors import FieldError, InvalidInput
 
@@ -77,15 +80,66 @@ class TellStatus(BaseModel):
     profession: IscoUnitGroup | None = None
     employer_stir: Stir | None = None
     match: OutcomeMatch | None = None
+    first_job_on: date | None = None
+    level_match: LevelMatch | None = None
+    searching_months: Annotated[int | None, Field(ge=0, le=24)] = None
     consent: Consent
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         if self.status is OutcomeStatus.UNKNOWN:
             raise ValueError("status_unknown_told")
-        if self.status not in AT_WORK and (self.profession or self.employer_stir or self.match):
+        of_work = (self.profession, self.employer_stir, self.match, self.first_job_on, self.level_match)
+        if self.status not in AT_WORK and any(each is not None for each in of_work):
             raise ValueError("status-without-work")
         return self
+
+
+QUESTIONNAIRE: Final = "S4T"
+"""The instrument that asks for it; what it offers is named below."""
+
+AGREED: Final = "yes"
+
+_ACTIVITIES: Final[Mapping[str, OutcomeStatus]] = {
+    "employed": OutcomeStatus.EMPLOYED,
+    "self_employed": OutcomeStatus.SELF_EMPLOYED,
+    "studying": OutcomeStatus.FURTHER_STUDY,
+    "seeking": OutcomeStatus.UNEMPLOYED,
+    "military": OutcomeStatus.MILITARY,
+    "care": OutcomeStatus.PARENTAL,
+    "other": OutcomeStatus.INACTIVE,
+}
+_MONTHS: Final[Mapping[str, Literal[6, 12]]] = {"m6": 6, "m12": 12}
+_MATCHES: Final = (
+    OutcomeMatch.NONE,
+    OutcomeMatch.PARTIAL,
+    OutcomeMatch.PARTIAL,
+    OutcomeMatch.FULL,
+    OutcomeMatch.FULL,
+)
+"""By the ratings 1 to 5 of how far the job matches what was studied."""
+
+
+def told_in(answers: Answers, institution_id: str, graduate_ref: str, consent: Consent) -> TellStatus:
+    """What checked answers to the questionnaire say, of one who agreed."""
+    given: Mapping[str, Any] = answers
+    rating = given.get("field_match")
+    return TellStatus.model_validate(
+        {
+            "institution_id": institution_id,
+            "graduate_ref": graduate_ref,
+            "graduated_on": given["graduated_on"],
+            "months": _MONTHS[given["months"]],
+            "status": _ACTIVITIES[given["activity"]],
+            "profession": given.get("occupation"),
+            "employer_stir": given.get("employer"),
+            "match": _MATCHES[rating - 1] if isinstance(rating, int) else None,
+            "first_job_on": given.get("started"),
+            "level_match": given.get("level_match"),
+            "searching_months": given.get("search_months"),
+            "consent": consent,
+        }
+    )
 
 
 def check(command: TellStatus, due: date, today: date) -> None:
@@ -96,6 +150,8 @@ def check(command: TellStatus, due: date, today: date) -> None:
         faults.append(FieldError("graduated_on", "in_future", {"value": command.graduated_on.isoformat()}))
     elif (due - today).days > EARLY_DAYS:
         faults.append(FieldError("months", "status-too-early", {"due": due.isoformat()}))
+    if command.first_job_on is not None and command.first_job_on > today:
+        faults.append(FieldError("first_job_on", "in_future", {"value": command.first_job_on.isoformat()}))
     if consent.text_version != CONSENT_VERSION:
         faults.append(FieldError("consent.text_version", "consent-outdated", {"version": CONSENT_VERSION}))
     if not command.graduated_on <= consent.given_on <= today:
@@ -119,6 +175,9 @@ def tell(
         told_on=today,
         profession=command.profession,
         match=command.match,
+        first_job_on=command.first_job_on,
+        level_match=command.level_match,
+        searching_months=command.searching_months,
         enterprise_id=employer,
     )
     return (GRADUATE_STATUS_CORRECTED if before else GRADUATE_STATUS_REPORTED), state

@@ -5,10 +5,16 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.errors import FieldError, InvalidInput
+from shared.errors import DomainError, FieldError, InvalidInput
 
 MOST_INTERVIEWS: Final = 200
 Value = Annotated[str, Field(max_length=5000)]
+
+
+class InterviewsOver(DomainError):
+    """The campaign has ended, and the days in which interviews made before could still be sent in are over too."""
+
+    code = "interviews-over"
 
 
 class EnterInterview(BaseModel):

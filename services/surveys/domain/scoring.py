@@ -1,6 +1,6 @@
 """The index of a response: scored answers on the scale 0..100, in integer thousandths; unanswered is not zero."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +21,8 @@ from services.surveys.domain.instruments import (
 THOUSANDTHS: Final = 1000
 FULL: Final = MAX_SCORE * THOUSANDTHS
 """The best score, 100, in thousandths."""
+
+_DIMENSIONS: Final = tuple(Dimension)
 
 INDEX: Final = "index"
 """The name of the measure that is the mean of all scored answers of a response."""
@@ -59,12 +61,17 @@ def rating_score(rating: int, top: int, *, reverse: bool = False) -> int:
 
 def score(instrument: Instrument, answers: Answers) -> ResponseScore:
     """The scores of one response (INDICATORS.md, survey indices: mean of scored answers)."""
+    return score_of(item for each in instrument.questions for item in scored_items(each, answers.get(each.code)))
+
+
+def score_of(items: Iterable[tuple[Dimension, int]]) -> ResponseScore:
+    """The scores of a response whose scored answers are these, each with its dimension and thousandths."""
     totals: dict[Dimension, list[int]] = {}
-    for dimension, value in scored_items(instrument, answers):
+    for dimension, value in items:
         totals.setdefault(dimension, []).append(value)
     dimensions = {
         dimension: Tally(sum(totals[dimension]), len(totals[dimension]))
-        for dimension in Dimension
+        for dimension in _DIMENSIONS
         if dimension in totals
     }
     count = sum(tally.count for tally in dimensions.values())
@@ -72,37 +79,15 @@ def score(instrument: Instrument, answers: Answers) -> ResponseScore:
     return ResponseScore(index, dimensions)
 
 
-def measures(instrument: Instrument, answers: Answers) -> dict[str, int]:
-    """What one response adds to its campaign's results: measure to value in thousandths.
-
-    `index`, each dimension's mean, and both ratings of each competence as `<competence>.<part>`.
-    """
-    scored = score(instrument, answers)
-    found: dict[str, int] = {} if scored.index is None else {INDEX: scored.index}
-    found |= {str(dimension): tally.mean for dimension, tally in scored.dimensions.items()}
-    found |= dict(_competence_ratings(instrument, answers))
-    return found
-
-
 def competence_measure(competence: str, part: PairPart) -> str:
     """The name of the measure of one part of a competence."""
     return f"{competence}.{part}"
 
 
-def _competence_ratings(instrument: Instrument, answers: Answers) -> Iterator[tuple[str, int]]:
-    for pair in instrument.competences:
-        for part in PairPart:
-            value = _pair_value(pair, part, answers.get(pair.code))
-            if value is not None:
-                yield competence_measure(pair.code, part), value
-
-
-def scored_items(instrument: Instrument, answers: Answers) -> Iterator[tuple[Dimension, int]]:
-    """Each scored answer with the dimension it counts in, in thousandths; unanswered and unsure are left out."""
-    for question in instrument.questions:
-        if not question.scored:
-            continue
-        for dimension, value in _items(question, answers.get(question.code)):
+def scored_items(question: Question, answer: Answer | None) -> Iterator[tuple[Dimension, int]]:
+    """The scored answers of a question with the dimension they count in; unanswered and unsure are left out."""
+    if question.scored:
+        for dimension, value in _items(question, answer):
             if value is not None and dimension is not None:
                 yield dimension, value
 

@@ -5,12 +5,13 @@ each topic results keep how many answered, sum and sum of squares of their value
 All of it is integers that add up: results of any number of responses are read from sums, and can be counted anew.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
-from services.surveys.domain.answers import Answers
+from services.surveys.domain.answers import Answer, Answers
 from services.surveys.domain.instruments import (
     UNSURE,
     CompetencePair,
@@ -28,83 +29,207 @@ from services.surveys.domain.instruments import (
     ProfessionQuestion,
     Question,
     SingleChoice,
+    StirQuestion,
 )
-from services.surveys.domain.scoring import THOUSANDTHS, competence_measure, measures, rating_score
+from services.surveys.domain.scoring import (
+    INDEX,
+    THOUSANDTHS,
+    ResponseScore,
+    competence_measure,
+    rating_score,
+    score_of,
+    scored_items,
+)
 
 ALPHA: Final = "alpha:"
 AT: Final = "@"
 """Divides a topic from the profession it is counted for: "theory.importance@2411"."""
 
-
 MOST_KNOWN: Final = 200
+"""Instruments kept ready for counting."""
 
+MOST_PARTS: Final = 4096
+"""Different answers to one question whose parts are remembered."""
 
-@dataclass(frozen=True, slots=True)
-class Tallies:
-    """What one response adds: thousandths by topic, options chosen as (topic, option), texts by question."""
-
-    values: Mapping[str, int] = field(default_factory=dict)
-    chosen: frozenset[tuple[str, str]] = frozenset()
-    texts: tuple[tuple[str, str], ...] = ()
+MOST_SEEN: Final = 50_000
+"""Parts that are kept apart before equal ones are counted together."""
 
 
 @dataclass(slots=True)
 class Added:
-    """Tallies of many responses, added up: topic to [count, total, squares], (topic, option) to its count."""
+    """Tallies of many responses, added up.
+
+    `sums`: topic to [count, total, squares] in thousandths; `counts`: (topic, option) to how often it was chosen;
+    `texts`: (question, what was written).
+    """
 
     sums: dict[str, list[int]] = field(default_factory=dict)
     counts: dict[tuple[str, str], int] = field(default_factory=dict)
     texts: list[tuple[str, str]] = field(default_factory=list)
 
-    def add(self, found: Tallies) -> None:
-        """Take one response in."""
-        for topic, value in found.values.items():
-            sums = self.sums.setdefault(topic, [0, 0, 0])
-            sums[0] += 1
-            sums[1] += value
-            sums[2] += value * value
-        for cell in found.chosen:
-            self.counts[cell] = self.counts.get(cell, 0) + 1
-        self.texts += found.texts
+    def sum(self, topic: str, value: int, many: int) -> None:
+        """Add a value that so many gave."""
+        sums = self.sums.setdefault(topic, [0, 0, 0])
+        sums[0] += many
+        sums[1] += many * value
+        sums[2] += many * value * value
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """What one answer to one question adds, whoever gives it."""
+
+    values: Mapping[str, int]
+    """Thousandths by topic, 0 where an answer counts and scores nothing."""
+    scores: Mapping[str, int]
+    """Those of them that are scores."""
+    chosen: tuple[tuple[str, str], ...]
+    """Topics with the option chosen."""
+    scored: tuple[tuple[Dimension, int], ...]
+    """What counts in the index, and in which dimension."""
+    rated: tuple[tuple[str, int], ...]
+    """Ratings of a competence, which are also counted by profession."""
+
+    @classmethod
+    def of(cls, question: Question, answer: Answer) -> "_Part":
+        """Work it out."""
+        values: dict[str, int] = {}
+        scores: dict[str, int] = {}
+        chosen: dict[tuple[str, str], None] = {}
+        for topic, value, options in _answered(question, answer):
+            values[topic] = value or 0
+            if value is not None:
+                scores[topic] = value
+            chosen |= dict.fromkeys((topic, option) for option in options)
+        rated: tuple[tuple[str, int], ...] = ()
+        if isinstance(question, CompetencePair):
+            ratings = [competence_measure(question.code, part) for part in PairPart]
+            rated = tuple((topic, scores[topic]) for topic in ratings if topic in scores)
+            if len(rated) == len(ratings):
+                required, acquired = (value for _, value in rated)
+                values[gap_topic(question.code)] = required - acquired
+        return cls(values, scores, tuple(chosen), tuple(scored_items(question, answer)), rated)
+
+
+class _Reading:
+    """An instrument made ready for counting: what an answer adds is worked out once, however many give it."""
+
+    def __init__(self, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self._counted = [(each.code, each, dict[Any, _Part]()) for each in instrument.questions if _counts(each)]
+        self.texts = [each.code for each in instrument.questions if isinstance(each, FreeText)]
+        self.profession = None if instrument.profession is None else instrument.profession.code
+        self.reliable = [
+            (alpha_topic(dimension), items, [alpha_topic(dimension, item) for item in items])
+            for dimension, items in reliable_items(instrument).items()
+        ]
+
+    def parts(self, answers: Answers) -> list[_Part]:
+        """What each answer adds."""
+        found = []
+        for code, question, known in self._counted:
+            answer = answers.get(code)
+            if answer is None:
+                continue
+            key: Any = answer
+            if isinstance(answer, dict):
+                key = tuple(answer.items())
+            elif isinstance(answer, list):
+                key = tuple(answer)
+            part = known.get(key)
+            if part is None:
+                if len(known) >= MOST_PARTS:
+                    known.clear()
+                part = known[key] = _Part.of(question, answer)
+            found.append(part)
+        return found
+
+
+_READINGS: Final[dict[int, _Reading]] = {}
+"""By identity: the library keeps one object of each version, and hashing one would cost more than this saves."""
+
+
+def _reading(instrument: Instrument) -> _Reading:
+    known = _READINGS.get(id(instrument))
+    if known is None or known.instrument is not instrument:
+        if len(_READINGS) >= MOST_KNOWN:
+            _READINGS.clear()
+        known = _READINGS[id(instrument)] = _Reading(instrument)
+    return known
+
+
+class Counting:
+    """Adds up what responses to one instrument add to its results.
+
+    Equal answers are counted first and multiplied at the end, which is many times faster than adding up each response.
+    """
+
+    def __init__(self, instrument: Instrument) -> None:
+        self._reading = _reading(instrument)
+        self._parts: Counter[_Part] = Counter()
+        self._values: Counter[tuple[str, int]] = Counter()
+        self._seen_parts: list[_Part] = []
+        self._seen_values: list[tuple[str, int]] = []
+        self._texts: list[tuple[str, str]] = []
+
+    def add(self, answers: Answers) -> ResponseScore:
+        """Take one response in; returns its scores."""
+        reading, values = self._reading, self._seen_values
+        parts = reading.parts(answers)
+        self._seen_parts += parts
+        scored = score_of(item for part in parts for item in part.scored)
+        if scored.index is not None:
+            values.append((INDEX, scored.index))
+        for dimension, tally in scored.dimensions.items():
+            values.append((dimension.value, tally.mean))
+        if reading.reliable:
+            scores: dict[str, int] = {}
+            for part in parts:
+                scores.update(part.scores)
+            for whole, items, topics in reading.reliable:
+                # Of complete responses alone.
+                if all(item in scores for item in items):
+                    each = [scores[item] for item in items]
+                    values += zip(topics, each, strict=True)
+                    values.append((whole, sum(each)))
+        profession = answers.get(reading.profession) if reading.profession else None
+        if profession is not None:
+            values += [(f"{topic}{AT}{profession}", value) for part in parts for topic, value in part.rated]
+        self._texts += [(code, str(answers[code])) for code in reading.texts if answers.get(code)]
+        if len(self._seen_parts) > MOST_SEEN:
+            self._fold()
+        return scored
+
+    def _fold(self) -> None:
+        self._parts.update(self._seen_parts)
+        self._values.update(self._seen_values)
+        self._seen_parts.clear()
+        self._seen_values.clear()
+
+    def added(self) -> Added:
+        """The sums of all that was taken in."""
+        self._fold()
+        found = Added(texts=list(self._texts))
+        for part, many in self._parts.items():
+            for topic, value in part.values.items():
+                found.sum(topic, value, many)
+            for cell in part.chosen:
+                found.counts[cell] = found.counts.get(cell, 0) + many
+        for (topic, value), many in self._values.items():
+            found.sum(topic, value, many)
+        return found
 
 
 def added(instrument: Instrument, many: Iterable[Answers]) -> Added:
     """The tallies of many responses."""
-    result = Added()
+    counting = Counting(instrument)
     for answers in many:
-        result.add(tallies(instrument, answers))
-    return result
+        counting.add(answers)
+    return counting.added()
 
 
-def tallies(instrument: Instrument, answers: Answers) -> Tallies:
-    """What one response adds to the results of its campaign."""
-    scores: dict[str, int] = {}
-    values: dict[str, int] = {}
-    chosen: set[tuple[str, str]] = set()
-    for question in instrument.questions:
-        for topic, value, options in _answered(question, answers):
-            values[topic] = value or 0
-            if value is not None:
-                scores[topic] = value
-            chosen.update((topic, option) for option in options)
-    values |= measures(instrument, answers)
-    values |= dict(_reliability(instrument, scores))
-    pairs = instrument.competences
-    for pair in pairs:
-        required, acquired = (values.get(competence_measure(pair.code, part)) for part in PairPart)
-        if required is not None and acquired is not None:
-            values[gap_topic(pair.code)] = required - acquired
-    asked = instrument.profession
-    profession = None if asked is None else answers.get(asked.code)
-    if profession is not None:
-        ratings = [competence_measure(pair.code, part) for pair in pairs for part in PairPart]
-        values |= {f"{topic}{AT}{profession}": values[topic] for topic in ratings if topic in values}
-    texts = tuple((question.code, str(answers[question.code])) for question in _texts(instrument, answers))
-    return Tallies(values, frozenset(chosen), texts)
-
-
-def _texts(instrument: Instrument, answers: Answers) -> Iterator[Question]:
-    return (each for each in instrument.questions if isinstance(each, FreeText) and answers.get(each.code))
+def _counts(question: Question) -> bool:
+    return not isinstance(question, (FreeText, StirQuestion))
 
 
 def gap_topic(competence: str) -> str:
@@ -117,11 +242,8 @@ def unsure_topic(topic: str) -> str:
     return f"{topic}?"
 
 
-def _answered(question: Question, answers: Answers) -> Iterator[tuple[str, int | None, Iterable[str]]]:  # noqa: C901 - a table of kinds
+def _answered(question: Question, answer: Any) -> Iterator[tuple[str, int | None, Iterable[str]]]:  # noqa: C901 - a table of kinds
     """Topics of a question with their value in thousandths (None: no score) and the options chosen."""
-    answer: Any = answers.get(question.code)
-    if answer is None:
-        return
     match question:
         case SingleChoice():
             yield question.code, _points(question.options, answer), [str(answer)]
@@ -194,19 +316,6 @@ def reliable_items(instrument: Instrument) -> dict[str, tuple[str, ...]]:
     return {dimension: tuple(topics) for dimension, topics in found.items() if len(topics) > 1}
 
 
-_RELIABLE: Final[dict[int, tuple[Instrument, dict[str, tuple[str, ...]]]]] = {}
-"""By identity: the library keeps one object of each version, and hashing one would cost more than this saves."""
-
-
-def _reliable(instrument: Instrument) -> dict[str, tuple[str, ...]]:
-    known = _RELIABLE.get(id(instrument))
-    if known is None or known[0] is not instrument:
-        if len(_RELIABLE) >= MOST_KNOWN:
-            _RELIABLE.clear()
-        known = _RELIABLE[id(instrument)] = instrument, reliable_items(instrument)
-    return known[1]
-
-
 def _scored_topics(question: Question) -> Iterator[tuple[str, Dimension | None]]:
     match question:
         case CompetencePair():
@@ -215,10 +324,3 @@ def _scored_topics(question: Question) -> Iterator[tuple[str, Dimension | None]]
             yield from ((f"{question.code}.{row.code}", row.dimension or question.dimension) for row in question.rows)
         case _:
             yield question.code, question.dimension
-
-
-def _reliability(instrument: Instrument, scores: Mapping[str, int]) -> Iterator[tuple[str, int]]:
-    for dimension, items in _reliable(instrument).items():
-        if all(item in scores for item in items):
-            yield from ((alpha_topic(dimension, item), scores[item]) for item in items)
-            yield alpha_topic(dimension), sum(scores[item] for item in items)

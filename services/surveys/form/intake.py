@@ -22,6 +22,9 @@ from shared.scope import SYSTEM
 CAMPAIGNS: Final = 1000
 """Campaigns remembered."""
 
+COMPANY_S: Final = 0.01
+"""In a crowd a look and a taking wait so long for company: a transaction costs the same for one and for many."""
+
 
 class Intake:
     """What stands behind codes, and the taking of answers; `staged` is told when some were taken.
@@ -38,8 +41,8 @@ class Intake:
         self._library = library
         self._staged = staged
         self._campaigns: dict[str, tuple[tuple[int, int], Campaign, str]] = {}
-        self._doors: Together[AccessCode, Door | None] = Together(self._look)
-        self._takes: Together[Submission, Outcome] = Together(self._take)
+        self._doors: Together[AccessCode, Door | None] = Together(self._look, company_s=COMPANY_S)
+        self._takes: Together[Submission, Outcome] = Together(self._take, company_s=COMPANY_S)
 
     async def door(self, code: AccessCode) -> Door | None:
         """What a code opens, or None if it was never issued."""

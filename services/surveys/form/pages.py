@@ -140,6 +140,32 @@ class Pages:
             told=json.dumps(self._catalogue.section("form.script", lang), ensure_ascii=False),
         )
 
+    def status_form(
+        self, lang: Lang, institution_name: str, instrument: Instrument, consent: str, kept: Kept, status: int = 200
+    ) -> Page:
+        """The questionnaire on the own status, by name: the text of consent first, and nothing left on the device."""
+        view = View(self._catalogue, instrument, lang, kept.sent, kept.faults, kept.offered)
+        steps = view.steps()
+        return self._page(
+            "status.html",
+            lang,
+            status,
+            title=instrument.title[lang],
+            intro=instrument.intro[lang],
+            campaign_title=None,
+            institution=institution_name,
+            consent=consent,
+            sections=steps,
+            rating_texts=view.rating_texts(),
+            rules=Markup("\n").join(relevance_rules(instrument)),
+            notice=kept.notice,
+            kept=True,
+            wrong=[each for step in steps for each in step.questions if each.wrong],
+            professions=False,
+            languages=_languages(lang),
+            token=None,
+        )
+
     def blank(
         self, lang: Lang, campaign: Campaign, institution_name: str, instrument: Instrument, *, token: bool = False
     ) -> Page:
@@ -152,9 +178,16 @@ class Pages:
         return page
 
     def invitation(
-        self, lang: Lang, campaign: Campaign, institution_name: str, instrument: Instrument, key: PublicKey
+        self,
+        lang: Lang,
+        campaign: Campaign,
+        institution_name: str,
+        instrument: Instrument,
+        key: PublicKey,
+        *,
+        status: str | None = None,
     ) -> Page:
-        """The page that turns an invitation into a token on the device."""
+        """The page that turns an invitation into a token on the device; `status`: where a graduate tells the own."""
         return self._page(
             "invitation.html",
             lang,
@@ -166,6 +199,7 @@ class Pages:
             languages=_languages(lang),
             scripts=[SCRIPTS["token.js"]],
             campaign=campaign.id,
+            status_address=status,
             modulus=format(key.modulus, "x"),
             exponent=format(key.exponent, "x"),
             told=json.dumps(self._catalogue.section("form.script", lang), ensure_ascii=False),
@@ -182,6 +216,10 @@ class Pages:
     def text(self, key: str, lang: Lang) -> str:
         """A text around the form."""
         return self._catalogue.text(f"form.{key}", lang)
+
+    def consent(self, version: int, lang: Lang) -> str:
+        """A text of consent."""
+        return self._catalogue.text(f"consent.v{version}", lang)
 
     def slips(self, lang: Lang, instrument: Instrument, campaign: Campaign, links: Iterable[tuple[str, str]]) -> Page:
         """Codes to print and cut apart, with their addresses."""

@@ -1,24 +1,24 @@
 """The public form's routes: the only ones without a sign-in, and without any trace of who uses them.
 
 GET and POST `/s/{code}` open the form with an access code, `/s/t/{campaign}` with a token from the device,
-`/s/i/{secret}` turns an invitation into such a token, `/s/x/{name}` holds the pages' scripts and lists.
+`/s/i/{secret}` turns an invitation into such a token, `/s/g/{secret}` takes a graduate's status by name, with consent,
+`/s/x/{name}` holds the pages' scripts and lists.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import parse_qs, quote
 
 import structlog
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.surveys.commands import responses
 from services.surveys.commands.invitations import CampaignFull
 from services.surveys.commands.responses import Outcome
 from services.surveys.discreet import told_discreetly
-from services.surveys.domain.answers import Sent, check
+from services.surveys.domain.answers import check
 from services.surveys.domain.campaigns import Campaign, CampaignOver
 from services.surveys.domain.codes import AccessCode, read_code, shown
 from services.surveys.domain.instruments import Instrument
@@ -27,31 +27,26 @@ from services.surveys.domain.tokens import BadBlinded, Token, message_of
 from services.surveys.form import professions
 from services.surveys.form.intake import Intake
 from services.surveys.form.pages import HEADERS, Kept, Page, Pages, packed
+from services.surveys.form.requests import PREFIX, SHOW_IN, fields_of, lang_of, see
 from services.surveys.form.scripts import AN_HOUR, FOREVER, SCRIPTS
+from services.surveys.form.status import ENDED, StatusForm, tells_status
 from services.surveys.instruments import InstrumentLibrary
 from services.surveys.vault import Vault
 from shared.clock import local_day
-from shared.contracts.surveys import InvitationStatus
 from shared.errors import WrongState
-from shared.i18n import Lang, negotiate
+from shared.i18n import Lang
 from shared.persistence.engine import is_transient
 from shared.web.guesses import WrongGuesses
 from shared.web.middleware import BodyTooLarge, LimitBody, Observe
 
 log = structlog.get_logger(__name__)
 
-PREFIX: Final = "/s/"
-MAX_FORM_BYTES: Final = 64_000
 MAX_BODY_BYTES: Final = 1_000_000
-MAX_FIELDS: Final = 500
 MAX_ID: Final = 64
 MAX_BLINDED: Final = 1024
 NO_CODE: Final = AccessCode("")
 """Opens nothing."""
-ENDED: Final = (InvitationStatus.LAPSED, InvitationStatus.WITHDRAWN)
 UNKNOWN: Final = "…"
-SHOW_IN: Final = "show_in"
-"""The field of the language switch: shows the form again, with all answers, in another language."""
 TOKEN: Final = "token"
 """The field that carries the token; no question can be called so, its answer would be left out."""
 
@@ -86,7 +81,7 @@ class PublicForm:
         code = read_code(typed)
         if code is None:
             return self.pages.message(lang, "wrong", 404, ask_code=True)
-        return _see(f"{PREFIX}{shown(code)}?lang={lang.value}")
+        return see(f"{PREFIX}{shown(code)}?lang={lang.value}")
 
     async def show(self, request: Request) -> Response:
         """The form behind a code."""
@@ -123,7 +118,8 @@ class PublicForm:
         if campaign.full_since is not None:
             return self.pages.message(lang, "full", 410)
         instrument = self.library.get(campaign.instrument, campaign.instrument_version)
-        return self.pages.invitation(lang, campaign, invited.institution_name, instrument, key)
+        status = f"{PREFIX}g/{shown(code)}?lang={lang.value}" if code and tells_status(invited.invitation) else None
+        return self.pages.invitation(lang, campaign, invited.institution_name, instrument, key, status=status)
 
     async def redeem(self, request: Request) -> Response:
         """The blind signature for the blinded message, both in hexadecimal; refusals are said in plain words."""
@@ -174,7 +170,7 @@ class PublicForm:
         The thank-you page comes after the commit only, by a redirect, so that reloading it sends nothing twice.
         """
         lang = lang_of(request)
-        raw = await _sent(request)
+        raw = await fields_of(request)
         if raw is None:
             return self.pages.message(lang, "too_large", 413)
         found = await entrance(request)
@@ -203,7 +199,7 @@ class PublicForm:
             return self.pages.message(lang, "already", 200)
         if outcome is Outcome.CLOSED:
             return self.pages.message(lang, "over", 410)
-        return _see(f"{PREFIX}{found.place}?lang={lang.value}&done=1")
+        return see(f"{PREFIX}{found.place}?lang={lang.value}&done=1")
 
     def _again(self, request: Request, lang: Lang, found: Entrance, kept: Kept, status: int = 200) -> Response:
         page = self.pages.form(
@@ -275,12 +271,14 @@ class PublicDoor:
     def __init__(self, app: ASGIApp, form: PublicForm, service: str) -> None:
         self._app = app
         self._form = form
+        status = StatusForm(form.vault, form.library, form.pages, form.wrong_codes, form.intake.database)
         self._door = Observe(LimitBody(self._answer, MAX_BODY_BYTES), service, (PREFIX,))
         # By what stands first below PREFIX, and the name of what follows it.
         self._below: Mapping[str, tuple[str, Handle, Handle | None]] = {
             "x": ("name", form.static, None),
             "t": ("campaign", form.show_for_token, form.take_with_token),
             "i": ("secret", form.invite, form.redeem),
+            "g": ("secret", status.show, status.take),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -329,27 +327,3 @@ class Template:
     """What a request's address looks like, for the metrics: never the address itself."""
 
     path: str
-
-
-def lang_of(request: Request) -> Lang:
-    """The language that the address asks for, else the browser."""
-    asked = request.query_params.get("lang", "")
-    return Lang(asked) if asked in set(Lang) else negotiate(request.headers.get("accept-language"))
-
-
-def _see(address: str) -> Response:
-    return RedirectResponse(quote(address, safe="/?=&-"), 303, HEADERS)
-
-
-async def _sent(request: Request) -> Sent | None:
-    """The form's fields, or None if there is more than any honest form sends."""
-    try:
-        body = await request.body()
-    except BodyTooLarge:
-        return None
-    if len(body) > MAX_FORM_BYTES:
-        return None
-    try:
-        return parse_qs(body.decode("utf-8", "replace").replace("\0", ""), max_num_fields=MAX_FIELDS)
-    except ValueError:
-        return None

@@ -20,12 +20,13 @@ class Together(Generic[Item, Result]):
     """Gathers the items that come while `work` is busy, and gives it up to `most` of them at once.
 
     Each caller waits for its own result. An item that `work` can't do fails alone: its neighbours are done without it.
-    Nobody waits longer for company than the round before takes.
+    Nobody waits longer for company than the round before takes and `company_s`; after a silence not at all.
     """
 
     work: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]]
     most: int = 200
     waiting_most: int = 2000
+    company_s: float = 0.0
     _waiting: list[tuple[Item, asyncio.Future[Result]]] = field(default_factory=list)
     _task: asyncio.Task[None] | None = None
 
@@ -44,6 +45,8 @@ class Together(Generic[Item, Result]):
             while self._waiting:
                 now, self._waiting = self._waiting[: self.most], self._waiting[self.most :]
                 await self._do(now)
+                if self.company_s and 0 < len(self._waiting) < self.most:
+                    await asyncio.sleep(self.company_s)
         finally:
             self._task = None
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
@@ -86,12 +87,20 @@ async def waiting(session: AsyncSession, key_id: bytes) -> list[tuple[CampaignRo
     return [(row, count) for row, count in found]
 
 
-async def unwiped(session: AsyncSession, limit: int) -> list[str]:
-    """Closed campaigns whose marks may still be there."""
+async def unwiped(session: AsyncSession, today: date, limit: int) -> list[str]:
+    """Campaigns that are complete and whose marks may still be there."""
     query = (
         select(col(CampaignRow.id))
         .outerjoin(intake, intake.c.campaign_id == CampaignRow.id)
-        .where(col(CampaignRow.status) == CampaignStatus.CLOSED.value, func.coalesce(intake.c.over, False).is_(False))
+        .where(
+            col(CampaignRow.status) == CampaignStatus.CLOSED.value,
+            func.coalesce(intake.c.over, False).is_(False),
+            or_(
+                col(CampaignRow.interview_days) == 0,
+                func.coalesce(col(CampaignRow.closed_on), col(CampaignRow.last_day)) + col(CampaignRow.interview_days)
+                < today,
+            ),
+        )
         .limit(limit)
     )
     return list((await session.execute(query)).scalars())

@@ -31,6 +31,8 @@ class CampaignRow(Base, table=True):
     standing: str | None = None
     scheduled: bool = False
     full_since: date | None = None
+    interview_days: int = 0
+    closed_on: date | None = None
 
     @classmethod
     def visible(cls, scope: Scope) -> Any:
@@ -55,6 +57,7 @@ class CampaignRow(Base, table=True):
             wave_id=campaign.wave_id,
             standing=campaign.standing,
             scheduled=campaign.scheduled,
+            interview_days=campaign.interview_days,
         )
 
     def take(self, campaign: Campaign) -> None:
@@ -62,6 +65,7 @@ class CampaignRow(Base, table=True):
         self.version = campaign.version
         self.status = campaign.status.value
         self.title = campaign.title
+        self.closed_on = campaign.closed_on
 
     def campaign(self) -> Campaign:
         """The campaign in the row."""
@@ -79,6 +83,8 @@ class CampaignRow(Base, table=True):
             standing=self.standing,
             scheduled=self.scheduled,
             full_since=self.full_since,
+            interview_days=self.interview_days,
+            closed_on=self.closed_on,
         )
 
 

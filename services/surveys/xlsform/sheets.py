@@ -2,14 +2,17 @@
 
 import copy
 import io
+import lzma
 import sys
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from openpyxl import load_workbook
 from openpyxl.utils import get_column_letter
+from openpyxl.utils.exceptions import InvalidFileException
 
 from services.surveys.xlsform.convention import CHOICES, SETTINGS, SURVEY
 
@@ -21,6 +24,24 @@ MOST_COLUMNS: Final = 200
 MOST_CHARACTERS: Final = 4_000
 CHUNK: Final = 65_536
 HEADER_WITHIN: Final = 100
+
+BROKEN: Final = (
+    InvalidFileException,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    SyntaxError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    EOFError,
+    OSError,
+    RuntimeError,
+)
+"""What openpyxl and zipfile raise on files that only look like workbooks: parts that are missing or are no XML (both
+parsers' errors are SyntaxErrors), damaged or encrypted members, references that lead nowhere or too deep."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +113,7 @@ def read_book(content: bytes) -> Book:
             book.close()
     except WorkbookError:
         raise
-    except Exception:
-        # The reader fails in many ways on files that only look like workbooks.
+    except BROKEN:
         raise _unreadable() from None
     return Book(sheets[SURVEY], sheets[CHOICES], sheets[SETTINGS], others)
 
@@ -109,7 +129,7 @@ def _measure(content: bytes) -> None:
         try:
             if _unpacks_within(content, MOST_UNPACKED):
                 return
-        except Exception:
+        except BROKEN:
             raise _unreadable() from None
     raise WorkbookError(SheetFault("", None, None, "xlsform-too-large", {"max": most}))
 

@@ -148,7 +148,9 @@ class Office:
         async with self.database.unit_of_work() as uow:
             await take_over(uow, {each.id: each for each in institutions})
 
-    async def campaign(self, instrument: str = "S3", *, opened: bool = True, starts_in: int = 0) -> Campaign:
+    async def campaign(
+        self, instrument: str = "S3", *, opened: bool = True, starts_in: int = 0, **more: Any
+    ) -> Campaign:
         """A campaign at MINE."""
         body = {
             "instrument": instrument,
@@ -157,6 +159,7 @@ class Office:
                 "from": (today() + timedelta(days=starts_in)).isoformat(),
                 "to": (today() + timedelta(days=starts_in + 30)).isoformat(),
             },
+            **more,
         }
         answer = await self.coordinator.post("/v1/campaigns", body)
         assert answer.status_code == 201, answer.text

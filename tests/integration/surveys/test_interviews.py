@@ -4,8 +4,13 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import text
+
+from services.surveys.flusher import Flusher
 from services.surveys.instruments import InstrumentLibrary
 from shared.scope import Role
+from shared.telemetry.progress import Progress
+from tests.integration.surveys.asking import at, vault_of
 from tests.integration.surveys.support import DISTRICT, OTHER, K, Office, today
 from tests.support.services import eventually
 from tests.unit.surveys.builders import a_full_form
@@ -20,6 +25,11 @@ def answers() -> dict[str, Any]:
 def an_interview(number: int, **changes: Any) -> dict[str, Any]:
     client_id = f"0b9f6a52-5f0e-4c3a-9b58-{number:012d}"
     return {"client_id": client_id, "held_on": today().isoformat(), "answers": answers()} | changes
+
+
+def flusher_of(office: Office, days: int = 0) -> Flusher:
+    """The job that moves answers on, so many days from now."""
+    return Flusher(at(office, days), vault_of(office), InstrumentLibrary.load(), Progress(), K)
 
 
 async def enter(client: Any, campaign: str, *interviews: dict[str, Any]) -> Any:
@@ -85,3 +95,43 @@ async def test_interviews_are_for_open_campaigns_of_the_own_territory(office: Of
     assert await office.count("staged_answer") == 0
     many = [an_interview(number) for number in range(201)]
     assert (await enter(office.coordinator, campaign.id, *many)).status_code == 422
+
+
+async def test_a_batch_made_while_the_campaign_was_open_syncs_after_its_end_once(office: Office) -> None:
+    campaign = await office.campaign("S3", interview_days=10)
+    early = [an_interview(number) for number in range(2)]
+    assert (await enter(office.coordinator, campaign.id, *early)).status_code == 200
+    closed = await office.coordinator.post(f"/v1/campaigns/{campaign.id}/close")
+    assert (closed.json()["closed_on"], closed.json()["status"]) == (today().isoformat(), "closed")
+    late = [an_interview(number) for number in range(4)]
+    report = (await enter(office.coordinator, campaign.id, *late)).json()
+    assert [item["status"] for item in report["items"]] == [200, 200, 201, 201]
+    assert (await enter(office.coordinator, campaign.id, *late)).json()["failed"] == 0
+    flusher = flusher_of(office)
+    await flusher.look()
+    # Fewer than k wait until none can come any more; the marks stay as long, so that nothing counts twice.
+    assert (await office.count("response"), await office.count("staged_answer")) == (0, 4)
+    assert await office.count("spent_mark") == 4
+    (code,) = [row[0] for row in await office.rows("select count(*) from intake where over")]
+    assert code == 0
+    then = flusher_of(office, days=11)
+    await then.look()
+    await then._wipe()
+    assert (await office.count("response"), await office.count("spent_mark")) == (4, 0)
+
+
+async def test_what_comes_too_late_is_told_until_when_it_could(office: Office) -> None:
+    campaign = await office.campaign("S3", interview_days=3)
+    await office.coordinator.post(f"/v1/campaigns/{campaign.id}/close")
+    days = "update campaign set closed_on = closed_on - 4, first_day = first_day - 9 where id = :id returning closed_on"
+    async with office.database.unit_of_work() as uow:
+        ended = (await uow.session.execute(text(days), {"id": campaign.id})).scalar_one()
+    held = {"held_on": ended.isoformat()}
+    item = (await enter(office.coordinator, campaign.id, an_interview(1, **held))).json()["items"][0]
+    assert (item["status"], item["problem"]["type"]) == (409, "urn:hamkor:problem:interviews-over")
+    assert (ended + timedelta(days=3)).isoformat() in item["problem"]["detail"]
+    assert item["answers"] == answers()
+    after = {"held_on": (ended + timedelta(days=1)).isoformat()}
+    item = (await enter(office.coordinator, campaign.id, an_interview(2, **after))).json()["items"][0]
+    assert item["problem"]["errors"][0]["rule"] == "outside-period"
+    assert await office.count("staged_answer") == 0

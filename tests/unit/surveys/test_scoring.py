@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from services.surveys.domain.answers import Answer, check
 from services.surveys.domain.instruments import UNSURE, Dimension, Instrument
-from services.surveys.domain.scoring import FULL, INDEX, measures, rating_score, rounded, score
+from services.surveys.domain.scoring import FULL, INDEX, rating_score, rounded, score
+from services.surveys.domain.tallies import added
 from services.surveys.instruments import InstrumentLibrary
 from tests.unit.surveys.builders import a_full_form
 
@@ -95,16 +96,34 @@ def test_no_scored_answer_gives_no_index_instead_of_zero() -> None:
     scored = score(S3, {"phase": "completed"})
     assert scored.index is None
     assert scored.dimensions == {}
-    assert measures(S3, {"phase": "completed"}) == {}
+    assert set(added(S3, [{"phase": "completed"}]).sums) == {"phase"}
 
 
 def test_employers_of_the_sector_score_what_is_required() -> None:
     answers: dict[str, Answer] = {"theory": {"importance": 5, "satisfaction": 1}}
     assert score(S1, answers).index == FULL
     assert score(S2, answers).index == 0
-    assert measures(S2, answers) == {
+    sums = added(S2, [answers]).sums
+    assert {topic: sums[topic][1] for topic in (INDEX, "knowledge", "theory.importance", "theory.satisfaction")} == {
         INDEX: 0,
         "knowledge": 0,
         "theory.importance": FULL,
         "theory.satisfaction": 0,
     }
+
+
+@given(st.lists(some_answers(), max_size=8))
+def test_equal_answers_counted_together_give_what_each_alone_gives(many: list[dict[str, Answer]]) -> None:
+    together, each = added(S2, many), [added(S2, [answers]) for answers in many]
+    topics = {topic for one in each for topic in one.sums}
+    assert together.sums == {
+        topic: [sum(one.sums.get(topic, [0, 0, 0])[place] for one in each) for place in range(3)] for topic in topics
+    }
+    cells = {cell for one in each for cell in one.counts}
+    assert together.counts == {cell: sum(one.counts.get(cell, 0) for one in each) for cell in cells}
+    for one, answers in zip(each, many, strict=True):
+        scored = score(S2, answers)
+        assert one.sums.get(INDEX, [0, None, None])[1] == scored.index
+        assert {str(dimension): tally.mean for dimension, tally in scored.dimensions.items()} == {
+            topic: one.sums[topic][1] for topic in map(str, Dimension) if topic in one.sums
+        }

@@ -67,3 +67,25 @@ async def test_more_than_can_be_served_is_refused_at_once() -> None:
     found = await asyncio.gather(*asked, return_exceptions=True)
     assert sum(isinstance(each, Overloaded) for each in found) >= 1
     assert found[0] == 0
+
+
+async def test_in_a_crowd_a_round_waits_for_company_and_the_first_after_a_silence_does_not() -> None:
+    batches: list[list[int]] = []
+    gate, begun = asyncio.Event(), asyncio.Event()
+
+    async def work(items: Sequence[int]) -> list[int]:
+        batches.append(list(items))
+        begun.set()
+        await gate.wait()
+        return [item * 2 for item in items]
+
+    together: Together[int, int] = Together(work, company_s=0.05)
+    asked = [asyncio.ensure_future(together.ask(1))]
+    await begun.wait()
+    asked.append(asyncio.ensure_future(together.ask(2)))
+    await asyncio.sleep(0)
+    gate.set()
+    assert await asked[0] == 2
+    asked += [asyncio.ensure_future(together.ask(number)) for number in (3, 4, 5)]
+    assert await asyncio.gather(*asked[1:]) == [4, 6, 8, 10]
+    assert batches == [[1], [2, 3, 4, 5]]

@@ -1,0 +1,86 @@
+"""A graduate's own word, told on a phone, reaches the indicators: employed at six months (I1), confirmed (F3)."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from shared.clock import local_day, now
+from shared.scope import Role
+from tests.e2e.test_main_way import a_school, an_enterprise, value
+from tests.support.platform import Platform
+from tests.support.services import eventually
+
+pytestmark = pytest.mark.e2e
+
+GRADUATED = (local_day(now()) - timedelta(days=200)).replace(day=1)
+
+
+def months_later(day: date, months: int) -> str:
+    total = day.year * 12 + day.month - 1 + months
+    return f"{total // 12}-{total % 12 + 1:02d}"
+
+
+async def test_the_own_word_of_a_graduate_moves_the_indicators(platform: Platform) -> None:
+    school, institution = await a_school(platform)
+    enterprise = await an_enterprise(platform)
+    today, started = local_day(now()), GRADUATED + timedelta(days=40)
+    job = {
+        "institution_id": institution["id"],
+        "graduate_ref": "G-1",
+        "enterprise_id": enterprise["id"],
+        "profession": "7212",
+        "started_on": started.isoformat(),
+    }
+
+    async def reported() -> bool:
+        # The school and the enterprise reach agreements as events; until then they are unknown there.
+        return (await school.send("POST", "/api/agreements/v1/employments", job)).is_success
+
+    await eventually(reported, "agreements knows the school and the enterprise")
+    plan = {
+        "instrument": "S4",
+        "institution": institution["id"],
+        "period": {"from": today.isoformat(), "to": (today + timedelta(days=30)).isoformat()},
+    }
+
+    async def planned() -> Any:
+        answer = await school.send("POST", "/api/surveys/v1/campaigns", plan)
+        return answer.json() if answer.is_success else None
+
+    campaign = (await eventually(planned, "surveys knows the school"))["id"]
+    await school.done("POST", f"/api/surveys/v1/campaigns/{campaign}/open")
+    invite = {"campaign_id": campaign, "respondent": "graduate", "ref": "G-1"}
+    await school.done("POST", "/api/surveys/v1/invitations", invite)
+    handed = await school.done("POST", f"/api/surveys/v1/campaigns/{campaign}/invitations/hand-over", {})
+    status = handed["items"][0]["url"].replace("/s/i/", "/s/g/")
+    told = {
+        "consent": "yes",
+        "graduated_on": GRADUATED.isoformat(),
+        "months": "m6",
+        "activity": "employed",
+        "occupation": "7212",
+        "employer": enterprise["stir"],
+        "started": started.isoformat(),
+        "field_match": "5",
+        "level_match": "same",
+    }
+
+    async def known() -> bool:
+        # Told again it is corrected: until the enterprise is known to surveys the employer is left out.
+        answer = await platform.http.post(status, params={"lang": "en"}, data=told, follow_redirects=True)
+        assert "Thank you" in answer.text, answer.text
+        answer = await school.get("/api/surveys/v1/graduate-statuses", graduate_ref="G-1")
+        return bool(answer.json()["items"][0]["employment_id"])
+
+    await eventually(known, "the own word confirms the employment that was reported")
+    month, began = months_later(GRADUATED, 6), f"{started:%Y-%m}"
+
+    async def counted() -> bool:
+        i1 = await value(school, "I1", institution["id"], month)
+        f3 = await value(school, "F3", institution["id"], began)
+        return (i1["numerator"], i1["denominator"]) == (1, 1) and f3["parts"]["confirmed"] == 1
+
+    await eventually(counted, "I1 and F3 count the own word")
+    ministry = await platform.user(Role.MINISTRY)
+    assert (await value(ministry, "I1", "17", month))["denominator"] >= 1
