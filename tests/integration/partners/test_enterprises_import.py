@@ -9,8 +9,7 @@ import openpyxl
 import pytest
 from sqlalchemy import text
 
-from services.partners.commands.imports import TARGETS
-from services.partners.commands.imports import EnterpriseImport
+from services.partners.commands.imports import TARGETS, EnterpriseImport
 from shared.i18n import Lang
 from shared.importing import worker
 from shared.importing.worker import ImportWorker
