@@ -73,7 +73,8 @@ class Shown:
 @dataclass(frozen=True, slots=True)
 class Table:
     """Places compared: first those with a value, by rank, then the others by name; `seen`, `estimates`, `ranks` of the
-    first alone. What is withheld is among the others: its rank would tell of it."""
+    first alone. What is withheld – `suppressed` says how many – is among the others: its rank would tell of it.
+    `as_of`: up to when events are in."""
 
     asked: Asked
     made_at: datetime
@@ -82,21 +83,13 @@ class Table:
     seen: Seen
     estimates: Estimates
     ranks: Ranks
+    suppressed: int
+    as_of: datetime | None
 
     @property
     def ranked(self) -> int:
         """How many places have a rank."""
         return len(self.seen.value)
-
-    @property
-    def suppressed(self) -> int:
-        """How many are withheld."""
-        return sum(each.suppressed for each in self.shown[self.ranked :])
-
-    @property
-    def as_of(self) -> datetime | None:
-        """Up to when events are in."""
-        return max((each.as_of for each in self.shown if each.as_of), default=None)
 
     def index_of(self, place: Place) -> int | None:
         """Where a place stands among those ranked."""
@@ -217,6 +210,8 @@ def _sorted(
             None,  # draws are in the ranks already
         ),
         Ranks(order.rank[at], order.best[at], order.worst[at]),
+        sum(each.suppressed for each in others),
+        max((each.as_of for each in (*known, *others) if each.as_of), default=None),
     )
 
 

@@ -45,10 +45,11 @@ class Scale:
 
     @classmethod
     def of(cls, values: Sequence[float | None]) -> "Scale":
-        """The scale of the known values; counts and shares begin at zero."""
+        """The scale of the known values, with a little room at both ends."""
         known = [value for value in values if value is not None]
         low, high = (min(known), max(known)) if known else (0.0, 1.0)
-        return cls(min(0.0, low), high if high > min(0.0, low) else low + 1)
+        room = (high - low) * 0.05 or 0.5
+        return cls(low - room, high + room)
 
     def at(self, value: float) -> float:
         """Where a value lies, 0…100."""
@@ -59,7 +60,8 @@ def rows_of(items: Sequence[Mapping[str, Any]], unit: str, lang: Lang, *, per: b
     """Places of a ranking with their texts and intervals."""
     ranked = [each for each in items if each["rank"] is not None]
     own = "per_institution" if per else "value"
-    scale = Scale.of([each[name] for each in ranked for name in ("low", "high", own)])
+    # By the intervals alone: a bare value far out would press all others together; it is drawn at the end.
+    scale = Scale.of([each[name] for each in ranked for name in ("low", "high")])
     return [
         {
             **each,

@@ -1,5 +1,6 @@
 """The statistics of comparison: against known values, and by the properties that make a ranking fair."""
 
+from pathlib import Path
 from random import Random
 
 import numpy as np
@@ -8,7 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from services.monitoring.comparison.breakdown import rounded
 from services.monitoring.comparison.course import Course, outlook
+from services.monitoring.comparison.effectiveness import (
+    Component,
+    WrongIndex,
+    composed,
+    composition,
+    drawn,
+    load,
+    parts_of,
+)
+from services.monitoring.comparison.keeping import Kept
 from services.monitoring.comparison.noise import (
     Noise,
     Seen,
@@ -20,6 +32,7 @@ from services.monitoring.comparison.noise import (
     proportion_prior,
     rate_prior,
 )
+from services.monitoring.comparison.peers import members
 from services.monitoring.comparison.ranking import Band, ranks
 from services.monitoring.comparison.spread import Rule, limits, spread
 from services.monitoring.domain.definitions import INDICATORS
@@ -260,3 +273,73 @@ def test_of_problems_fewer_are_better_and_one_odd_month_bends_no_trend() -> None
     assert found.course is Course.ON_COURSE
     assert found.left == 5
     assert found.projected == pytest.approx(5.0, abs=1.0)
+
+
+# -- the index, peers, what is kept
+
+
+def test_what_is_missing_lowers_the_coverage_and_not_the_index() -> None:
+    declared = composition()
+    whole = np.full((1, len(declared.component)), 0.6)
+    part = whole.copy()
+    part[0, :3] = np.nan
+    little = np.full_like(whole, np.nan)
+    little[0, 0] = 1.0
+    found = composed(np.concatenate([whole, part, little]), declared)
+    assert found.index[:2] == pytest.approx([60, 60])
+    assert np.isnan(found.index[2])
+    assert found.coverage == pytest.approx([1, 1 - declared.weights[:3].sum(), declared.weights[0]])
+    told = parts_of(declared, part[0].tolist())
+    assert [each["score"] for each in told[:3]] == [None, None, None]
+    assert sum(each["adds"] for each in told[3:]) == pytest.approx(60)
+    other = drawn(np.concatenate([whole, part]), declared, np.random.default_rng(1), 50)
+    assert other == pytest.approx(np.full((50, 2), 60.0))
+
+
+def test_scores_end_at_their_bounds_which_may_differ_at_institutions() -> None:
+    forms = next(each for each in composition().component if each.indicator == "I5")
+    assert [forms.score(value, Level.DISTRICT) for value in (-1, 0, 0.4, 0.8, 1)] == [0, 0, 0.5, 1, 1]
+    assert forms.score(0.25, Level.INSTITUTION) == 0.5
+    fewer = Component(indicator="I4_ON_TIME", weight=1, low=1.0, goal=0.0)
+    assert fewer.score(0.25, Level.NATION) == 0.75
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("least_coverage = 2\n", "line 1: least_coverage"),
+        ("least_coverage = 0.5\n[[component]]\nindicator = 'I1'\nweight = 0\nlow = 0\ngoal = 1\n", "line 4"),
+        ("least_coverage = 0.5\n[[component]]\nindicator = 'I9'\nweight = 1\nlow = 0\ngoal = 1\n", "I9"),
+        ("least_coverage = 0.5\n[[component]]\nindicator = 'F1'\nweight = 1\nlow = 0\ngoal = 1\n", "per"),
+        ("least_coverage = 0.5\n[[component]\n", "not TOML"),
+    ],
+)
+def test_an_index_declared_wrong_stops_the_start_and_names_the_line(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "effectiveness.toml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(WrongIndex, match=said):
+        load(file)
+
+
+def test_peers_are_of_like_kind_and_size_else_of_like_kind_else_nobody() -> None:
+    schools_of_8 = [(number, ("school", 8)) for number in range(10)]
+    others = [(20, ("school", 5)), (21, ("college", 8))]
+    assert members(("school", 8), [*schools_of_8, *others]) == (("school", 8), list(range(10)))
+    assert members(("school", 5), [*schools_of_8, *others]) == (("school", None), [*range(10), 20])
+    assert members(("college", 8), [*schools_of_8, *others]) == (None, [])
+
+
+def test_a_table_serves_as_long_as_it_was_worth_and_a_slow_one_while_the_next_is_made() -> None:
+    quick, slow = Kept(None, 100.0, 0.01), Kept(None, 100.0, 2.0)  # type: ignore[arg-type]  # no table is looked at
+    assert quick.fresh(100.1)
+    assert not quick.fresh(100.5)
+    assert not quick.usable(100.5)
+    assert slow.fresh(139.0)
+    assert not slow.fresh(141.0)
+    assert slow.usable(141.0)
+    assert not slow.usable(800.0)
+
+
+@pytest.mark.parametrize(("persons", "told"), [(0, None), (9, None), (10, 10), (14, 10), (15, 20), (104, 100)])
+def test_persons_are_told_in_steps(persons: int, told: int | None) -> None:
+    assert rounded(persons, 10) == told
