@@ -10,6 +10,8 @@ import typst
 
 NO_GLYPH: Final = 3
 """How a printing process ends where a letter cannot be printed."""
+Standard = Literal["a-2b", "ua-1"]
+"""PDF/A-2b for what is kept, PDF/UA-1 for what everybody must be able to read."""
 _MISSING = re.compile(r'the text `"(.+?)"` could not be displayed', re.DOTALL)
 _ESCAPED = re.compile(r"\\u\{([0-9a-f]+)\}")
 

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from shared.printing.typesetting import typeset
+from shared.printing.typesetting import Standard, typeset
 
 PAGE = Path(__file__).parent / "document.typ"
-STANDARD: Final = "a-2b"
+STANDARD: Final[Standard] = "a-2b"
 
 
 def to_pdf(content: dict[str, Any], sha256: str) -> bytes:

@@ -163,7 +163,7 @@ async def dhis2_metadata(
         await ground.directory.look(connection)
         root = ground.place(edge, place)
         families = reading.families(ground.directory, root, depth, ground.this_month, edge.principal)
-        above = ground.directory.ancestors(root, edge.principal)
+        above = reading.above(ground.directory, root)
         units = await reading.org_units(connection, [*above, *(each for family in families for each in family)])
     made = Metadata(ground.catalogue, language, ground.k).all(units)
     return _file(json.dumps(made, ensure_ascii=False).encode(), "application/json", f"dhis2-metadata-{root.code}.json")

@@ -47,7 +47,7 @@ def test_a_region_reads_the_dictionary_and_downloads_its_documents(on_platform: 
     assert "Hamkorlik samaradorligi" in " ".join(page.extract_text() for page in pdf.pages)
     metadata = fetched(browser, "form[action$='/dhis2-metadata.json']").json()
     assert metadata_faults(metadata) == []
-    assert {unit["code"][:4] for unit in metadata["organisationUnits"]} == {"1708"}
+    assert {unit["code"][:4] for unit in metadata["organisationUnits"]} == {"17", "1708"}
     values = fetched(browser, "form[action$='/dhis2-values.json']")
     assert dhis2_faults("DataValueSet", values.json()) == []
     assert "attachment" in values.headers["content-disposition"]

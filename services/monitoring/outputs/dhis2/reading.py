@@ -34,6 +34,15 @@ def families(directory: Directory, root: Place, depth: int, month: int, principa
     return found
 
 
+def above(directory: Directory, root: Place) -> list[Place]:
+    """The units of the territory above the place, those above the caller's scope as well.
+
+    DHIS2 takes no child without its parent, and that there is a region is known to everybody; values they have none.
+    """
+    units = (directory.by_code(code) for code in root.path.split("/") if code and code != root.code)
+    return [unit for unit in units if unit is not None]
+
+
 async def org_units(connection: Any, places: Sequence[Place]) -> list[OrgUnit]:
     """The places with their dates and shapes; parents stand before their children, as DHIS2 wants it."""
     schools = [place.id for place in places if place.level is Level.INSTITUTION]

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from services.monitoring.outputs.printing.press import Page
-from shared.printing.typesetting import typeset
+from shared.printing.typesetting import Standard, typeset
 
 FOLDER = Path(__file__).parent
-STANDARD: Final = "ua-1"
+STANDARD: Final[Standard] = "ua-1"
 
 
 def to_pdf(page: Page, content: dict[str, Any]) -> bytes:
