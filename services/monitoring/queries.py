@@ -15,7 +15,7 @@ from services.monitoring.domain.gates import FIRST_EVIDENCE
 from services.monitoring.domain.measures import COLUMNS, MEASURES, STEP_COLUMN, Kind
 from services.monitoring.domain.parts import Contributions, first_day, month_of_ordinal
 from services.monitoring.domain.periods import Period, PeriodKind, period_at
-from services.monitoring.domain.persons import FAMILY_OF_SLOT, HELD_SLOTS, family_of
+from services.monitoring.domain.persons import FAMILY_OF_SLOT, HELD_SLOTS, KINDS_OF_PERSONS, family_of
 from services.monitoring.domain.readings import KIND_NAMES, SOURCE_OF_KIND, Institution
 from services.monitoring.domain.territory import Image, Level, Place
 from services.monitoring.domain.values import CLOSED, Openness, Value, value_of
@@ -330,8 +330,8 @@ EVENTS = 20
 class Lineage:
     """Pages of what is behind one value. Institutions whose own value is withheld are passed over.
 
-    Behind counts of persons stand institutions with their shown values; the records of persons are for those whose
-    `own` they are.
+    Behind counts of persons stand institutions with their shown values; the records of persons, behind whatever they
+    are, are for those whose `own` they are.
     """
 
     def __init__(
@@ -353,7 +353,8 @@ class Lineage:
         self._this_month = this_month
         self._k = k
         self._persons = indicator.privacy is Privacy.PERSONS and not own
-        self._kinds = sorted({kind for window in indicator.lineage for kind in fed_by(window.measure)})
+        kinds = {kind for window in indicator.lineage for kind in fed_by(window.measure)}
+        self._kinds = sorted(kinds if own or self._persons else kinds - KINDS_OF_PERSONS)
 
     async def page(self, connection: Any, after: Cursor, limit: int) -> tuple[list[Contribution], Cursor | None]:
         """Contributions of the next `limit` aggregates, and where the page after begins (None: nowhere)."""

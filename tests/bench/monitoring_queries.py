@@ -14,7 +14,9 @@ from random import Random
 import asyncpg
 import httpx
 
-from services.monitoring.domain.periods import PeriodKind, period_at
+from services.monitoring.domain.disclosure import EVERY_SEGMENT
+from services.monitoring.domain.periods import SEPTEMBER, PeriodKind, period_at
+from services.monitoring.domain.persons import BY_NUMBER, HELD_SLOTS
 from shared.persistence.engine import dsn_of
 from shared.scope import Role
 from tests.bench.monitoring_load import Nation
@@ -48,6 +50,13 @@ from cell join place p on p.id = cell.place
 cross join unnest(array[p.parent, left(p.parent, 4), '17']) up join place above on above.code = up
 where p.level = 3 group by 1, 2, 3 on conflict do nothing
 """
+_HOLD = "insert into held select * from cell where slot = any($1)"
+_DISCLOSE = """
+insert into disclosed
+select p.id, family, year, $4, 255, 1, 4095, 0, 0
+from place p, unnest($1::smallint[]) family, generate_series($2::smallint, $3::smallint) year
+"""
+"""Everything is released and may be shown: that is read as what may not."""
 
 
 async def fill(url: str, institutions: int, months: int) -> Nation:
@@ -67,6 +76,9 @@ async def fill(url: str, institutions: int, months: int) -> Nation:
             await connection.execute("select set_config('app.scope', 'all', true)")
             await connection.execute(_FILL, LAST - months + 1, LAST)
             await connection.execute(_SUM)
+            await connection.execute(_HOLD, sorted(HELD_SLOTS))
+            years = [(month - SEPTEMBER) // 12 for month in (LAST - months + 1, LAST)]
+            await connection.execute(_DISCLOSE, sorted(BY_NUMBER), *years, EVERY_SEGMENT)
     return nation
 
 

@@ -26,6 +26,14 @@ from services.monitoring.domain.measures import (
     TRAINEES,
     TRAINEES_ALL,
 )
+from services.monitoring.domain.readings import (
+    Employment,
+    GraduateStatus,
+    Outcome,
+    Specialist,
+    StaffInternship,
+    Training,
+)
 from shared.contracts.vocabulary import RespondentGroup
 
 
@@ -119,6 +127,10 @@ FAMILY_OF_SLOT: Final = {slot: family for family in FAMILIES for slot in family.
 BY_NUMBER: Final = {family.number: family for family in FAMILIES}
 PERSON_SLOTS: Final = frozenset(FAMILY_OF_SLOT)
 """Cell rows of which only what was released may be seen (suppression/)."""
+KINDS_OF_PERSONS: Final = frozenset(
+    reading.kind for reading in (Employment, Outcome, GraduateStatus, Specialist, StaffInternship, Training)
+)
+"""Aggregates that are one person's each: whoever could list them could count them."""
 HELD_SLOTS: Final = PERSON_SLOTS - STEPPED_SLOTS
 """Those that are read as they were when they were released; answers are released by rows of their own."""
 

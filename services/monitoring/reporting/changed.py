@@ -14,6 +14,7 @@ from services.monitoring.domain.gates import FIRST_EVIDENCE
 from services.monitoring.domain.measures import MEASURES, Kind
 from services.monitoring.domain.parts import Contributions
 from services.monitoring.domain.periods import Period
+from services.monitoring.domain.persons import KINDS_OF_PERSONS
 from services.monitoring.domain.readings import KIND_NAMES, Institution
 from services.monitoring.domain.territory import Image, Level, Place
 from services.monitoring.domain.values import Value
@@ -146,6 +147,10 @@ class Comparison:
         own = set(places)
         rest = await self._rest(connection, before, after, own)
         movers = [] if suppressed else self._movers(before, after, old, hidden, rest)
+        if not scope.startswith("institution:"):
+            # Records of single persons, behind whatever they are, are for their institution.
+            movers = [each for each in movers if each.key[1] not in KINDS_OF_PERSONS]
+            between = [each for each in between if (key := key_of(each)) is None or key[1] not in KINDS_OF_PERSONS]
         movers = [each for each in movers if each.key[0] in own]
         self._name_events(movers, between)
         return Change(old, new, movers, 0 if suppressed else len(between))

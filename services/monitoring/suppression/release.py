@@ -105,9 +105,14 @@ class Releaser:
                 if persons >= self._k or (persons and not before.get(place, (0,))[0] & _SHOWN)
             ]
             if due:
-                await tables.hold(connection, [(place, family, year) for place in due])
-                seen = await self._settle(connection, image, tree, family, year, due)
-                told |= {(place, slot) for place in seen for slot in BY_NUMBER[family].slots}
+                many = {place for place, persons in group if persons >= self._k}
+                await tables.hold(connection, [(place, family, year) for place in due], many)
+                now = await tables.rows(connection, BY_NUMBER[family], year, due)
+                # A hidden place with a few persons more changes nothing for those next to it.
+                felt = [place for place in due if place not in before or now[place].whole >= self._k]
+                if felt:
+                    seen = await self._settle(connection, image, tree, family, year, felt)
+                    told |= {(place, slot) for place in seen for slot in BY_NUMBER[family].slots}
         return told
 
     async def _settle(

@@ -42,7 +42,7 @@ _HOLD = f"""
         or c.period = {YEARS} + (u.first - {SEPTEMBER}) / 12)
     {_COPIED}
 """  # noqa: S608 - constants
-# Quarters, fiscal years and rolling months of two academic years follow once nothing of either waits.
+# Quarters, fiscal years and rolling months of two academic years follow with either, or once nothing waits.
 _HOLD_ACROSS = f"""
     insert into held select c.*
     from unnest($1::integer[], $2::smallint[]) as u(place, slot)
@@ -147,8 +147,8 @@ async def changes(connection: Any, units: Sequence[Unit]) -> list[int]:
     return found
 
 
-async def hold(connection: Any, units: Sequence[Unit]) -> None:
-    """Release everything there is of the units."""
+async def hold(connection: Any, units: Sequence[Unit], moved: Collection[int]) -> None:
+    """Release everything there is of the units; at the `moved` places many persons are counted otherwise."""
     keys = [(place, slot, first_month(year)) for place, family, year in units for slot in BY_NUMBER[family].slots]
     if not keys:
         return
@@ -156,7 +156,7 @@ async def hold(connection: Any, units: Sequence[Unit]) -> None:
     sides = sorted({(place, family) for place, family, _ in units})
     wide = [(number, place, slot) for number, (place, family) in enumerate(sides) for slot in BY_NUMBER[family].slots]
     waiting = {row["number"] for row in await connection.fetch(_WAITING, *map(list, zip(*wide, strict=True)))}
-    across = sorted((place, slot) for number, place, slot in wide if number not in waiting)
+    across = sorted((place, slot) for number, place, slot in wide if place in moved or number not in waiting)
     if across:
         await connection.execute(_HOLD_ACROSS, *map(list, zip(*across, strict=True)))
 
