@@ -20,6 +20,7 @@ from services.portal.sessions import Session
 from services.portal.sign_in import SessionEnded, SignIn
 from services.portal.surveys import drawn
 from services.portal.surveys.api import LISTED, Surveyor, segment
+from services.portal.surveys.reminders import add_reminders
 from services.portal.work.api import Answer
 from shared import clock
 from shared.errors import Forbidden, NotFound
@@ -188,6 +189,8 @@ def survey_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn) -> APIRou
         found = await who.get(f"/v1/campaigns/{segment(id_)}")
         return page(request, who, "slips", campaign=found, slips=items)
 
+    add_reminders(router, surveyor, page, slips)
+
     @router.get("/surveys/waves/{id_}")
     async def wave(request: Request, id_: str, by: str = "region") -> Response:
         return await wave_page(request, await surveyor(request), id_, by)
@@ -335,8 +338,11 @@ def survey_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn) -> APIRou
         answer = await who.send("/v1/instruments/xlsform", key, content=content, kind=XLSX)
         if answer.done and "code" in answer.body:
             return RedirectResponse(f"/surveys/instruments/{answer.body['code']}?version={answer.body['version']}", 303)
-        faults = answer.body.get("errors", ())
-        return await instruments_page(request, who, answer.body or _AWAY, _status(answer), faults)
+        said: Mapping[str, Any] = answer.body or _AWAY
+        # Each with its place in a table of its own, not in the box above.
+        problem = {name: value for name, value in said.items() if name != "errors"}
+        faults = [drawn.cell_fault(each) for each in said.get("errors", ())]
+        return await instruments_page(request, who, problem, _status(answer), faults)
 
     @router.get("/surveys/instruments/{code}")
     async def instrument(request: Request, code: str, version: str = "") -> Response:
