@@ -28,7 +28,7 @@ UNOPENED = Gauge("hamkor_surveys_unopened_answers", "Staged answers that this pr
 
 LOOK_S: Final = 2.0
 PAUSE_S: Final = 2.0
-"""At least this long between two looks: a crowd is moved in large batches, and those who answer come first."""
+"""So long between two looks, unless a campaign closes: a crowd is moved in large batches, who answers comes first."""
 CLOSE_EVERY_S: Final = 60.0
 WIPE_EVERY_S: Final = 10.0
 WIPES: Final = 50
@@ -49,6 +49,7 @@ class Flusher:
     progress: Progress
     step: int
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _hurry: asyncio.Event = field(default_factory=asyncio.Event)
     _unopened: int = 0
     _close_next_at: float = 0.0
     _wipe_next_at: float = 0.0
@@ -61,17 +62,21 @@ class Flusher:
         """Look at once: something was closed."""
         self._wipe_next_at = 0.0
         self._wake.set()
+        self._hurry.set()
 
     async def run(self) -> None:
         """Work until cancelled; failures are repeated."""
         while True:
             self.progress.beat("flusher")
             self._wake.clear()
+            self._hurry.clear()
             try:
                 await self._close_overdue()
                 while await self.look():
                     self.progress.beat("flusher")
-                    await asyncio.sleep(PAUSE_S)
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._hurry.wait(), PAUSE_S)
+                    self._hurry.clear()
                 await self._wipe()
             except Exception as problem:
                 log.warning("flusher.failed", **told_discreetly(problem))

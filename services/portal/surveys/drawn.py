@@ -55,3 +55,21 @@ def by_section(questions: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[M
             found.append((question["section"], []))
         found[-1][1].append(question)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class CellFault:
+    """What is wrong in a workbook, and where, as the spreadsheet shows it."""
+
+    sheet: str
+    row: str
+    column: str
+    message: str
+    remedy: str
+
+
+def cell_fault(error: Mapping[str, Any]) -> CellFault:
+    """A fault of an uploaded workbook; its field is sheet, row and column, as far as there are such."""
+    sheet, _, rest = str(error.get("field", "")).partition(".")
+    row, _, column = rest.partition(".") if rest[:1].isdigit() else ("", "", rest)
+    return CellFault(sheet, row, column, str(error.get("message", "")), str(error.get("remedy", "")))

@@ -20,6 +20,7 @@ from services.portal.sessions import Session
 from services.portal.sign_in import SessionEnded, SignIn
 from services.portal.surveys import drawn
 from services.portal.surveys.api import LISTED, Surveyor, segment
+from services.portal.surveys.reminders import add_reminders
 from services.portal.work.api import Answer
 from shared import clock
 from shared.errors import Forbidden, NotFound
@@ -27,6 +28,7 @@ from shared.scope import EDUCATION
 
 KINDS = ("school", "vocational_school", "college", "technikum", "lyceum", "university")
 RESPONDENTS = ("student", "graduate", "teacher", "enterprise")
+GROUPS = ("S1", "S2", "S3", "S4", "S5")
 STRATA = ("region", "district", "kind", "institution")
 FORMS = ("csv", "xlsx", "sav", "parquet")
 MOST_UPLOAD_BYTES = 5_000_000
@@ -188,6 +190,8 @@ def survey_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn) -> APIRou
         found = await who.get(f"/v1/campaigns/{segment(id_)}")
         return page(request, who, "slips", campaign=found, slips=items)
 
+    add_reminders(router, surveyor, page, slips)
+
     @router.get("/surveys/waves/{id_}")
     async def wave(request: Request, id_: str, by: str = "region") -> Response:
         return await wave_page(request, await surveyor(request), id_, by)
@@ -324,7 +328,10 @@ def survey_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn) -> APIRou
         request: Request, who: Surveyor, problem: Any = None, status: int = 200, faults: Sequence[Any] = ()
     ) -> Response:
         found = [{**each, "name": _text(each["title"], who)} for each in await instruments_of(who)]
-        return page(request, who, "instruments", status=status, instruments=found, problem=problem, faults=faults)
+        groups = [(each["code"], each["name"]) for each in found if each["code"] in GROUPS]
+        return page(
+            request, who, "instruments", status=status, instruments=found, problem=problem, faults=faults, groups=groups
+        )
 
     @router.post("/surveys/instruments")
     async def upload(request: Request) -> Response:
@@ -332,11 +339,17 @@ def survey_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn) -> APIRou
         async with request.form(max_files=1, max_fields=10) as data:
             key, file = str(data.get("key", "")) or str(uuid4()), data.get("file")
             content = await file.read(MOST_UPLOAD_BYTES + 1) if isinstance(file, UploadFile) else b""
-        answer = await who.send("/v1/instruments/xlsform", key, content=content, kind=XLSX)
+            group = str(data.get("group", ""))
+        # The form's own word comes first; what is chosen here is for forms that say nothing.
+        asked = f"?{urlencode({'group': group})}" if group in GROUPS else ""
+        answer = await who.send(f"/v1/instruments/xlsform{asked}", key, content=content, kind=XLSX)
         if answer.done and "code" in answer.body:
             return RedirectResponse(f"/surveys/instruments/{answer.body['code']}?version={answer.body['version']}", 303)
-        faults = answer.body.get("errors", ())
-        return await instruments_page(request, who, answer.body or _AWAY, _status(answer), faults)
+        said: Mapping[str, Any] = answer.body or _AWAY
+        # Each with its place in a table of its own, not in the box above.
+        problem = {name: value for name, value in said.items() if name != "errors"}
+        faults = [drawn.cell_fault(each) for each in said.get("errors", ())]
+        return await instruments_page(request, who, problem, _status(answer), faults)
 
     @router.get("/surveys/instruments/{code}")
     async def instrument(request: Request, code: str, version: str = "") -> Response:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from services.surveys.api.parts import After, Limit, Parts, Reference, Surveys
+from services.surveys.api.parts import After, Limit, Parts, Reference, Surveys, looked_at
 from services.surveys.commands import campaigns
 from services.surveys.domain.campaigns import Campaign, CampaignStatus, IssueCodes, PlanCampaign
 from services.surveys.domain.codes import shown
@@ -95,6 +95,7 @@ async def issue_codes(edge: Edge, parts: Parts, request: Request, id_: str, body
         lambda uow: campaigns.issue_codes(uow, parts.vault, id_, body, key),
         status=201,
     )
+    await looked_at(edge, id_)
     batch = json.loads(bytes(answer.body))
     codes = parts.vault.codes(batch["batch"], key, batch["count"])
     links = [(shown(code), link_of(parts.public_url, code)) for code in codes]

@@ -6,7 +6,7 @@ import json
 
 from fastapi import APIRouter, Request, Response
 
-from services.surveys.api.parts import Parts
+from services.surveys.api.parts import Parts, looked_at
 from services.surveys.commands import invitations
 from services.surveys.domain.campaigns import Campaign
 from services.surveys.domain.codes import shown
@@ -34,9 +34,11 @@ router = APIRouter(prefix="/v1")
 
 
 class ShownInvitation(InvitationState):
-    """An invitation, and the day its secret was last handed over."""
+    """An invitation; when it was handed over last, the next reminder is due, and somebody was spoken to last."""
 
     handed_on: str | None = None
+    remind_on: str | None = None
+    spoken_on: str | None = None
 
 
 class InvitationFilter(Filter):
@@ -106,6 +108,7 @@ async def hand_over(edge: Edge, parts: Parts, request: Request, id_: str, body: 
         lambda uow: invitations.hand_over(uow, parts.vault, id_, body, key),
         status=201,
     )
+    await looked_at(edge, id_)
     batch = json.loads(bytes(answer.body))
     codes = [shown(code) for code in parts.vault.codes(batch["batch"], key, batch["count"])]
     links = [

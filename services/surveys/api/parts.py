@@ -9,7 +9,10 @@ from fastapi import Depends, Query, Request
 from services.surveys.exports.making import Exports
 from services.surveys.form.pages import Pages
 from services.surveys.instruments import InstrumentLibrary
+from services.surveys.queries import intake
 from services.surveys.vault import Vault
+from shared.scope import SYSTEM
+from shared.web.edge import RequestEdge
 
 Limit = Annotated[int, Query(ge=1, le=500, description="items a page")]
 After = Annotated[str | None, Query(max_length=500, description="cursor of the page before")]
@@ -36,3 +39,9 @@ def _parts(request: Request) -> Surveys:
 
 
 Parts = Annotated[Surveys, Depends(_parts)]
+
+
+async def looked_at(edge: RequestEdge, campaign_id: str) -> None:
+    """Leave no page that tells which secrets of a campaign were used first (`intake.look_at_all`)."""
+    async with edge.database.reading(SYSTEM) as session:
+        await intake.look_at_all(session, campaign_id)

@@ -385,11 +385,21 @@ async def withdraw(uow: UnitOfWork, id_: str) -> InvitationState:
 
 
 async def remind(uow: UnitOfWork, id_: str) -> InvitationState:
-    """Note that the coordinator reminded somebody; the next reminder by the calendar comes so much later."""
+    """Note that the coordinator reminded somebody; the next reminder by the calendar comes so much later.
+
+    Where the calendar has called for it, this answers that call and is no second reminder.
+    """
     invitation = await load(uow, id_)
-    outcome = domain.remind_now(invitation, local_day(uow.now))
-    await _record(uow, outcome, rule=await _rule_of(uow.session, invitation))
-    return outcome[1]
+    row = await uow.session.get_one(InvitationRow, id_)
+    today = local_day(uow.now)
+    called = invitation.reminded_on
+    pending = invitation.status is InvitationStatus.PENDING
+    if not pending or called is None or (row.spoken_on is not None and row.spoken_on >= called):
+        outcome = domain.remind_now(invitation, today)
+        await _record(uow, outcome, rule=await _rule_of(uow.session, invitation))
+        invitation = outcome[1]
+    row.spoken_on = today
+    return invitation
 
 
 # -- secrets

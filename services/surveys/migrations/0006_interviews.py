@@ -1,4 +1,4 @@
-"""Interviews that were made while a campaign was open may come in for some days after its end."""
+"""Interviews may come in for some days after a campaign's end, and reminders are noted as spoken."""
 
 from alembic import op
 
@@ -9,9 +9,10 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add to each campaign how many days, and when it was closed."""
+    """Add to each campaign how many days, and when it was closed; to invitations when somebody was spoken to."""
     op.execute(
         "alter table campaign add column interview_days integer not null default 0 "
         "check (interview_days between 0 and 60), "
         "add column closed_on date"
     )
+    op.execute("alter table invitation add column spoken_on date")

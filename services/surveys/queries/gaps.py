@@ -57,6 +57,20 @@ def competences(library: InstrumentLibrary) -> list[CompetencePair]:
     return list(found.values())
 
 
+def _asked(
+    library: InstrumentLibrary, path: str, first: date | None, last: date | None
+) -> tuple[list[CompetencePair], dict[str, Any]]:
+    """The competences, and what the statements above are asked with."""
+    pairs = competences(library)
+    return pairs, {
+        "path": path,
+        "instruments": [REQUIRED, *ACQUIRED],
+        "first": first,
+        "last": last,
+        "topics": [competence_measure(pair.code, part) for pair in pairs for part in PairPart],
+    }
+
+
 async def competence_gaps(
     database: Database,
     principal: Principal,
@@ -68,19 +82,9 @@ async def competence_gaps(
     lang: Lang,
 ) -> dict[str, Any]:
     """The gap of each competence in a territory and in the places right below it, from what is released."""
-    pairs = competences(library)
-    topics = [competence_measure(pair.code, part) for pair in pairs for part in PairPart]
-    parameters = {
-        "path": path,
-        "instruments": [REQUIRED, *ACQUIRED],
-        "first": first,
-        "last": last,
-        "topics": topics,
-    }
+    pairs, parameters = _asked(library, path, first, last)
     async with database.reading(principal) as session:
-        whole: dict[str, dict[str, Sums]] = {}
-        for group, measure, count, total, squares in await session.execute(_GAPS, parameters):
-            whole.setdefault(group, {})[measure] = Sums(int(count), int(total), int(squares))
+        whole = await by_place(session, _GAPS, parameters)
         places: dict[str, dict[str, dict[str, Sums]]] = {}
         for key, sums in (await by_place(session, _GAPS_BY_PLACE, parameters)).items():
             place, _, group = key.partition(":")
@@ -145,20 +149,10 @@ async def gaps_by_profession(
     lang: Lang,
 ) -> dict[str, Any]:
     """The gap of each competence by profession (ISCO-08), of an academic year that has ended, in `path`."""
-    pairs = competences(library)
-    topics = [competence_measure(pair.code, part) for pair in pairs for part in PairPart]
-    parameters = {
-        "path": path,
-        "instruments": [REQUIRED, *ACQUIRED],
-        "first": first,
-        "last": last,
-        "topics": topics,
-    }
-    found: dict[str, dict[str, Sums]] = {}
+    pairs, parameters = _asked(library, path, first, last)
     async with database.reading(SYSTEM) as session:
-        for group, measure, count, total, squares in await session.execute(_BY_PROFESSION, parameters):
-            found.setdefault(group, {})[measure] = Sums(int(count), int(total), int(squares))
-    professions = profession_slice(found, topics, step)
+        found = await by_place(session, _BY_PROFESSION, parameters)
+    professions = profession_slice(found, parameters["topics"], step)
     return {
         "required_by": REQUIRED,
         "acquired_by": list(ACQUIRED),

@@ -141,3 +141,19 @@ async def sealed_otherwise(session: AsyncSession, key_id: bytes) -> int:
     """Staged answers that this key does not open."""
     query = select(func.count()).select_from(staged_answer).where(staged_answer.c.key_id != key_id)
     return (await session.execute(query)).scalar_one()
+
+
+_LOOK_AT_ALL: Final = (
+    "select (select count(*) from access_code where campaign_id = $1), "
+    "(select count(respondent_ref) from invitation where campaign_id = $1)"
+)
+
+
+async def look_at_all(session: AsyncSession, campaign_id: str) -> None:
+    """Read every code and invitation of a campaign once, after they were written.
+
+    PostgreSQL marks a row on its page when somebody reads it for the first time. Without this, raw pages would tell
+    which codes were ever looked at, that is, who came to the door.
+    """
+    connection = await raw_connection(session)
+    await connection.execute(_LOOK_AT_ALL, campaign_id)

@@ -30,6 +30,7 @@ class InvitationRow(Base, AggregateRow, table=True):
     lapses_on: date
     remind_on: date | None = None
     handed_on: date | None = None
+    spoken_on: date | None = None
     fingerprint: bytes | None = None
 
     @classmethod
@@ -49,8 +50,13 @@ class InvitationRow(Base, AggregateRow, table=True):
         }
 
     def shown(self) -> dict[str, Any]:
-        """The state, and when its secret was handed over."""
-        return {**self.state, "handed_on": self.handed_on.isoformat() if self.handed_on else None}
+        """The state, when its secret was handed over, the next reminder is due, and somebody was spoken to last."""
+        return {
+            **self.state,
+            "handed_on": self.handed_on.isoformat() if self.handed_on else None,
+            "remind_on": self.remind_on.isoformat() if self.remind_on else None,
+            "spoken_on": self.spoken_on.isoformat() if self.spoken_on else None,
+        }
 
 
 class RuleRow(Base, table=True):

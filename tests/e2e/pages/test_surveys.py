@@ -10,7 +10,9 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
+from openpyxl import Workbook
 from selenium import webdriver
+from selenium.webdriver.support.ui import WebDriverWait
 
 from services.portal.app import build as build_portal
 from services.surveys.app import build as build_surveys
@@ -159,3 +161,73 @@ def test_the_ministry_compares_and_sees_no_single_question_of_a_school(person: B
     assert person.all(".gap")
     person.open(f"/surveys/campaigns/{over}/texts")
     assert person.text(".message .code") == "404"
+
+
+def test_a_school_sees_whom_to_remind_and_prints_new_slips(person: Browser, behind: Behind) -> None:
+    person.resize(PHONE)
+    person.sign_in(f"institution:{SCHOOL}", "/surveys")
+    going = behind.campaigns["open"]
+    person.open(f"/surveys/campaigns/{going}")
+    person.run("document.querySelector('#respondent').value = 'student'")
+    person.find("#refs").send_keys("ST-1\nST-2\nST-3")
+    person.follow("form[action$='/invite'] button", "done=invited")
+    # What is shown of the response moves by itself while the campaign is open.
+    rate = person.find("#rate")
+    assert (rate.get_attribute("hx-trigger"), rate.get_attribute("hx-select")) == ("every 10s", "#rate")
+    person.run("document.querySelector('#rate .big').textContent = 'old'")
+    person.run("htmx.ajax('GET', location.pathname, {target: '#rate', select: '#rate', swap: 'outerHTML'})")
+    WebDriverWait(person.driver, 30).until(lambda _: person.text("#rate .big") != "old")
+    assert person.text("#rate .big") == "3"
+    reminders = f"/surveys/campaigns/{going}/reminders"
+    person.follow(f"a[href='{reminders}']", "/reminders")
+    assert len(person.all("input[name='invitation']")) == 3
+    assert faults(person, [reminders]) == {}
+    pictured(person, "reminders")
+    person.run("document.querySelectorAll('input[name=invitation]').forEach((each, place) => each.checked = place < 2)")
+    person.follow("button[value='print']", "/reminders")
+    assert len({slip.text for slip in person.all(".slip-code")}) == 2
+    person.open(reminders)
+    person.follow("button[value='reminded']", "done=nobody")
+    person.run("document.querySelector('input[name=invitation]').checked = true")
+    person.follow("button[value='reminded']", "done=reminded")
+    person.open(reminders)
+    assert sorted(each.text for each in person.all("td.num")) == ["0", "0", "1"]
+
+
+def test_a_faulty_form_names_sheet_row_column_and_cure(person: Browser, tmp_path: Path) -> None:
+    book = Workbook()
+    survey = book.active
+    assert survey is not None
+    survey.title = "survey"
+    for row in (
+        ("type", "name", "label::English (en)", "relevant", "constraint"),
+        ("text", "", "A question without a name", "", ""),
+        ("select_one nowhere", "colour", "A list that is not there", "", ""),
+        ("geopoint", "place", "Where are you?", "", ""),
+        ("integer", "age", "How old are you?", "${colour} = ", ". >> 3"),
+        ("begin_group", "open", "A group that never ends", "", ""),
+    ):
+        survey.append(row)
+    file = tmp_path / "faulty.xlsx"
+    book.save(file)
+    person.sign_in(f"institution:{SCHOOL}", "/surveys")
+    for size in (DESKTOP, PHONE):
+        person.resize(size)
+        person.open("/surveys/instruments")
+        person.find("#file").send_keys(str(file))
+        person.run("document.querySelector('#file').form.requestSubmit()")
+        person.find(".faults tbody tr")
+        said = [
+            [cell.text for cell in row.find_elements("css selector", "td")] for row in person.all(".faults tbody tr")
+        ]
+        pictured(person, f"xlsform-{size[0]}")
+        assert all(sheet in ("survey", "settings") and what and cure for sheet, _, _, what, cure in said)
+        places = {(row, column) for sheet, row, column, _, _ in said if sheet == "survey"}
+        assert {("2", "name"), ("3", "type"), ("4", "type"), ("5", "relevant"), ("6", "type")} <= places
+        assert person.run("return document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def pictured(browser: Browser, name: str) -> None:
+    """Keep a picture of the page where HAMKOR_PICTURES names a folder."""
+    if folder := os.environ.get("HAMKOR_PICTURES"):
+        browser.driver.save_screenshot(str(Path(folder, f"{name}.png")))

@@ -165,6 +165,7 @@ async def test_gaps_stand_beside_each_other_by_group_and_place(office: Office) -
     assert year["professions"] == []
 
 
+@pytest.mark.slow
 async def test_files_hold_the_released_answers_without_texts_and_rare_values(office: Office) -> None:
     campaign = await office.campaign("S3")
     await answered(office, campaign, 40)
