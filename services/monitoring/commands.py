@@ -10,6 +10,7 @@ import structlog
 from services.monitoring.domain.measures import STEPPED_SLOTS
 from services.monitoring.domain.readings import Institution, Owned
 from services.monitoring.domain.territory import Image, Level
+from services.monitoring.domain.totals import Rows
 from services.monitoring.engine import NotNew, Read, Touched, apply
 from services.monitoring.tables import Tables
 
@@ -20,8 +21,27 @@ MAX_PAYLOAD_BYTES = 7900
 _STEPPED = np.array(sorted(STEPPED_SLOTS))
 
 
+class _Logging(Tables):
+    """Tables that write the events to the log before the cells: what every worker wants is locked last."""
+
+    def __init__(self, connection: Any, image: Image, types: dict[str, int], batch: Sequence[Read]) -> None:
+        super().__init__(connection, image, types)
+        self._batch = batch
+
+    async def add(self, rows: Rows) -> None:
+        """Log, then add to the cells."""
+        ids = self._image.ids
+        await self.log(
+            (event, ids[state.institution_id] if isinstance(state, Owned) else _own_place(ids, state))
+            for event, state in self._batch
+        )
+        if len(self._batch) == 1:
+            await self.note_late(self._batch[0][0])
+        await super().add(rows)
+
+
 class Applier:
-    """Lets batches take effect, keeping from one to the next what it knows of the territory.
+    """Lets batches take effect, one at a time, keeping from one to the next what it knows of the territory.
 
     `k`: a survey's values are shown in steps of this many responses.
     """
@@ -32,6 +52,10 @@ class Applier:
         self._types: dict[str, int] = {}
         self._trusted = True
 
+    def another(self) -> "Applier":
+        """One more, for batches at the same time."""
+        return Applier(self._k)
+
     async def __call__(self, connection: Any, batch: Sequence[Read]) -> None:
         """Apply the batch inside the connection's transaction, whose scope is "all"; call `committed` after it."""
         self._doubt()
@@ -41,20 +65,13 @@ class Applier:
         except NotNew:
             self._doubt()
             tables, touched = await self._effect(connection, batch, careful=True)
-        ids = self._image.ids
-        await tables.log(
-            (event, ids[state.institution_id] if isinstance(state, Owned) else _own_place(ids, state))
-            for event, state in batch
-        )
-        if len(batch) == 1:
-            await tables.note_late(batch[0][0])
         released = await tables.release(touched.rows, self._k)
         payload = self._payload(touched, released)
         if payload:
             await connection.execute("select pg_notify($1, $2)", CHANNEL, payload)
 
     async def _effect(self, connection: Any, batch: Sequence[Read], *, careful: bool) -> tuple[Tables, Touched]:
-        tables = Tables(connection, self._image, self._types)
+        tables = _Logging(connection, self._image, self._types, batch)
         await tables.take_shards(event for event, _ in batch)
         return tables, await apply(tables, batch, careful=careful)
 

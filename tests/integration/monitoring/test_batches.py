@@ -74,7 +74,8 @@ async def test_a_worker_learns_of_units_another_created(bench: Bench, district_t
     first, second = await bench.worker(), await bench.worker()
     places = [event for event in story.events if event.type.startswith("hamkor.partners.territory")]
     told = [event for event in story.events if event not in places]
-    assert places and told
+    assert places
+    assert told
     story.agree()
     await second.take([story.events[-1]])  # this worker has looked at the territory already
     await first.take(told)
