@@ -9,7 +9,7 @@ import typer
 from deploy.cli.console import problem
 from deploy.local.errors import StackError
 
-COMMANDS = ("up", "status", "token", "importer", "demo", "verify", "rebuild", "outputs")
+COMMANDS = ("up", "status", "token", "importer", "demo", "verify", "rebuild", "archive", "outputs")
 
 app = typer.Typer(
     name="hamkor",

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,6 +25,8 @@ from shared.telemetry.progress import Progress
 log = structlog.get_logger(__name__)
 
 COALESCE_S = 0.25
+MESSAGES_PER_S = 500
+"""What a worker sends at most, all watchers together: with more of them each is told less often."""
 HEARTBEAT_S = 15
 LONGEST_S = 1800.0
 """A stream ends after this long, so that whoever may no longer see it has to sign in again."""
@@ -75,6 +77,7 @@ class Changes:
         self._directory = directory
         self._progress = progress
         self._watchers: set[Watcher] = set()
+        self._by_path: dict[str, set[Watcher]] = {}
 
     async def run(self) -> None:
         """Listen until cancelled; a lost connection is made anew, and everybody is told to look again."""
@@ -112,26 +115,45 @@ class Changes:
         message = json.loads(payload)
         slots: list[int] = message["slots"]
         indicators = {code for slot in slots for code in INDICATORS_OF_SLOT.get(slot, ())}
-        places = [place for id_ in message["places"] if (place := self._directory.by_id(id_))]
-        for watcher in self._watchers:
-            root = watcher.place.path
-            codes = {place.code for place in places if place.path.startswith(root)}
-            if message.get("more") and watcher.place.level is Level.INSTITUTION:
-                codes.add(watcher.place.code)  # too many institutions moved to name them: it may be one of them
-            watcher.notice(codes, indicators, message["as_of"])
+        changed: dict[str, set[str]] = {path: set() for path in self._by_path}
+        for id_ in message["places"]:
+            place = self._directory.by_id(id_)
+            for path in _paths(place.path) if place else ():
+                if path in changed:
+                    assert place is not None
+                    changed[path].add(place.code)
+        for path, codes in changed.items():
+            for watcher in self._by_path[path]:
+                own = codes
+                if message.get("more") and watcher.place.level is Level.INSTITUTION:
+                    own = {*codes, watcher.place.code}  # too many institutions moved to name them: perhaps this one
+                watcher.notice(own, indicators, message["as_of"])
 
     async def stream(self, place: Place) -> AsyncIterator[ServerSentEvent]:
         """The changes at a place and below, never faster than they can be looked at."""
         watcher = Watcher(place)
         self._watchers.add(watcher)
+        self._by_path.setdefault(place.path, set()).add(watcher)
         try:
             async with asyncio.timeout(LONGEST_S):
                 yield ServerSentEvent(comment="welcome", retry=2000)
                 while True:
                     await watcher.changed.wait()
-                    await asyncio.sleep(COALESCE_S)
+                    await asyncio.sleep(max(COALESCE_S, len(self._watchers) / MESSAGES_PER_S))
                     yield ServerSentEvent(event="changed", data=watcher.take())
         except TimeoutError:
             return
         finally:
             self._watchers.discard(watcher)
+            here = self._by_path[place.path]
+            here.discard(watcher)
+            if not here:
+                del self._by_path[place.path]
+
+
+def _paths(path: str) -> Iterator[str]:
+    """The path of a place and of everything above it."""
+    end = path.find("/", 1)
+    while end > 0:
+        yield path[: end + 1]
+        end = path.find("/", end + 1)

@@ -12,6 +12,7 @@ from services.monitoring.domain.measures import STEPPED_SLOTS
 from services.monitoring.domain.persons import PERSON_SLOTS
 from services.monitoring.domain.readings import Institution, Owned
 from services.monitoring.domain.territory import Image, Level
+from services.monitoring.domain.totals import Rows
 from services.monitoring.engine import NotNew, Read, Touched, apply
 from services.monitoring.suppression.release import Releaser
 from services.monitoring.suppression.tables import units_of
@@ -25,8 +26,27 @@ _STEPPED = np.array(sorted(STEPPED_SLOTS | PERSON_SLOTS))
 """Rows of which only what is released may be seen to move."""
 
 
+class _Logging(Tables):
+    """Tables that write the events to the log before the cells: what every worker wants is locked last."""
+
+    def __init__(self, connection: Any, image: Image, types: dict[str, int], batch: Sequence[Read]) -> None:
+        super().__init__(connection, image, types)
+        self._batch = batch
+
+    async def add(self, rows: Rows) -> None:
+        """Log, then add to the cells."""
+        ids = self._image.ids
+        await self.log(
+            (event, ids[state.institution_id] if isinstance(state, Owned) else _own_place(ids, state))
+            for event, state in self._batch
+        )
+        if len(self._batch) == 1:
+            await self.note_late(self._batch[0][0])
+        await super().add(rows)
+
+
 class Applier:
-    """Lets batches take effect, keeping from one to the next what it knows of the territory.
+    """Lets batches take effect, one at a time, keeping from one to the next what it knows of the territory.
 
     `k`: a survey's values are shown in steps of this many responses, counts of persons in steps of this many persons.
     """
@@ -38,6 +58,10 @@ class Applier:
         self._types: dict[str, int] = {}
         self._trusted = True
 
+    def another(self) -> "Applier":
+        """One more, for batches at the same time."""
+        return Applier(self._k)
+
     async def __call__(self, connection: Any, batch: Sequence[Read]) -> None:
         """Apply the batch inside the connection's transaction, whose scope is "all"; call `committed` after it."""
         self._doubt()
@@ -47,14 +71,7 @@ class Applier:
         except NotNew:
             self._doubt()
             tables, touched = await self._effect(connection, batch, careful=True)
-        ids = self._image.ids
-        await tables.log(
-            (event, ids[state.institution_id] if isinstance(state, Owned) else _own_place(ids, state))
-            for event, state in batch
-        )
         await enterprises.note(connection, (state for _, state in batch))
-        if len(batch) == 1:
-            await tables.note_late(batch[0][0])
         released = await tables.release(touched.rows, self._k)
         released |= await self._releaser.with_events(connection, self._image, units_of(touched.rows))
         payload = self._payload(touched, released)
@@ -62,7 +79,7 @@ class Applier:
             await connection.execute("select pg_notify($1, $2)", CHANNEL, payload)
 
     async def _effect(self, connection: Any, batch: Sequence[Read], *, careful: bool) -> tuple[Tables, Touched]:
-        tables = Tables(connection, self._image, self._types)
+        tables = _Logging(connection, self._image, self._types, batch)
         await tables.take_shards(event for event, _ in batch)
         return tables, await apply(tables, batch, careful=careful)
 

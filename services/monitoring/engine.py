@@ -175,6 +175,9 @@ class _Moves:
         derived, contribution = self.derived, self.amounts.contribution
         for (measure, at, member), amount in moved.items():
             feeds = FEEDS.get(measure)
+            if feeds is None and member is None and measure < FIRST_EVIDENCE:
+                contribution(place, measure, at, amount, time)
+                continue
             if feeds is not None:
                 for number in feeds:
                     id_ = _join_id(member) if member is not None and number in _JOINT else NOBODY

@@ -11,12 +11,14 @@ import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import structlog
 
-from services.monitoring import LISTENS_TO
+from services.monitoring import LISTENS_TO, archive
 from services.monitoring.domain.readings import decode
 from services.monitoring.domain.territory import Image
 from services.monitoring.engine import NotNew, Read, apply
@@ -240,28 +242,34 @@ class _Worker:
         for source, (after, until) in sorted(spans.items()):
             if after >= until or left == 0:
                 continue
-            rows = await self._connection.fetch(_READ, source, shard, after, until, left)
-            events += [_event(source, row) for row in rows]
+            read = await self._read(source, shard, after, until, left)
+            events += read
             # What came out of its turn, but in time to be read here, is no longer late.
             late = {row["position"] for row in await self._connection.fetch(_LATE, source, shard)}
             if late:
-                read = [row["position"] for row in rows if row["position"] in late]
-                await self._connection.execute(_IN_TIME, source, shard, read)
+                in_time = [event.position for event in read if event.position in late]
+                await self._connection.execute(_IN_TIME, source, shard, in_time)
             # Positions whose events are no business of monitoring's, or lie with the dead letters, are not in the log.
-            after = rows[-1]["position"] if left is not None and len(rows) == left else until
+            after = read[-1].position if left is not None and len(read) == left else until
             spans[source] = after, until
-            left = None if left is None else left - len(rows)
+            left = None if left is None else left - len(read)
             reached.append((source, shard, after))
         await self._apply(events)
         await self._connection.execute(_REACH, *map(list, zip(*reached, strict=True)))
         return len(events)
 
+    async def _read(self, source: int, shard: int, after: int, until: int, most: int | None) -> list[Event]:
+        """The next events of a shard, `most` at most, those that lie in files too."""
+        rows = await self._connection.fetch(_READ, source, shard, after, until, most)
+        events = [_event(source, row) for row in rows]
+        old = [_old(row) for row, _ in await archive.read(self._connection, [(source, shard, after, until)], most)]
+        return sorted(old + events, key=_position)[:most] if old else events
+
     async def late(self) -> None:
         """Apply what came out of its turn, after the new generation had passed it."""
         events = []
         for source, shard, position in await self._connection.fetch(_READ_LATE):
-            rows = await self._connection.fetch(_READ, source, shard, position - 1, position, 1)
-            events += [_event(source, row) for row in rows]
+            events += await self._read(source, shard, position - 1, position, 1)
         await self._apply(events, careful=True)
 
     async def _apply(self, events: Sequence[Event], *, careful: bool = False) -> None:
@@ -283,6 +291,14 @@ class _Worker:
 def _event(source: int, row: Any) -> Event:
     shard, position, time, type_, subject, id_, data = row
     return Event(id_, type_, _SERVICES[source], subject, "", time, shard, position, data)
+
+
+def _old(row: archive.Logged) -> Event:
+    id_ = str(UUID(bytes=row.id))
+    return Event(id_, row.type, _SERVICES[row.source], row.subject, "", row.time, row.shard, row.position, row.data)
+
+
+_position = attrgetter("position")
 
 
 @asynccontextmanager

@@ -1,12 +1,13 @@
 """How much, since when, and why: reads of values, series and the contributions behind them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 from uuid import UUID
 
+from services.monitoring import archive
 from services.monitoring.directory import Directory, below
 from services.monitoring.domain.definitions import fed_by
 from services.monitoring.domain.disclosure import EVERY_DIVISION, divisions, segments
@@ -499,10 +500,15 @@ class Lineage:
             keys += own[-1]
         rows = await connection.fetch(_EVENTS, *map(list, zip(*keys, strict=True))) if keys else []
         names = {number: name for name, number in SOURCES.items()}
-        events: Mapping[tuple[int, int, int], Event] = {
+        events: dict[tuple[int, int, int], Event] = {
             (source, shard, position): Event(str(id_), type_, time, names[source], shard, position)
             for source, shard, position, id_, type_, time in rows
         }
+        missing = [(source, shard, position - 1, position) for source, shard, position in keys]
+        missing = [window for window in missing if (window[0], window[1], window[3]) not in events]
+        for old, _ in await archive.read(connection, missing):
+            key = old.source, old.shard, old.position
+            events[key] = Event(str(UUID(bytes=old.id)), old.type, old.time, names[old.source], *key[1:])
         result = []
         for (row, found), mine in zip(hits, own, strict=True):
             institution = self._directory.by_id(row["place"])

@@ -13,23 +13,34 @@ from shared.persistence.engine import raw_connection
 from shared.persistence.unit_of_work import UnitOfWork
 from shared.telemetry.metrics import FRESHNESS, observe_all
 
+LANES = 2
+"""Batches at a time: while one waits for PostgreSQL, another computes."""
+
 
 class Indicators:
     """The projection (shared.messaging.inbox.Projection)."""
 
+    lanes = LANES
+
     def __init__(self, applier: Applier) -> None:
-        self._apply = applier
+        self._first = applier
+        self._idle = [applier]
 
     def decode(self, event: Event) -> Reading:
         """What is read of the event; raises Unreadable, a ValueError, where it breaks its contract."""
         return decode(event)
 
     async def apply(self, uow: UnitOfWork, batch: Sequence[tuple[Event, Any]]) -> None:
-        """Bring the batch into effect; how fresh it was is measured when it has become visible."""
-        await self._apply(await raw_connection(uow.session), batch)
+        """Bring the batch into effect; how fresh it was is measured when it has become visible.
+
+        Whoever applied a batch that was not committed after all is not used again: it knows too much.
+        """
+        applier = self._idle.pop() if self._idle else self._first.another()
+        await applier(await raw_connection(uow.session), batch)
 
         def visible(_: Any) -> None:
-            self._apply.committed()
+            applier.committed()
+            self._idle.append(applier)
             now = time.time()
             observe_all(FRESHNESS, [max(0.0, now - event.time.timestamp()) for event, _reading in batch])
 

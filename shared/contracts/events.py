@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from pydantic import BaseModel, ConfigDict
 
 from shared.ids import shard_of
@@ -86,9 +87,11 @@ class Recorded:
         return f"{self.type.aggregate}/{self.state.id}"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """An event as the log keeps it and Kafka carries it (CloudEvents 1.0 binary mode); `data` is JSON bytes."""
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """An event as the log keeps it and Kafka carries it (CloudEvents 1.0 binary mode); `data` is JSON bytes.
+
+    A struct, because many thousands a second are made: a frozen dataclass takes ten times as long.
+    """
 
     id: str
     type: str

@@ -32,6 +32,8 @@ FUSE = 25
 CHUNK_EVENTS = 50_000
 CHUNK_BYTES = 48_000_000
 CONFIRM_PAGE = 50
+PIECE_EVENTS = 2_500
+"""Where a projection takes in several batches at a time, a chunk is divided into pieces of at least this size."""
 
 _LOCK = text(
     "select shard, position from inbox where source = :source and shard = any(:shards) order by shard for update"
@@ -44,7 +46,10 @@ _ADVANCE = text(
 
 
 class Projection(Protocol):
-    """What a service makes of the others' events."""
+    """What a service makes of the others' events.
+
+    One that can take in several batches at the same time, of different shards, says how many in its attribute `lanes`.
+    """
 
     def decode(self, event: Event) -> Any | None:
         """What is read of the event, or None where it concerns nothing here; ValueError means poison."""
@@ -64,7 +69,7 @@ class Inbox:
     source's feed or held back. The row lock on the position also fences a zombie consumer after a rebalance.
 
     Each source has its own turn, so that one whose feed is down delays no other; effects take one common turn, because
-    a projection may keep state and need not be safe against itself.
+    a projection may keep state and need not be safe against itself – unless it says that it is (Projection).
     """
 
     def __init__(self, database: Database, projection: Projection, feeds: Mapping[str, Feed]) -> None:
@@ -72,7 +77,10 @@ class Inbox:
         self._projection = projection
         self._feeds = feeds
         self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._effects = asyncio.Lock()
+        self._lanes: int = getattr(projection, "lanes", 1)
+        self._effects = asyncio.Semaphore(self._lanes)
+        # One piece more than there are lanes is decoded ahead.
+        self._turn_of_piece = asyncio.Semaphore(self._lanes + 1)
         self._poison_in_a_row: dict[str, int] = defaultdict(int)
 
     @property
@@ -135,6 +143,12 @@ class Inbox:
         for shard in sorted(by_shard):
             waiting = [event for position, event in sorted(by_shard[shard].items()) if position > applied[shard]]
             duplicates += len(by_shard[shard]) - len(waiting)
+            more = sum([len(event.data) for event in waiting])
+            fits = len(batch) + len(waiting) <= CHUNK_EVENTS and size + more <= CHUNK_BYTES
+            if waiting and fits and _dense(waiting, applied[shard]):
+                batch += waiting
+                size += more
+                continue
             try:
                 async for event in self._contiguous(source, shard, applied[shard], waiting):
                     batch.append(event)
@@ -196,6 +210,21 @@ class Inbox:
         return page.get(place)
 
     async def _take_effect(self, source: str, events: Sequence[Event]) -> None:
+        pieces = _pieces(events, PIECE_EVENTS) if self._lanes > 1 else [events]
+        if len(pieces) == 1:
+            await self._take_piece(source, pieces[0])
+            return
+        # All of them come to their end before a failure is told: nothing may go on behind the caller's back.
+        ends = await asyncio.gather(*(self._take_turn(source, piece) for piece in pieces), return_exceptions=True)
+        for end in ends:
+            if end is not None:
+                raise end
+
+    async def _take_turn(self, source: str, events: Sequence[Event]) -> None:
+        async with self._turn_of_piece:
+            await self._take_piece(source, events)
+
+    async def _take_piece(self, source: str, events: Sequence[Event]) -> None:
         batch: list[tuple[Event, Any]] = [(event, self._decode(event)) for event in events]
         if any(isinstance(read, Poison) for _, read in batch):
             batch = await self._confirm(source, batch)
@@ -336,6 +365,24 @@ class Inbox:
                 await self._projection.apply(uow, [(event, read)])
             await settle(uow.session, id_, "replayed", uow.now)
             return True
+
+
+def _dense(waiting: Sequence[Event], applied: int) -> bool:
+    """Whether events in the order of their positions, no position twice, follow the applied one without a gap."""
+    return waiting[0].position == applied + 1 and waiting[-1].position == applied + len(waiting)
+
+
+def _pieces(events: Sequence[Event], size: int) -> list[list[Event]]:
+    """The events, shard by shard as they come, in pieces of whole shards."""
+    pieces: list[list[Event]] = [[]]
+    shard = -1
+    for event in events:
+        if event.shard != shard:
+            shard = event.shard
+            if len(pieces[-1]) >= size:
+                pieces.append([])
+        pieces[-1].append(event)
+    return pieces
 
 
 async def read_positions(session: AsyncSession, source: str) -> list[int]:

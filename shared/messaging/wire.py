@@ -53,31 +53,30 @@ def headers_of(event: Event) -> Headers:
 def event_of(record: "ConsumerRecord[bytes, bytes]") -> Event | Unreadable:
     """The event a record carries; never raises: bytes from outside can be anything."""
     headers = _text_headers(record.headers)
-    data = record.value or b""
-    if not headers.keys() >= _REQUIRED:
+    try:
+        specversion, id_, type_, source = (
+            headers["ce_specversion"],
+            headers["ce_id"],
+            headers["ce_type"],
+            headers["ce_source"],
+        )
+        subject, time_text = headers["ce_subject"], headers["ce_time"]
+        shard_text, position_text = headers["ce_shard"], headers["ce_position"]
+    except KeyError:
         missing = sorted(_REQUIRED - headers.keys())
         return _unreadable(record, headers, "no-cloudevent", f"headers missing: {', '.join(missing)}")
-    if headers["ce_specversion"] != "1.0":
-        return _unreadable(record, headers, "unknown-specversion", headers["ce_specversion"])
+    if specversion != "1.0":
+        return _unreadable(record, headers, "unknown-specversion", specversion)
     try:
-        shard, position = int(headers["ce_shard"]), int(headers["ce_position"])
-        time = datetime.fromisoformat(headers["ce_time"])
+        shard, position = int(shard_text), int(position_text)
+        time = datetime.fromisoformat(time_text)
     except ValueError as problem:
         return _unreadable(record, headers, "bad-header", str(problem))
     if not 0 <= shard < SHARDS or position < 1 or position >= 1 << 62 or time.tzinfo is None:
         return _unreadable(record, headers, "bad-header", "ce_shard, ce_position or ce_time is out of range")
-    return Event(
-        id=headers["ce_id"],
-        type=headers["ce_type"],
-        source=headers["ce_source"],
-        subject=headers["ce_subject"],
-        key=(record.key or b"").decode("utf-8", "replace"),
-        time=time,
-        shard=shard,
-        position=position,
-        data=data,
-        traceparent=headers.get("traceparent"),
-    )
+    key = (record.key or b"").decode("utf-8", "replace")
+    traceparent = headers.get("traceparent")
+    return Event(id_, type_, source, subject, key, time, shard, position, record.value or b"", traceparent)
 
 
 _REQUIRED = frozenset(

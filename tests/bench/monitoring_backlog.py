@@ -80,9 +80,9 @@ class Meter:
         return (cpu_s + server_s) / events * 1e6
 
 
-async def run(institutions: int, options: argparse.Namespace) -> tuple[bool, float]:
+async def run(institutions: int, months: int, options: argparse.Namespace) -> tuple[bool, float]:
     """One measurement: whether the checks held, and the processor time of an event in microseconds."""
-    nation = Nation(institutions)
+    nation = Nation(institutions, months)
     places = list(nation.places())
     work = list(nation.work(options.events))
     with tempfile.TemporaryDirectory(prefix="hamkor-bench-") as folder:
@@ -104,7 +104,12 @@ async def run(institutions: int, options: argparse.Namespace) -> tuple[bool, flo
             for source, batch in batches_of(work, options.batch, options.partitions):
                 applied += await inbox.deliver(source, batch)
             profiler.disable()
-            shape = {"institutions": institutions, "batch": options.batch, "partitions": options.partitions}
+            shape = {
+                "institutions": institutions,
+                "months": months,
+                "batch": options.batch,
+                "partitions": options.partitions,
+            }
             cost_us = meter.say("monitoring backlog", applied, **shape)
             await database.engine.dispose()
             if options.profile:
@@ -139,6 +144,7 @@ def main() -> None:
     """Read the options, measure, say what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--institutions", type=int, nargs="+", default=[10_000], help="several: each in turn")
+    parser.add_argument("--months", type=int, nargs="+", default=[24], help="over which events spread; several too")
     parser.add_argument("--events", type=int, default=200_000)
     parser.add_argument("--batch", type=int, default=20_000)
     parser.add_argument("--partitions", type=int, default=PARTITIONS, help="of a topic; 1: batches in order of time")
@@ -146,11 +152,10 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="compare every cell with the recomputation (slow)")
     parser.add_argument("--profile", action="store_true")
     options = parser.parse_args()
-    found = [asyncio.run(run(institutions, options)) for institutions in options.institutions]
+    shapes = [(institutions, months) for institutions in options.institutions for months in options.months]
+    found = [asyncio.run(run(*shape, options)) for shape in shapes]
     if len(found) > 1:
-        figure(
-            "cost of an event, last to first", found[-1][1] / found[0][1], "ratio", institutions=options.institutions
-        )
+        figure("cost of an event, last to first", found[-1][1] / found[0][1], "ratio", shapes=shapes)
     raise SystemExit(not all(fine for fine, _ in found))
 
 

@@ -39,7 +39,9 @@ async def _lines(request: Request) -> AsyncIterator[bytes]:
         connection = await raw_connection(session)
         logged: dict[str, dict[int, int]] = {source: {} for source in LISTENS_TO}
         for source, shard, count in await connection.fetch(
-            "select source, shard, count(*) from event_seen group by source, shard"
+            "select source, shard, sum(events)::bigint from (select source, shard, count(*) as events from event_seen "
+            "group by source, shard union all select source, shard, events from archive_span) logged "
+            "group by source, shard"
         ):
             logged[SERVICES[source]][shard] = count
         yield json.dumps({"applied": applied, "logged": logged}).encode() + b"\n"

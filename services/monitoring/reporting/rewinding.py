@@ -10,10 +10,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
-from services.monitoring import queries
+from services.monitoring import archive, queries
 from services.monitoring.directory import Directory
 from services.monitoring.domain.measures import COLUMNS, OWN_SET_FAMILIES
 from services.monitoring.domain.parts import Contributions
@@ -64,6 +65,13 @@ _MEMBERS = """
     select family, member, refs
     from unnest($1::smallint[], $2::bytea[]) as key(family, member) join member using (family, member)
 """
+
+
+_INSTITUTION, _TERRITORY = "hamkor.partners.institution.", "hamkor.partners.territory."
+
+
+def _text(id_: bytes) -> str:
+    return str(UUID(bytes=id_))
 
 
 class Absent(Owned, frozen=True, gc=False):
@@ -192,9 +200,21 @@ class Rewinder:
         rows = await self._connection.fetch(
             _BETWEEN, *map(list, zip(*keys, strict=True)), list(places), MOST_EVENTS + 1
         )
-        if len(rows) > MOST_EVENTS:
+        codes = {self._directory.image.places[place].code for place in places}
+        found = [Happened(*row) for row in rows]
+        found += await self._old(
+            keys, lambda row: row.place in codes if row.place is not None else row.type.startswith(_TERRITORY)
+        )
+        if len(found) > MOST_EVENTS:
             raise InvalidInput(FieldError("from", "many_changes", {"limit": MOST_EVENTS}))
-        return [Happened(*row) for row in rows]
+        return found
+
+    async def _old(self, windows: Sequence[archive.Window], keep: archive.Keep) -> list[Happened]:
+        """What of it happened in these positions and lies in files by now."""
+        return [
+            Happened(row.source, row.shard, row.position, row.type, row.subject, place, _text(row.id), row.time)
+            for row, place in await archive.read(self._connection, windows, MOST_EVENTS + 1, keep)
+        ]
 
     async def elsewhere(self, places: Sequence[int], since: Positions, until: Positions) -> list[Happened]:
         """What was told after a moment of institutions elsewhere that may have been here then: their membership was
@@ -210,7 +230,14 @@ class Rewinder:
                 list(places),
                 MOST_EVENTS + 1,
             )
-            moved = sorted({row["place"] for row in rows if row["place"] is not None})
+            here = {self._directory.image.places[place].code for place in places}
+            windows = [
+                (SOURCES["partners"], shard, low, high)
+                for shard, (low, high) in enumerate(zip(lows, highs, strict=True))
+            ]
+            old = await self._old(windows, lambda row: row.type.startswith(_INSTITUTION) and row.place not in here)
+            found = (*(row["place"] for row in rows), *(each.place for each in old))
+            moved = sorted({place for place in found if place is not None})
             return await self.happened(moved, since, until) if moved else []
 
     async def back(self, happened: Sequence[Happened], moment: Positions) -> Then:
@@ -260,7 +287,13 @@ class Rewinder:
         rows = await self._connection.fetch(
             _TERRITORY_BEFORE, list(range(len(lows))), list(lows), SOURCES["partners"], list(subjects)
         )
-        return await self._events([(row["source"], row["shard"], row["position"]) for row in rows])
+        newest = {row["subject"]: (row["source"], row["shard"], row["position"]) for row in rows}
+        wanted = set(subjects)
+        windows = [(SOURCES["partners"], shard, 0, low) for shard, low in enumerate(lows)]
+        for row, _ in await archive.read(self._connection, windows, keep=lambda row: row.subject in wanted):
+            key = row.source, row.shard, row.position
+            newest[row.subject] = max(key, newest.get(row.subject, key))
+        return await self._events(list(newest.values()))
 
     async def _events(self, keys: Sequence[tuple[int, int, int]]) -> list[tuple[Event, Reading]]:
         if not keys:
@@ -269,6 +302,14 @@ class Rewinder:
         found = []
         for source, shard, position, name, subject, id_, time, data in rows:
             event = Event(str(id_), name, SERVICES[source], subject, "", time, shard, position, bytes(data))
+            found.append((event, decode(event)))
+        there = {(SOURCES[event.source], event.shard, event.position) for event, _ in found}
+        missing = [(source, shard, position - 1, position) for source, shard, position in {*keys} - there]
+        for row, _ in await archive.read(self._connection, missing):
+            source_name = SERVICES[row.source]
+            event = Event(
+                _text(row.id), row.type, source_name, row.subject, "", row.time, row.shard, row.position, row.data
+            )
             found.append((event, decode(event)))
         return found
 

@@ -22,6 +22,7 @@ class Fact(pw.Schema):
 @pw.udf
 def places(institution: int) -> list[int]:
     """The four places an event counts in."""
+    asked.begun()
     return list(places_of(institution))
 
 
@@ -46,5 +47,4 @@ sums = wide.groupby(pw.this.place, pw.this.type, pw.this.month).reduce(
 pw.io.postgres.write(
     sums, settings, "sums", output_table_type="snapshot", primary_key=[sums.place, sums.type, sums.month]
 )
-asked.begun()
 pw.run(monitoring_level=pw.MonitoringLevel.NONE)

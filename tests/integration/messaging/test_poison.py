@@ -3,11 +3,11 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 import asyncpg
 import pytest
 from aiokafka.record import default_records
+from msgspec.structs import replace
 from sqlalchemy.exc import DBAPIError
 
 from shared.contracts.events import MAX_DATA_BYTES, Event, dead_letter_topic_of, topic_of

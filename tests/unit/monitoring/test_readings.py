@@ -1,12 +1,12 @@
 """What monitoring reads of the events is in their contracts, and what it can't read it refuses."""
 
 import types
-from dataclasses import replace
 from random import Random
 from typing import Any, Union, get_args, get_origin
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from pydantic import BaseModel
 
 from services.monitoring.domain.derived import DERIVATIONS
