@@ -16,10 +16,6 @@ _MISSING = re.compile(r'the text `"(.+?)"` could not be displayed', re.DOTALL)
 _ESCAPED = re.compile(r"\\u\{([0-9a-f]+)\}")
 
 
-Standard = Literal["a-2b", "ua-1"]
-"""Standards of PDF: for archives; readable by screen readers."""
-
-
 class MissingGlyph(ValueError):
     """The font has no glyph for this text; what is meant to last prints no empty boxes."""
 
