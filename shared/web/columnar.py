@@ -8,7 +8,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +23,6 @@ from shared.web.tabular import CHUNK_BYTES, Column, Kind
 log = structlog.get_logger(__name__)
 
 PARQUET: Final = "application/vnd.apache.parquet"
-ROWS: Final = 20_000
-"""Rows of a group: so many are in memory at a time."""
 NAMED: Final = ("PATH", "HOME", "PYTHONPATH", "LD_LIBRARY_PATH")
 """What of the environment the writer needs: it is told no secrets."""
 TIMEOUT_S: Final = 300
@@ -61,7 +59,7 @@ async def _written(columns: Sequence[Typed], pages: AsyncIterator[Sequence[Mappi
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "shared.web.columnar",
+        "shared.web.columnar_writer",
         str(out),
         env={name: os.environ[name] for name in NAMED if name in os.environ},
         stdin=asyncio.subprocess.PIPE,
@@ -89,30 +87,3 @@ async def _written(columns: Sequence[Typed], pages: AsyncIterator[Sequence[Mappi
 
 def _line(cells: Sequence[Any]) -> bytes:
     return json.dumps(cells, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-
-
-def write(lines: Iterator[str], out: Path) -> None:
-    """Write the file of the rows."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    types = {"text": pa.string(), "number": pa.float64(), "integer": pa.int64(), "truth": pa.bool_()}
-    schema = pa.schema([pa.field(name, types[kind]) for name, kind in json.loads(next(lines))])
-    chunk: list[list[Any]] = []
-    with pq.ParquetWriter(out, schema, compression="zstd") as writer:
-
-        def flush() -> None:
-            columns = zip(*chunk, strict=True) if chunk else ([] for _ in schema)
-            arrays = [pa.array(list(cells), field.type) for cells, field in zip(columns, schema, strict=True)]
-            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
-            chunk.clear()
-
-        for line in lines:
-            chunk.append(json.loads(line))
-            if len(chunk) >= ROWS:
-                flush()
-        flush()
-
-
-if __name__ == "__main__":
-    write(iter(sys.stdin), Path(sys.argv[1]))
