@@ -133,7 +133,7 @@ async def test_foreign_institution_in_a_command_answers_404(country: Country) ->
 
 @pytest.mark.parametrize("path", ["/v1/agreements/%00", "/v1/activities/" + "x" * 300, "/v1/employments/%F0%9F%A6%86"])
 async def test_ids_that_are_none_answer_404(country: Country, path: str) -> None:
-    assert (await country.agreements.as_(Role.MINISTRY, "17").get(path)).status_code == 404
+    assert (await country.agreements.as_(Role.SERVICE).get(path)).status_code == 404
 
 
 async def test_database_alone_keeps_foreign_rows_from_every_scope(country: Country) -> None:
