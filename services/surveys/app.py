@@ -74,7 +74,8 @@ def assemble(settings: Settings, own: OwnSettings) -> FastAPI:
     flusher = Flusher(chassis.database, vault, library, chassis.progress, step=settings.privacy_k)
     chassis.jobs["flusher"] = flusher.run
     chassis.jobs["company"] = Company(chassis.database, vault, chassis.progress, settings.privacy_k).run
-    chassis.jobs["scheduler"] = Scheduler(chassis.database, chassis.progress, passages(library, settings.privacy_k)).run
+    passing = passages(library, settings.privacy_k, own.interview_days)
+    chassis.jobs["scheduler"] = Scheduler(chassis.database, chassis.progress, passing).run
     form = PublicForm(vault, library, pages, WrongGuesses(), Intake(chassis.database, vault, library, flusher.staged))
     app = create_app(
         chassis,

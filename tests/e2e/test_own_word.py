@@ -99,8 +99,9 @@ async def test_the_own_word_of_a_graduate_moves_the_indicators(platform: Platfor
         return (i1["numerator"], i1["denominator"]) == (MANY, 2 * MANY) and f3["parts"]["confirmed"] == MANY
 
     try:
-        await eventually(counted, "I1 and F3 count the own words")
+        await eventually(counted, "I1 and F3 count the own words", 90)
     except AssertionError:
-        raise AssertionError(seen) from None
+        statuses = await school.get("/api/surveys/v1/graduate-statuses", limit=100)
+        raise AssertionError(seen, [each["status"] for each in statuses.json()["items"]]) from None
     ministry = await platform.user(Role.MINISTRY)
     assert (await value(ministry, "I1", "17", month))["denominator"] >= 2 * MANY

@@ -45,11 +45,11 @@ def _invitations_due(now: datetime) -> ColumnElement[bool]:
     )
 
 
-def passages(library: InstrumentLibrary, step: int) -> tuple[Passage, ...]:
-    """All of it; counts of answers that are told move in steps of `step`."""
+def passages(library: InstrumentLibrary, step: int, interview_days: int = 0) -> tuple[Passage, ...]:
+    """All of it; counts of answers that are told move in steps of `step`, waves' campaigns wait for interviews."""
 
     async def bring_campaigns(uow: UnitOfWork, id_: str) -> list[EventType]:
-        return await waves.bring_campaigns(uow, id_, step)
+        return await waves.bring_campaigns(uow, id_, step, interview_days)
 
     async def open_scheduled(uow: UnitOfWork, id_: str) -> list[EventType]:
         told = await campaigns.open_scheduled(uow, id_, step)

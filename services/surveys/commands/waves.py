@@ -72,15 +72,18 @@ async def pass_time(uow: UnitOfWork, id_: str) -> list[EventType]:
     return told
 
 
-async def bring_campaigns(uow: UnitOfWork, id_: str, step: int) -> list[EventType]:
-    """Make, or after the wave's end close, the next batch of its campaigns; returns what was told."""
+async def bring_campaigns(uow: UnitOfWork, id_: str, step: int, interview_days: int = 0) -> list[EventType]:
+    """Make, or after the wave's end close, the next batch of its campaigns; returns what was told.
+
+    `interview_days`: so long after their end interviews made before may come in.
+    """
     row = await uow.session.get_one(WaveRow, id_)
     wave = WaveState.model_validate(row.state)
     if wave.status is WaveStatus.OPEN:
         told = [
             event_type
             for institution in await _without(uow, row, wave)
-            for event_type in await _begin(uow, wave, institution)
+            for event_type in await _begin(uow, wave, institution, interview_days)
         ]
         done = len(told) < BATCH
     else:
@@ -140,7 +143,7 @@ async def notice_institutions(uow: UnitOfWork) -> None:
         )
 
 
-async def _begin(uow: UnitOfWork, wave: WaveState, institution: InstitutionRow) -> list[EventType]:
+async def _begin(uow: UnitOfWork, wave: WaveState, institution: InstitutionRow, interview_days: int) -> list[EventType]:
     campaign = Campaign(
         id=new_id(),
         version=2,
@@ -151,6 +154,7 @@ async def _begin(uow: UnitOfWork, wave: WaveState, institution: InstitutionRow) 
         status=CampaignStatus.OPEN,
         group=wave.group,
         wave_id=wave.id,
+        interview_days=interview_days,
     )
     already = len(uow.recorded)
     await campaigns.add(uow, campaign, institution.org_path)
