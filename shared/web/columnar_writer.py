@@ -1,6 +1,8 @@
 """The process that writes a Parquet file; it imports nothing but the library, so that it starts at once.
 
-python -m shared.web.columnar_writer OUT        # columns and rows as JSON lines on standard input
+    python -m shared.web.columnar_writer OUT
+
+Columns and rows come as JSON lines on standard input.
 """
 
 import json
