@@ -255,7 +255,7 @@ async def close_institution(edge: Edge, id_: str, body: institution_domain.Close
 
 
 @router.get("/institutions/{id_}/enrolments", tags=["institutions"])
-async def list_enrolments(edge: Edge, id_: str) -> Response:
+async def list_institution_enrolments(edge: Edge, id_: str) -> Response:
     """The institution's yearly figures, newest first."""
     async with edge.reading("institution.read") as session:
         if await one_state(session, InstitutionRow, id_, edge.principal.scope) is None:
