@@ -288,6 +288,7 @@ async def check_lineage(client: Client, shown: Shown, places: list[str]) -> None
         assert told.status_code == 422
 
 
+@pytest.mark.slow
 async def test_no_small_count_follows_from_all_that_is_shown_at_several_moments(monitoring: Running) -> None:
     land = Land.founded(Random(1))
     await tell(monitoring, land.story.events)
