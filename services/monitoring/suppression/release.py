@@ -150,7 +150,7 @@ class Releaser:
                 for row in changed:
                     if places[row.place].level is not Level.INSTITUTION and row.place != number:
                         looked[places[row.place].level].add(row.place)
-                seen |= {row.place for row in changed}
+                seen |= {row.place for row in changed if _looks_different(row, before.get(row.place))}
                 seen |= {row.place for row in (known[number], *rows) if row.place in due and row.nodes & _SHOWN}
         return seen
 
@@ -167,6 +167,11 @@ def _differs(row: Row, settled: Settled | None) -> bool:
     if settled is None and not row.possible and not row.whole:
         return False
     return settled != (row.nodes, row.possible, row.opened, row.floor, row.bar)
+
+
+def _looks_different(row: Row, settled: Settled | None) -> bool:
+    """Whether anybody sees that something was settled anew; the rest is kept for the next time."""
+    return settled is None or settled[:3] != (row.nodes, row.possible, row.opened)
 
 
 class Releasing:

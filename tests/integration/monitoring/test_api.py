@@ -67,7 +67,8 @@ async def tell(running: Running, events: list[Event]) -> None:
     by_source: dict[str, list[Event]] = defaultdict(list)
     for event in events:
         by_source[event.source].append(event)
-    for source, waiting in by_source.items():
+    # Monitoring's own first: a few seconds later the service tells of reports it opens by itself.
+    for source, waiting in sorted(by_source.items(), key=lambda each: each[0] != "monitoring"):
         assert await running.app.state.inbox.deliver(source, waiting) == len(waiting)
 
 
