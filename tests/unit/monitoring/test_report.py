@@ -1,6 +1,7 @@
 """The report's words: every indicator stands in it, what is hidden stays hidden, in four languages."""
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from services.monitoring.comparison.effectiveness import composition
+from services.monitoring.comparison.reading import Shown
 from services.monitoring.domain.definitions import INDICATORS
 from services.monitoring.domain.formulas import Direction, Indicator, Unit
 from services.monitoring.domain.periods import parse
@@ -21,6 +24,7 @@ from services.monitoring.outputs.report.content import GATE_PARTS, content
 from services.monitoring.outputs.report.gathering import BELOW, Figure, Gathered, _periods, fit
 from services.monitoring.outputs.report.wording import Words
 from services.monitoring.outputs.shapes import outlines
+from services.monitoring.queries import PlaceValue
 from shared.i18n import SHARED_MESSAGES, Catalogue, Lang
 
 MESSAGES = Path(__file__).parents[3] / "services" / "monitoring" / "messages"
@@ -59,6 +63,12 @@ def gathered(*, hidden: frozenset[str] = frozenset(), root: Place = NATION) -> G
     children = REGIONS if root is NATION else []
     below = {(each.id, code): a_value(INDICATORS[code], random) for each in children for code in BELOW}
     below |= {(each.id, code): HIDDEN for each in children[:2] for code in hidden}
+    scores = [math.nan if each.indicator in hidden else 0.5 for each in composition().component]
+    values = [PlaceValue(root, figures[each.indicator].value, None) for each in composition().component]
+    index = [
+        (Shown(place, 50.0, None, None, 0.9, False, None, tuple(scores)), values) for place in (root, *children[:-1])
+    ]
+    index += [(Shown(place, None, None, None, 0.2, False, None, tuple(scores)), values) for place in children[-1:]]
     nothing = dict.fromkeys(("open", "accepted", "urgent", "overdue"), 3)
     return Gathered(
         root=root,
@@ -76,6 +86,7 @@ def gathered(*, hidden: frozenset[str] = frozenset(), root: Place = NATION) -> G
         progress={"institution": {"submitted": 7, "open": 3, "overdue": 1}},
         counts={"own": nothing, "below": nothing},
         advice=[],
+        index=index,
     )
 
 
@@ -127,6 +138,18 @@ def test_what_is_hidden_stays_hidden_wherever_it_would_stand() -> None:
     table = next(each for each in sections(told, "table") if each["total"])
     column = table["head"].index(next(each for each in table["head"] if each.startswith("I1")))
     assert [row[column] for row in table["rows"][:3]] == ["•"] * 3
+
+
+def test_the_index_stands_beside_its_coverage_and_says_what_it_is_made_of() -> None:
+    told = content(gathered(hidden=frozenset({"I1"})), CATALOGUE, Lang.EN)
+    (of_places,) = (each for each in sections(told, "table") if each["title"] == "The effectiveness index")
+    assert of_places["rows"][0] == ["Uzbekistan", "50", "90%"]
+    assert of_places["rows"][-1][1:] == ["–", "20%"]
+    assert len(of_places["rows"]) == 1 + len(REGIONS)
+    made_of = told["sections"][told["sections"].index(of_places) + 1]
+    assert len(made_of["rows"]) == len(composition().component)
+    (of_graduates,) = (row for row in made_of["rows"] if row[0].startswith("I1 "))
+    assert (of_graduates[1], of_graduates[3:]) == ("•", ["–", "–"])
 
 
 def test_only_the_nation_has_a_map_and_only_places_with_places_below_have_tables() -> None:

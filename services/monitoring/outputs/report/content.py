@@ -6,6 +6,8 @@ from typing import Any, Final
 
 from services.monitoring.advice.declarations import rule_text
 from services.monitoring.advice.lifecycle import SEVERITIES
+from services.monitoring.comparison.effectiveness import composition, parts_of
+from services.monitoring.domain.definitions import INDICATORS
 from services.monitoring.domain.formulas import Indicator
 from services.monitoring.domain.gates import GATES
 from services.monitoring.domain.periods import Period
@@ -29,6 +31,7 @@ NOTES: Final = ("sums", "null", "privacy", "surveys", "periods", "events")
 SHADES: Final = 6
 ROOM_WIDTH, ROOM_HEIGHT = 100, 95
 MOST_ROWS: Final = 250
+NONE: Final = "–"
 Section = dict[str, Any]
 
 
@@ -90,6 +93,7 @@ class _Writer:
         if self._told.root.level is Level.NATION:
             yield self._maps()
         yield from self._tables()
+        yield from self._index()
         yield from self._indicators()
         yield self._section("trends", "trends", charts=[self._chart(code) for code in TRENDS])
         yield from self._advice()
@@ -298,6 +302,39 @@ class _Writer:
         if len(told.children) > MOST_ROWS:
             left = self._say("more_rows", count=len(told.children) - MOST_ROWS)
             yield self._section("points", "", points=[left])
+
+    def _index(self) -> Iterable[Section]:
+        """The effectiveness index: of the place and those below, then what the place's own is made of."""
+        words = self._words
+        rows = [
+            [words.place(shown.place), self._index_value(shown.value), words.percent(shown.coverage or 0.0, 0)]
+            for shown, _ in self._told.index[: MOST_ROWS + 1]
+        ]
+        head = self._head("index")
+        yield {**self._section("table", "index"), "head": head, "rows": rows, "total": len(rows) > 1, "left": False}
+        own, values = self._told.index[0]
+        parts = []
+        for part, found in zip(parts_of(composition(), own.scores), values, strict=True):
+            indicator = INDICATORS[part["indicator"]]
+            parts.append(
+                [
+                    f"{indicator.code} {words.name(indicator)}",
+                    words.value(indicator, found.value, brief=True),
+                    words.percent(part["weight"], 0),
+                    NONE if part["score"] is None else words.percent(part["score"], 0),
+                    self._index_value(part["adds"]),
+                ]
+            )
+        yield {
+            **self._section("table", ""),
+            "head": self._head("index_parts"),
+            "rows": parts,
+            "total": False,
+            "left": True,
+        }
+
+    def _index_value(self, value: float | None) -> str:
+        return NONE if value is None else self._words.number(value, 1)
 
     def _line(self, place: Place, values: Sequence[tuple[Indicator, Value | None]]) -> list[str]:
         words = self._words

@@ -11,6 +11,8 @@ from services.monitoring import queries
 from services.monitoring.advice import queries as advice_queries
 from services.monitoring.advice.lifecycle import WORKED_ON
 from services.monitoring.advice.tables import RecommendationRow
+from services.monitoring.comparison.effectiveness import composition
+from services.monitoring.comparison.reading import Shown, index_of
 from services.monitoring.directory import Directory
 from services.monitoring.domain.definitions import INDICATORS
 from services.monitoring.domain.formulas import Indicator
@@ -73,6 +75,8 @@ class Gathered:
     progress: Mapping[str, Mapping[str, int]]
     counts: Mapping[str, Any]
     advice: Sequence[RecommendationRow]
+    index: Sequence[tuple[Shown, Sequence[queries.PlaceValue]]]
+    """The effectiveness index at the root and the places below it, with the values of its components."""
     places: Mapping[str, Place] = field(default_factory=dict)
 
 
@@ -141,6 +145,7 @@ class Gathering:
             progress=await reporting_queries.progress(connection, root, period.text, local_day(self._clock())),
             counts=await advice_queries.counts(session, scope, root, self._clock),
             advice=rows,
+            index=await index_of(connection, composition(), [root, *children], period, self._this_month, self._k),
             places=named,
         )
 
