@@ -1,7 +1,8 @@
 """Jobs of imports: what was sent, how far it has come, what was wrong – all in the service's database.
 
-A batch's effects, its faults and the number of its last row commit together: after kill -9 a job goes on behind the
-last row that was done, and no row is done twice.
+A job's rows go in lanes, each worked off in order and by one at a time: while one lane's batch waits for PostgreSQL,
+another's is computed. A batch's effects, its faults and the number of its lane's last row commit together: after kill
+-9 every lane goes on behind the last row that was done, and no row is done twice.
 """
 
 import dataclasses
@@ -24,6 +25,7 @@ from shared.scope import Principal, Role
 STAGED_AT_ONCE = 5_000
 BATCH = 1_000
 """Rows done in one transaction."""
+LANES = 2
 
 
 def create_import_tables() -> None:
@@ -32,12 +34,15 @@ def create_import_tables() -> None:
         'create table import_job (id text collate "C" primary key, register text not null, commits boolean not null, '
         "role text not null, subject text not null, org text not null, org_path text not null, hash bytea not null, "
         "columns text[] not null, status text not null, rows integer not null default 0, "
-        "done integer not null default 0, "
-        "last_row integer not null default 0, new integer not null default 0, changed integer not null default 0, "
+        "done integer not null default 0, new integer not null default 0, changed integer not null default 0, "
         "unchanged integer not null default 0, wrong integer not null default 0, created_at timestamptz not null, "
         "started_at timestamptz, ended_at timestamptz)"
     )
     op.execute("create index import_job_waiting on import_job (created_at) where status in ('waiting', 'running')")
+    op.execute(
+        'create table import_lane (job text collate "C" not null references import_job, lane smallint not null, '
+        "last_row integer not null default 0, ended boolean not null default false, primary key (job, lane))"
+    )
     op.execute(
         'create table import_row (job text collate "C" not null references import_job, row integer not null, '
         "key text not null, cells text not null, primary key (job, row))"
@@ -49,10 +54,11 @@ def create_import_tables() -> None:
         "primary key (job, row, field, rule))"
     )
     grant("import_job")
+    grant("import_lane")
     grant("import_row", "select, insert, delete")
     grant("import_fault", "select, insert")
     protect("import_job", read="app_sees(org_path)")
-    for table in ("import_row", "import_fault"):
+    for table in ("import_lane", "import_row", "import_fault"):
         protect(table, read="app_signed_in()")
 
 
@@ -115,23 +121,30 @@ _FAULTS = text(
     "select row, field, value, rule, params from import_fault where job = :job and (row, field, rule) > "
     "(:row, :field, :rule) order by row, field, rule limit :limit"
 )
-# Another process works on what is locked.
+_OPEN_LANES = text("insert into import_lane (job, lane) select :job, generate_series(0, :lanes - 1)")
+# Somebody else works on what is locked.
 _NEXT = text(
-    "select id, register, commits, role, subject, org, columns, last_row from import_job "
-    "where status in ('waiting', 'running') order by created_at, id limit 1 for update skip locked"
+    "select job.id, job.register, job.commits, job.role, job.subject, job.org, job.columns, lane.lane, lane.last_row "
+    "from import_job job join import_lane lane on lane.job = job.id and not lane.ended "
+    "where job.status in ('waiting', 'running') order by job.created_at, job.id, lane.last_row, lane.lane "
+    "limit 1 for update of lane skip locked"
 )
 _LEFT = text(
     "select rows - done from import_job where status in ('waiting', 'running') order by created_at, id limit 1"
 )
 _BATCH = text(
     "select r.row, r.cells, (select min(f.row) from import_row f where f.job = r.job and f.key = r.key) as first "
-    "from import_row r where r.job = :job and r.row > :after order by r.row limit :limit"
+    "from import_row r where r.job = :job and r.row > :after and r.row % :lanes = :lane order by r.row limit :limit"
 )
+_MOVE_ON = text("update import_lane set last_row = :last where job = :job and lane = :lane")
 _ADVANCE = text(
     "update import_job set status = 'running', started_at = coalesce(started_at, :now), done = done + :count, "
-    "last_row = :last, new = new + :new, changed = changed + :changed, unchanged = unchanged + :unchanged, "
+    "new = new + :new, changed = changed + :changed, unchanged = unchanged + :unchanged, "
     "wrong = wrong + :wrong where id = :job"
 )
+_END_LANE = text("update import_lane set ended = true where job = :job and lane = :lane")
+_LOCK = text("select 1 from import_job where id = :job for update")
+_LANES_LEFT = text("select count(*) from import_lane where job = :job and not ended")
 _NOTE = text(
     "insert into import_fault (job, row, field, value, rule, params) select :job, f.row, f.field, f.value, f.rule, "
     "cast(f.params as jsonb) from unnest(cast(:rows as integer[]), cast(:fields as text[]), cast(:values as text[]), "
@@ -195,6 +208,7 @@ async def stage(
         )
         count += len(block)
     await uow.session.execute(text("update import_job set rows = :rows where id = :id"), {"rows": count, "id": sent.id})
+    await uow.session.execute(_OPEN_LANES, {"job": sent.id, "lanes": LANES})
 
 
 async def rows_left(session: AsyncSession) -> int:
@@ -203,14 +217,15 @@ async def rows_left(session: AsyncSession) -> int:
 
 
 async def work_off_batch(uow: UnitOfWork, targets: dict[str, Target], limit: int) -> bool:
-    """Do the next batch of the oldest job within `uow`; False where nothing waits."""
+    """Do the next batch of the oldest job within `uow`; False where nothing waits, or others are at all of it."""
     job = (await uow.session.execute(_NEXT)).one_or_none()
     if job is None:
         return False
-    found = (await uow.session.execute(_BATCH, {"job": job.id, "after": job.last_row, "limit": limit})).all()
+    lane = {"job": job.id, "lane": job.lane}
+    asked = {**lane, "lanes": LANES, "after": job.last_row, "limit": limit}
+    found = (await uow.session.execute(_BATCH, asked)).all()
     if not found:
-        await uow.session.execute(_END, {"job": job.id, "now": uow.now})
-        await uow.session.execute(_FORGET, {"job": job.id})
+        await _end_lane(uow, lane)
         return True
     lines, faults = _lines(job.columns, found)
     uow.principal = Principal(job.subject, Role(job.role), job.org)
@@ -218,7 +233,8 @@ async def work_off_batch(uow: UnitOfWork, targets: dict[str, Target], limit: int
     faults += done.faults
     counts = {"new": done.new, "changed": done.changed, "unchanged": done.unchanged}
     wrong = len({fault.row for fault in faults})
-    progress = {"job": job.id, "now": uow.now, "count": len(found), "last": found[-1].row, "wrong": wrong}
+    await uow.session.execute(_MOVE_ON, {**lane, "last": found[-1].row})
+    progress = {"job": job.id, "now": uow.now, "count": len(found), "wrong": wrong}
     await uow.session.execute(_ADVANCE, {**progress, **counts})
     if faults:
         await uow.session.execute(
@@ -233,6 +249,16 @@ async def work_off_batch(uow: UnitOfWork, targets: dict[str, Target], limit: int
             },
         )
     return True
+
+
+async def _end_lane(uow: UnitOfWork, lane: dict[str, Any]) -> None:
+    """The lane is at its end; the job is with its last lane: whoever ends one waits for another's commit and looks."""
+    await uow.session.execute(_END_LANE, lane)
+    job = {"job": lane["job"]}
+    await uow.session.execute(_LOCK, job)
+    if (await uow.session.execute(_LANES_LEFT, job)).scalar_one() == 0:
+        await uow.session.execute(_END, {**job, "now": uow.now})
+        await uow.session.execute(_FORGET, job)
 
 
 def _lines(columns: Sequence[str], rows: Sequence[Any]) -> tuple[list[Line], list[Fault]]:

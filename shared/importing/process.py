@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from shared.importing.jobs import BATCH, Target, work_off_batch
+from shared.importing.jobs import BATCH, LANES, Target, work_off_batch
 from shared.persistence.engine import make_engine
 from shared.persistence.unit_of_work import Database
 from shared.telemetry.logs import configure_logs
@@ -55,11 +55,15 @@ class ImportProcess:
 
 
 async def work_off(database: Database, targets: dict[str, Target]) -> None:
-    """Batch after batch, until nothing waits."""
-    while True:
-        async with database.unit_of_work() as uow:
-            if not await work_off_batch(uow, targets, BATCH):
-                return
+    """Batch after batch, in as many lanes as jobs have, until nothing waits."""
+
+    async def lane() -> None:
+        while True:
+            async with database.unit_of_work() as uow:
+                if not await work_off_batch(uow, targets, BATCH):
+                    return
+
+    await asyncio.gather(*(lane() for _ in range(LANES)))
 
 
 async def _while_wanted(database: Database, targets: dict[str, Target]) -> None:
@@ -82,7 +86,7 @@ def main(arguments: list[str]) -> None:
     module, _, name = place.partition(":")
     configure_logs(service, os.environ.get("LOG_LEVEL", "info"), os.environ.get("LOG_FORMAT", "json"))
     targets: dict[str, Target] = getattr(importlib.import_module(module), name)
-    engine = make_engine(os.environ.pop(ADDRESS), application=f"hamkor-{service}-import", pool_size=1)
+    engine = make_engine(os.environ.pop(ADDRESS), application=f"hamkor-{service}-import", pool_size=LANES)
     asyncio.run(_while_wanted(Database(service, engine), targets))
 
 

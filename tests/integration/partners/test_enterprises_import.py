@@ -1,5 +1,6 @@
 """Imports of any size: jobs that are watched, name what is wrong, and never do a row twice – also after a crash."""
 
+import dataclasses
 import io
 import uuid
 from typing import Any
@@ -12,6 +13,7 @@ from sqlalchemy import text
 from services.partners.commands.imports import TARGETS, EnterpriseImport
 from shared.i18n import Lang
 from shared.importing import worker
+from shared.importing.process import ImportProcess
 from shared.importing.worker import ImportWorker
 from shared.persistence.unit_of_work import UnitOfWork
 from shared.scope import Role
@@ -207,3 +209,30 @@ async def test_workers_beside_each_other_do_every_row_once(partners: Running, mo
         for other in others:
             await other.work_off_one()
     assert counts(await done(ministry, answer)) == (60, 0, 0, 0)
+
+
+@pytest.mark.parametrize("targets", ["services.partners.commands.imports:TARGETS", "services.partners:NOTHING"])
+async def test_large_imports_go_through_a_process_and_on_here_where_it_fails(
+    partners: Running, monkeypatch: pytest.MonkeyPatch, targets: str
+) -> None:
+    await a_territory(partners)
+    ministry = partners.as_(Role.MINISTRY, "17")
+    monkeypatch.setattr(worker, "LARGE", 20)
+    monkeypatch.setattr(worker, "BATCH", 25)
+    ended: list[bool] = []
+    real = ImportProcess.run
+
+    async def run(self: ImportProcess, progress: Progress) -> bool:
+        ended.append(await real(dataclasses.replace(self, targets=targets), progress))
+        return ended[-1]
+
+    monkeypatch.setattr(ImportProcess, "run", run)
+    rows = [f"3010000{number:02};Zavod {number};small;C;1708201" for number in range(60)]
+    job = await done(ministry, await send(ministry, "\n".join([HEADER, *rows])))
+    assert counts(job) == (60, 0, 0, 0)
+    assert set(ended) == {"NOTHING" not in targets}
+    async with partners.app.state.database.unit_of_work() as uow:
+        told = await uow.session.execute(
+            text("select count(*), count(distinct subject) from event where type like '%enterprise.registered%'")
+        )
+        assert tuple(told.one()) == (60, 60)
