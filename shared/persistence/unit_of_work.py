@@ -1,7 +1,7 @@
 """The unit of work: one transaction in which rows change and events join the stream; only the edge commits."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +11,7 @@ from uuid import UUID
 from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.util import identity_key
 
 from shared.clock import Clock, now
@@ -116,7 +117,7 @@ class UnitOfWork:
                 changes.append(Change(row_type, state.id, json.loads(held.state), json.loads(text_)))
         await (await self._driver()).execute(write.sql, *write.arguments(values))
         self._held[row_type, state.id] = _Held(state.version, text_, org_path, shown)
-        self._forget(row_type, state.id)
+        self._tell_mapper(row_type, values)
         self.recorded.append(Recorded(event_type, key, state))
         return state
 
@@ -130,11 +131,12 @@ class UnitOfWork:
         finally:
             self._watchers.pop()
 
-    def _forget(self, row_type: type[AggregateRow], id_: str) -> None:
-        """Whoever reads the row through the mapper from here on sees what was written."""
-        mapped = self.session.sync_session.identity_map.get(identity_key(row_type, id_))
+    def _tell_mapper(self, row_type: type[AggregateRow], values: Mapping[str, Any]) -> None:
+        """A row that the use case got through the mapper shows what was written; other columns stay the mapper's."""
+        mapped = self.session.sync_session.identity_map.get(identity_key(row_type, values["id"]))
         if mapped is not None:
-            self.session.expunge(mapped)
+            for name, value in values.items():
+                set_committed_value(mapped, name, json.loads(value) if name == "state" else value)
 
     async def _driver(self) -> Any:
         """The connection itself: every command passes here."""

@@ -11,7 +11,7 @@ from tests.e2e.test_main_way import a_school, an_enterprise, value
 from tests.support.platform import Platform
 from tests.support.services import eventually
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 MANY = 11
 """More than k: fewer persons would be hidden."""

@@ -14,7 +14,7 @@ from tests.e2e.pages.test_accessibility import RUN
 from tests.support.platform import Platform
 from tests.support.services import eventually
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 DISTRICT = "1708201"
 
 

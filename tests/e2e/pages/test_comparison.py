@@ -16,7 +16,7 @@ from tests.e2e.pages.test_advice import faults, fits
 from tests.support.platform import Platform
 from tests.support.services import eventually
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 DISTRICT, REGION, YEAR = "1708204", "1708", "2025-26"
 SCHOOLS = 12
 

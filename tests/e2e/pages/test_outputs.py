@@ -20,7 +20,7 @@ from tests.support.dhis2 import metadata_faults
 from tests.support.platform import Platform
 from tests.support.services import eventually
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
 def fetched(browser: Browser, form: str) -> httpx.Response:

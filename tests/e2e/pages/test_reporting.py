@@ -15,7 +15,7 @@ from tests.e2e.pages.test_advice import faults, press
 from tests.support.platform import Platform
 from tests.support.services import eventually
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 DISTRICT, REGION, YEAR = "1708201", "1708", "2025-26"
 
 

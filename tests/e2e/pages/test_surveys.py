@@ -25,6 +25,8 @@ from tests.support.services import environment_of
 from tests.support.services import serving as serving_here
 from tests.support.surveys import SCHOOL, fill
 
+pytestmark = pytest.mark.slow
+
 RUN = """
 const done = arguments[arguments.length - 1];
 axe.run().then((found) => done(found.violations.map((rule) => `${rule.id}: ${rule.nodes[0].html.slice(0, 200)}`)));

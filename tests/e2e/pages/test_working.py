@@ -18,7 +18,7 @@ from tests.e2e.pages.fake_services import World
 from tests.e2e.pages.test_accessibility import RUN
 from tests.support.platform import Platform
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 TODAY = local_day(now())
 
 

@@ -29,6 +29,7 @@ async def an_endpoint(client: Client, receiver: Receiver, owner: str, path: str)
     return str(answer.json()["secret"])
 
 
+@pytest.mark.slow
 async def test_a_recommendation_reaches_the_schools_endpoint_and_those_of_the_offices_above(
     neighbourhood: Callable[..., Any],
 ) -> None:

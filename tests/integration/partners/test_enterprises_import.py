@@ -211,6 +211,7 @@ async def test_workers_beside_each_other_do_every_row_once(partners: Running, mo
     assert counts(await done(ministry, answer)) == (60, 0, 0, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("targets", ["services.partners.commands.imports:TARGETS", "services.partners:NOTHING"])
 async def test_large_imports_go_through_a_process_and_on_here_where_it_fails(
     partners: Running, monkeypatch: pytest.MonkeyPatch, targets: str
