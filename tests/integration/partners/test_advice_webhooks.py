@@ -6,6 +6,8 @@ Both services as they run: monitoring tells it on Kafka, partners sends it signe
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from shared.scope import Role
 from tests.integration.partners.test_webhooks import NAMES, Receiver
 from tests.support.services import Client, Running, eventually, free_port, serving
