@@ -98,7 +98,7 @@ async def _check(dsn: str) -> int:
     broken = 0
     for each in known:
         try:
-            await asyncio.to_thread(archive.check, each.path, each.events, each.sha256)
+            await asyncio.to_thread(archive.check, each.path, each.sha256)
         except (archive.Damaged, OSError) as problem:
             broken += 1
             out.print(f"[bold red]not whole[/]: {problem}. Bring it back from the backup.")

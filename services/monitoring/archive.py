@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from struct import Struct
 from typing import Any, NamedTuple
@@ -174,14 +174,14 @@ async def archive(
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         await connection.execute("select set_config('app.scope', 'all', true)")
         seal = await _write(connection, part, draft, progress)
-    await asyncio.to_thread(check, draft, seal.events, seal.digest)
+    digest = await asyncio.to_thread(prove, draft, seal)
     draft.replace(path)
     await asyncio.to_thread(_settle, path)
     try:
         async with connection.transaction():
             await connection.execute("select set_config('app.scope', 'all', true)")
             await connection.execute(f"set local lock_timeout = {PATIENCE_MS}")
-            file = await connection.fetchval(_TELL_FILE, str(path), seal.events, seal.digest, seal.since, seal.until)
+            file = await connection.fetchval(_TELL_FILE, str(path), seal.events, digest, seal.since, seal.until)
             columns = zip(*((*key, *span) for key, span in seal.spans.items()), strict=True)
             await connection.execute(_TELL_SPANS, *map(list, columns), file)
             await connection.execute("select archive_drop($1, $2)", part.name, seal.events)
@@ -189,7 +189,7 @@ async def archive(
         path.unlink(missing_ok=True)
         raise
     log.info("archive.dropped", part=part.name, events=seal.events)
-    return Archived(path, seal.events, seal.digest)
+    return Archived(path, seal.events, digest)
 
 
 async def _write(connection: Any, part: Part, path: Path, progress: Callable[[int], None]) -> _Seal:
@@ -232,18 +232,30 @@ def _settle(path: Path) -> None:
             os.close(handle)
 
 
-def check(path: Path, events: int, digest: str) -> None:
-    """Raises Damaged unless the file holds exactly these events; OSError where it cannot be read."""
-    seal = _Seal()
+def prove(path: Path, seal: _Seal) -> str:
+    """The SHA-256 of a file just written, once it was read again and holds exactly the seal's events; else Damaged."""
+    found = _Seal()
     try:
         with pq.ParquetFile(path) as file:
             for group in range(file.metadata.num_row_groups):
                 for row in _rows(file.read_row_group(group)):
-                    seal.take(row)
-    except pa.ArrowInvalid as problem:
+                    found.take(row)
+    except (pa.ArrowException, ValueError, OverflowError) as problem:  # texts that are none, moments beyond all years
         raise Damaged(f"{path} is no whole Parquet file: {problem}") from problem
-    if (seal.events, seal.digest) != (events, digest):
-        raise Damaged(f"{path} holds {seal.events} events with hash {seal.digest}, not {events} with {digest}")
+    if (found.events, found.digest) != (seal.events, seal.digest):
+        raise Damaged(f"{path} holds {found.events} events with hash {found.digest}, not {seal.events}, {seal.digest}")
+    return _sha256_of(path)
+
+
+def check(path: Path, digest: str) -> None:
+    """Raises Damaged where a single byte of a file is not as it was proven; OSError where it cannot be read."""
+    if (found := _sha256_of(path)) != digest:
+        raise Damaged(f"{path} has the hash {found}, not {digest}")
+
+
+def _sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 async def files(connection: Any) -> list[Archived]:

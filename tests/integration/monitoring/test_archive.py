@@ -108,14 +108,15 @@ async def test_an_event_that_comes_during_the_export_keeps_its_part(
 ) -> None:
     *most, last = story.events
     await live.take(most)
-    proven = archive.check
+    proven = archive.prove
 
-    def late(path: Path, events: int, digest: str) -> None:
-        proven(path, events, digest)
+    def late(path: Path, seal: Any) -> str:
+        digest = proven(path, seal)
         asyncio.run_coroutine_threadsafe(live.take([last]), loop).result(30)
+        return digest
 
     loop = asyncio.get_running_loop()
-    monkeypatch.setattr(archive, "check", late)
+    monkeypatch.setattr(archive, "prove", late)
     with pytest.raises(Exception, match="were exported"):
         await _archive(dsn_of(live.bench.database.url), tmp_path, last.time + timedelta(days=1))
     assert len(await live.bench.rows(EVERYTHING)) == len(story.events)

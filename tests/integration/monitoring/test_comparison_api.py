@@ -154,23 +154,25 @@ async def test_what_is_withheld_takes_no_rank_and_moves_none(ministry: Client, s
     hidden = story.institutions[0]
     found = await got(ministry, "/v1/ranking", indicator="F3", period=YEAR, place=story.districts[HERE])
     ranked = [row for row in found["items"] if row["rank"] is not None]
-    assert found["suppressed"] == 1
-    assert [row["place"]["code"] for row in ranked[:3]] == [story.institutions[number] for number in (3, 1, 2)]
-    (withheld,) = (row for row in found["items"] if row["suppressed"])
-    assert withheld["place"]["code"] == hidden
-    assert {name: withheld[name] for name in withheld if name not in ("place", "suppressed")} == dict.fromkeys(
-        ("value", "numerator", "denominator", "coverage", "rank")
-    )
-    assert "estimate" not in withheld
-    # The others rank among themselves: eleven ranks for eleven places, whatever the twelfth one's number is.
-    assert found["ranked"] == len(ranked) == 11
-    assert max(row["rank_worst"] for row in ranked) <= 11
+    # With the one of too few persons another is withheld, from whose number and the district's sum it would follow.
+    withheld = [row for row in found["items"] if row["suppressed"]]
+    assert found["suppressed"] == len(withheld) == 2
+    assert hidden in {row["place"]["code"] for row in withheld}
+    for each in withheld:
+        assert {name: each[name] for name in each if name not in ("place", "suppressed")} == dict.fromkeys(
+            ("value", "numerator", "denominator", "coverage", "rank")
+        )
+    assert [row["place"]["code"] for row in ranked[:2]] == [story.institutions[number] for number in (3, 1)]
+    # The others rank among themselves: ten ranks for ten places, whatever the withheld ones' numbers are.
+    assert found["ranked"] == len(ranked) == 10
+    assert max(row["rank_worst"] for row in ranked) <= 10
     spread = await got(ministry, "/v1/distribution", indicator="F3", period=YEAR, place=story.districts[HERE])
-    assert spread["spread"]["count"] == 11
-    assert hidden not in {each["place"]["code"] for each in spread["outliers"]["items"]}
+    assert spread["spread"]["count"] == 10
+    codes = {row["place"]["code"] for row in withheld}
+    assert codes.isdisjoint({each["place"]["code"] for each in spread["outliers"]["items"]})
     own = await got(ministry, "/v1/peers", indicator="F3", period=YEAR, place=hidden)
     assert own["own"] is None
-    assert own["peers"] == 16
+    assert own["peers"] == 15
 
 
 async def test_each_sees_only_its_own_and_of_peers_the_group_alone(told: Running, story: Story) -> None:
@@ -368,6 +370,6 @@ async def test_tables_say_what_the_answers_say_in_every_form(told: Running, stor
     ranking = await ministry.get("/v1/ranking/export", indicator="F3", period=YEAR, place=story.districts[HERE])
     lines = list(csv.DictReader(io.StringIO(ranking.content.decode("utf-8-sig"))))
     assert [line["rank"] for line in lines[:3]] == ["1", "2", "3"]
-    assert [line["rank"] for line in lines if line["suppressed"] == "true"] == [""]
+    assert [line["rank"] for line in lines if line["suppressed"] == "true"] == ["", ""]
     long = await ministry.get("/v1/values/export", **{"from": "1990-01", "to": "2026-01"})
     assert long.json()["errors"][0]["rule"] == "too_many_points"
