@@ -66,6 +66,7 @@ async def test_enterprises_new_changed_unchanged_and_wrong(api: Api, tmp_path: P
         assert state["size"] == size
 
 
+@pytest.mark.slow
 async def test_many_enterprises_go_together_with_the_same_result(
     api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,6 +122,7 @@ async def test_institution_is_updated_moved_and_given_programmes(api: Api, tmp_p
     assert [(fault.column, fault.rule) for fault in closed.faults] == [("code", "ended")]
 
 
+@pytest.mark.slow
 async def test_interrupted_import_goes_on_where_it_stopped(api: Api) -> None:
     known = await Known.of_platform(api, "")
     checked = check_file(TERRITORY, TerritoryRegister(), known)

@@ -129,6 +129,7 @@ async def test_stop_ends_all_within_ten_seconds_and_frees_the_folder(tmp_path: P
     assert not Folder(stack.folder.path).is_held()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 async def test_nothing_outlives_its_supervisor(tmp_path: Path, how: signal.Signals) -> None:
     folder = Folder(tmp_path / "stack")

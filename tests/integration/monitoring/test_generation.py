@@ -95,6 +95,7 @@ async def test_a_killed_rebuild_goes_on_and_ends_with_the_recomputed_values(live
     await live.proven(story)
 
 
+@pytest.mark.slow
 async def test_events_during_a_rebuild_are_in_both_generations(live: Live) -> None:
     story = a_story(Random(22), 600, institutions=9)
     half = len(story.events) // 2

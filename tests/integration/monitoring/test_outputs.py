@@ -58,6 +58,7 @@ def text_of(pdf: PdfReader) -> str:
     return " ".join(" ".join(page.extract_text() for page in pdf.pages).split())
 
 
+@pytest.mark.slow
 async def test_a_report_says_what_the_values_say_in_four_languages(told: tuple[Running, Story]) -> None:
     running, _ = told
     ministry = running.as_(Role.MINISTRY, NATION)

@@ -123,6 +123,7 @@ def right_pairs(codes: Sequence[int], responses: Sequence[int]) -> int:
     return sum(one == other for one, other in zip(codes, responses, strict=True))
 
 
+@pytest.mark.slow
 async def test_pairing_codes_with_responses_does_no_better_than_chance(office: Office) -> None:
     campaign, held = await a_round(office, PAIRED)
     await told(office, campaign, PAIRED)
@@ -173,6 +174,7 @@ async def test_marks_name_no_code_and_answers_move_on_in_transactions_of_their_o
     await told(office, campaign, RESPONDENTS)
 
 
+@pytest.mark.slow
 async def test_pairing_invitations_with_responses_does_no_better_than_chance(office: Office) -> None:
     """The attacker knows who took up which invitation and when, to the transaction; tokens are spent in another order.
 

@@ -75,6 +75,7 @@ def shown(phone: WebDriver, question: str) -> bool:
     return phone.find_element(By.ID, f"q-{question}").is_displayed()
 
 
+@pytest.mark.slow
 async def test_a_graduate_fills_in_the_form_with_a_thumb(office: Office, phone: WebDriver) -> None:
     (code,) = await office.codes(await office.campaign("S4"), 1)
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import asyncpg
+import pytest
 
 from deploy.local.postgres import SUPERUSER
 from shared.persistence.engine import dsn_of
@@ -58,6 +59,7 @@ def by_place(log: bytes, wanted: Sequence[bytes]) -> list[int]:
     return sorted(places, key=lambda number: places[number])
 
 
+@pytest.mark.slow
 async def test_the_log_that_is_written_ahead_pairs_no_answer_with_a_spending(
     office: Office, postgres: Postgres
 ) -> None:
@@ -81,6 +83,7 @@ async def test_the_log_that_is_written_ahead_pairs_no_answer_with_a_spending(
     assert vault.key_id in log
 
 
+@pytest.mark.slow
 async def test_raw_pages_do_not_tell_which_codes_and_invitations_were_looked_at(
     office: Office, postgres: Postgres
 ) -> None:

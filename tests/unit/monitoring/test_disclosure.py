@@ -102,6 +102,7 @@ def attack(root: Node, *, naive: bool = False) -> list[str]:
     return Attack(known, hidden, K).found(only_small=not naive)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(
     st.randoms(use_true_random=False),
