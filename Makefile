@@ -77,7 +77,7 @@ test: setup-dev ## run the tests on embedded engines (FAST=1: without processes 
 	@$(PARALLEL) -m "not kafka and not slow$(if $(FAST), and not e2e and not chromium)" $(ARGS)
 
 slow-test: setup-dev ## run the long tests on embedded engines
-	@$(PARALLEL) -m "slow and not kafka" $(ARGS)
+	@$(PARALLEL) --timeout 900 -m "slow and not kafka" $(ARGS)
 
 kafka-test: setup-dev ## run the messaging tests on a real three-broker Apache Kafka
 	@$(BIN)/pytest -m kafka $(ARGS)
