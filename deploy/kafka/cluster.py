@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import functools
+import itertools
 import json
 import os
 import shutil
@@ -154,10 +155,12 @@ class KafkaCluster:
         write_whole(file, json.dumps(list(self._ports.values())))
 
     def _format(self) -> None:
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # As Kafka's own identifiers, none begins with a dash: it would be read as an option.
+        drawn = (base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=") for _ in itertools.count())
+        cluster = next(each for each in drawn if not each.startswith("-"))
         for node in self.nodes:
             shutil.rmtree(self._data(node), ignore_errors=True)
-        command = (*self._command(), *JVM, "kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config")
+        command = (*self._command(), *JVM, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "--config")
         started = [
             subprocess.Popen(
                 [*command, str(self._configuration(node))], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
