@@ -58,10 +58,6 @@ class Applier:
         self._types: dict[str, int] = {}
         self._trusted = True
 
-    def another(self) -> "Applier":
-        """One more, for batches at the same time."""
-        return Applier(self._k)
-
     async def __call__(self, connection: Any, batch: Sequence[Read]) -> None:
         """Apply the batch inside the connection's transaction, whose scope is "all"; call `committed` after it."""
         self._doubt()

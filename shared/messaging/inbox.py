@@ -32,8 +32,6 @@ FUSE = 25
 CHUNK_EVENTS = 50_000
 CHUNK_BYTES = 48_000_000
 CONFIRM_PAGE = 50
-PIECE_EVENTS = 2_500
-"""Where a projection takes in several batches at a time, a chunk is divided into pieces of at least this size."""
 
 _LOCK = text(
     "select shard, position from inbox where source = :source and shard = any(:shards) order by shard for update"
@@ -46,10 +44,7 @@ _ADVANCE = text(
 
 
 class Projection(Protocol):
-    """What a service makes of the others' events.
-
-    One that can take in several batches at the same time, of different shards, says how many in its attribute `lanes`.
-    """
+    """What a service makes of the others' events."""
 
     def decode(self, event: Event) -> Any | None:
         """What is read of the event, or None where it concerns nothing here; ValueError means poison."""
@@ -69,7 +64,7 @@ class Inbox:
     source's feed or held back. The row lock on the position also fences a zombie consumer after a rebalance.
 
     Each source has its own turn, so that one whose feed is down delays no other; effects take one common turn, because
-    a projection may keep state and need not be safe against itself – unless it says that it is (Projection).
+    a projection may keep state and need not be safe against itself.
     """
 
     def __init__(self, database: Database, projection: Projection, feeds: Mapping[str, Feed]) -> None:
@@ -77,10 +72,7 @@ class Inbox:
         self._projection = projection
         self._feeds = feeds
         self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._lanes: int = getattr(projection, "lanes", 1)
-        self._effects = asyncio.Semaphore(self._lanes)
-        # One piece more than there are lanes is decoded ahead.
-        self._turn_of_piece = asyncio.Semaphore(self._lanes + 1)
+        self._effects = asyncio.Lock()
         self._poison_in_a_row: dict[str, int] = defaultdict(int)
 
     @property
@@ -210,21 +202,6 @@ class Inbox:
         return page.get(place)
 
     async def _take_effect(self, source: str, events: Sequence[Event]) -> None:
-        pieces = _pieces(events, PIECE_EVENTS) if self._lanes > 1 else [events]
-        if len(pieces) == 1:
-            await self._take_piece(source, pieces[0])
-            return
-        # All of them come to their end before a failure is told: nothing may go on behind the caller's back.
-        ends = await asyncio.gather(*(self._take_turn(source, piece) for piece in pieces), return_exceptions=True)
-        for end in ends:
-            if end is not None:
-                raise end
-
-    async def _take_turn(self, source: str, events: Sequence[Event]) -> None:
-        async with self._turn_of_piece:
-            await self._take_piece(source, events)
-
-    async def _take_piece(self, source: str, events: Sequence[Event]) -> None:
         batch: list[tuple[Event, Any]] = [(event, self._decode(event)) for event in events]
         if any(isinstance(read, Poison) for _, read in batch):
             batch = await self._confirm(source, batch)
@@ -370,19 +347,6 @@ class Inbox:
 def _dense(waiting: Sequence[Event], applied: int) -> bool:
     """Whether events in the order of their positions, no position twice, follow the applied one without a gap."""
     return waiting[0].position == applied + 1 and waiting[-1].position == applied + len(waiting)
-
-
-def _pieces(events: Sequence[Event], size: int) -> list[list[Event]]:
-    """The events, shard by shard as they come, in pieces of whole shards."""
-    pieces: list[list[Event]] = [[]]
-    shard = -1
-    for event in events:
-        if event.shard != shard:
-            shard = event.shard
-            if len(pieces[-1]) >= size:
-                pieces.append([])
-        pieces[-1].append(event)
-    return pieces
 
 
 async def read_positions(session: AsyncSession, source: str) -> list[int]:
