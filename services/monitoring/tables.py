@@ -22,6 +22,7 @@ from services.monitoring.domain.territory import Image, Level, Place
 from services.monitoring.domain.totals import Rows
 from services.monitoring.engine import Key, Member, NotNew, References, Stored
 from shared.contracts.events import SERVICES, Event
+from shared.persistence.arrays import literal, plain
 
 SHARDS_LOCK = 0x6D6F6E  # advisory locks (SHARDS_LOCK, shard): an institution has one shard in every source
 TERRITORY_LOCK = 0x7465727269746F72
@@ -256,7 +257,7 @@ class Tables:
         """The stored aggregates among `keys`."""
         if not keys:
             return {}
-        rows = await self._connection.fetch(self._sql(_AGGREGATES), *map(_array, zip(*keys, strict=True)))
+        rows = await self._connection.fetch(self._sql(_AGGREGATES), *map(plain, zip(*keys, strict=True)))
         found = {
             (place, kind, id_): Stored(
                 version,
@@ -380,7 +381,7 @@ class Tables:
         if not stepped.any():
             return set()
         keys = [column[stepped].tolist() for column in (rows.places, rows.slots, rows.periods)]
-        return {(place, slot) for place, slot in await self._connection.fetch(_RELEASE, *map(_array, keys), k)}
+        return {(place, slot) for place, slot in await self._connection.fetch(_RELEASE, *map(plain, keys), k)}
 
     async def note_late(self, event: Event) -> None:
         """Where a new generation is being built: remember an event that comes out of its turn, which it may be past."""
@@ -451,14 +452,9 @@ def pairs_from(stored: bytes) -> References:
     return _decode_pairs(stored)
 
 
-def _array(values: Iterable[object]) -> str:
-    """An array literal of numbers or ids: asyncpg takes ten times as long for a list's elements."""
-    return "{" + ",".join(map(str, values)) + "}"
-
-
 def _members(keys: Iterable[tuple[int, bytes]]) -> tuple[str, str]:
     pairs = list(keys)
-    return _array(measure for measure, _ in pairs), _array(f'"\\\\x{member.hex()}"' for _, member in pairs)
+    return plain(measure for measure, _ in pairs), literal([f"\\x{member.hex()}" for _, member in pairs])
 
 
 def _columns_of(places: Sequence[Place]) -> tuple[list[Any], ...]:

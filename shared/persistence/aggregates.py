@@ -11,6 +11,7 @@ from functools import cache, lru_cache
 from typing import Any, ClassVar, Final
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 from sqlalchemy import Text, bindparam, cast, select
 from sqlalchemy.dialects.postgresql import JSONB, asyncpg
 from sqlmodel import Field, SQLModel, col
@@ -133,11 +134,13 @@ def _places(
     columns = row_type.__table__.columns  # type: ignore[attr-defined]
     json_ = [isinstance(columns[name].type, JSONB) for name in names]
     places = [f"${number}::text::jsonb" if is_json else f"${number}" for number, is_json in enumerate(json_, 1)]
-    return places, tuple((name, _as_json if is_json else None) for name, is_json in zip(names, json_, strict=True))
+    # The state comes as the text that its event carries.
+    values = zip(names, json_, strict=True)
+    return places, tuple((name, _as_json if is_json and name != "state" else None) for name, is_json in values)
 
 
 def _as_json(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _table(row_type: type[AggregateRow]) -> str:
@@ -148,12 +151,14 @@ def _quoted(name: str) -> str:
     return f'"{name}"'
 
 
-@cache
-def defaults_of(row_type: type[AggregateRow]) -> Mapping[str, Any]:
+def defaults_of(row_type: type[AggregateRow]) -> dict[str, Any]:
     """The columns that rows of `row_type` begin with where neither state nor details name them."""
-    fields = row_type.model_fields
+    return {name: field_.get_default(call_default_factory=True) for name, field_ in _optional(row_type).items()}
+
+
+@cache
+def _optional(row_type: type[AggregateRow]) -> Mapping[str, FieldInfo]:
+    columns = row_type.__table__.columns  # type: ignore[attr-defined]
     return {
-        name: fields[name].get_default(call_default_factory=True)
-        for name in row_type.__table__.columns.keys()  # type: ignore[attr-defined]  # noqa: SIM118 - not a dict
-        if name in fields and not fields[name].is_required()
+        name: field_ for name, field_ in row_type.model_fields.items() if name in columns and not field_.is_required()
     }

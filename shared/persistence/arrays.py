@@ -1,6 +1,6 @@
 """Long columns as array literals: asyncpg looks at every element of a list twice, which costs more than to store it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 
 def array_of(parameter: str, type_: str) -> str:
@@ -17,3 +17,8 @@ def literal(values: Sequence[object]) -> str:
     """The array literal of texts and numbers (PostgreSQL manual, 8.15.2): every element quoted, so none is special."""
     quoted = '","'.join([str(value).replace("\\", "\\\\").replace('"', '\\"') for value in values])
     return f'{{"{quoted}"}}' if quoted or values else "{}"
+
+
+def plain(values: Iterable[object]) -> str:
+    """The array literal of values that need no quotes: numbers and ids."""
+    return "{" + ",".join(map(str, values)) + "}"
