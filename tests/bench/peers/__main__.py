@@ -409,7 +409,7 @@ def _forget_group(kafka: str, group: str) -> None:
                 return
             if time.monotonic() > until:
                 raise
-        time.sleep(0.5)
+        time.sleep(0.5)  # Kafka tells nobody when a member is missed
 
 
 def _forget(kafka: str, topic: str) -> None:
