@@ -2,16 +2,13 @@
 
 import asyncio
 import uuid
-from collections.abc import Iterator
 
 import pytest
-from selenium import webdriver
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 from shared.scope import Role
-from tests.e2e.pages.conftest import DESKTOP, PHONE, Browser, Stage
-from tests.e2e.pages.fake_services import World
+from tests.e2e.pages.conftest import PHONE, Browser
 from tests.e2e.pages.test_advice import faults, fits
 from tests.support.platform import Platform
 from tests.support.services import eventually
@@ -50,115 +47,105 @@ async def schools(platform: Platform) -> list[str]:
     return made
 
 
-@pytest.fixture
-def compared(chromium: webdriver.Chrome, platform: Platform) -> Iterator[Browser]:
-    """Chromium on the running platform."""
-    browser = Browser(chromium, Stage(platform.stack.url("portal"), World()))
-    browser.resize(DESKTOP)
-    browser.open("/about")
-    chromium.delete_all_cookies()
-    browser.complaints()
-    yield browser
-    chromium.get("about:blank")
-
-
 def press(browser: Browser, *keys: str) -> None:
     """Type into whatever has the focus."""
     for key in keys:
         browser.driver.switch_to.active_element.send_keys(key)
 
 
-def test_a_district_reads_its_ranking_by_keyboard_and_takes_it_away(compared: Browser, schools: list[str]) -> None:
-    compared.sign_in(f"district:{DISTRICT}", "/comparison")
-    compared.open(f"/comparison?indicator=I2&period={YEAR}")
-    compared.find("nav.menu a[href='/comparison'][aria-current]")
-    rows = compared.all(".ranking tbody tr")
+def test_a_district_reads_its_ranking_by_keyboard_and_takes_it_away(on_platform: Browser, schools: list[str]) -> None:
+    on_platform.sign_in(f"district:{DISTRICT}", "/comparison")
+    on_platform.open(f"/comparison?indicator=I2&period={YEAR}")
+    on_platform.find("nav.menu a[href='/comparison'][aria-current]")
+    rows = on_platform.all(".ranking tbody tr")
     assert len(rows) >= SCHOOLS
-    first = compared.text(".ranking tbody tr:first-child .row-link")
+    first = on_platform.text(".ranking tbody tr:first-child .row-link")
     assert first != "Taqqoslash litseyi 0"
-    assert len(compared.all(".interval svg")) >= SCHOOLS
-    assert compared.all(".spread svg[role='img']")
-    compared.run("document.querySelector('.how summary').focus()")
-    press(compared, Keys.ENTER)
-    assert "Efron" in compared.text(".how ul")
-    assert faults(compared) == []
+    assert len(on_platform.all(".interval svg")) >= SCHOOLS
+    assert on_platform.all(".spread svg[role='img']")
+    on_platform.run("document.querySelector('.how summary').focus()")
+    press(on_platform, Keys.ENTER)
+    assert "Efron" in on_platform.text(".how ul")
+    assert faults(on_platform) == []
     # The indicator is chosen and shown without a mouse.
-    compared.run("document.querySelector('#indicator').focus()")
-    Select(compared.find("#indicator")).select_by_value("F1")
-    compared.run("document.querySelector('.choose .button').focus()")
-    press(compared, Keys.ENTER)
-    compared.until(lambda: "indicator=F1" in compared.driver.current_url, "not shown")
-    for each in compared.all(".take a"):
-        status = compared.driver.execute_async_script(
+    on_platform.run("document.querySelector('#indicator').focus()")
+    Select(on_platform.find("#indicator")).select_by_value("F1")
+    on_platform.run("document.querySelector('.choose .button').focus()")
+    press(on_platform, Keys.ENTER)
+    on_platform.until(lambda: "indicator=F1" in on_platform.driver.current_url, "not shown")
+    for each in on_platform.all(".take a"):
+        status = on_platform.driver.execute_async_script(
             "const done = arguments[1]; fetch(arguments[0]).then((answer) => done(answer.status))",
             each.get_attribute("href"),
         )
         assert status == 200
-    assert compared.complaints() == []
+    assert on_platform.complaints() == []
 
 
-def test_a_school_sees_its_place_among_peers_and_none_of_them(compared: Browser, schools: list[str]) -> None:
-    compared.sign_in(f"institution:{schools[3]}", "/comparison")
-    compared.open(f"/comparison?indicator=I2&period={YEAR}")
-    assert compared.text("#peers")
-    assert compared.all(".spread .own")
-    assert not compared.all(".ranking")
-    assert "litseyi 5" not in compared.driver.page_source
-    assert faults(compared) == []
-    compared.open(f"/comparison?place={schools[4]}&indicator=I2")
-    assert compared.find("h1").text
-    assert "litseyi 4" not in compared.driver.page_source
-    compared.complaints()
+def test_a_school_sees_its_place_among_peers_and_none_of_them(on_platform: Browser, schools: list[str]) -> None:
+    on_platform.sign_in(f"institution:{schools[3]}", "/comparison")
+    on_platform.open(f"/comparison?indicator=I2&period={YEAR}")
+    assert on_platform.text("#peers")
+    assert on_platform.all(".spread .own")
+    assert not on_platform.all(".ranking")
+    assert "litseyi 5" not in on_platform.driver.page_source
+    assert faults(on_platform) == []
+    on_platform.open(f"/comparison?place={schools[4]}&indicator=I2")
+    assert on_platform.find("h1").text
+    assert "litseyi 4" not in on_platform.driver.page_source
+    on_platform.complaints()
 
 
-def test_a_region_sets_a_target_by_keyboard_and_a_school_sees_its_course(compared: Browser, schools: list[str]) -> None:
-    compared.sign_in(f"region:{REGION}", f"/comparison/targets?year={YEAR}")
-    assert faults(compared) == []
-    Select(compared.find("#indicator")).select_by_value("I2")
-    Select(compared.find("#level")).select_by_value("institution")
-    compared.run(
+def test_a_region_sets_a_target_by_keyboard_and_a_school_sees_its_course(
+    on_platform: Browser, schools: list[str]
+) -> None:
+    on_platform.sign_in(f"region:{REGION}", f"/comparison/targets?year={YEAR}")
+    assert faults(on_platform) == []
+    Select(on_platform.find("#indicator")).select_by_value("I2")
+    Select(on_platform.find("#level")).select_by_value("institution")
+    on_platform.run(
         "document.querySelector('#year').append(new Option(arguments[0], arguments[0], true, true))", YEAR
     )  # the last year is over: it is not offered
-    compared.run("document.querySelector('#value').focus()")
-    press(compared, "ko‘p", Keys.ENTER)
-    assert compared.find("#problem li strong").text
-    assert compared.find("#value").get_attribute("value") == "ko‘p"
-    compared.run("document.querySelector('#year').append(new Option(arguments[0], arguments[0], true, true))", YEAR)
-    compared.run("const value = document.querySelector('#value'); value.value = ''; value.focus()")
-    press(compared, "110%", Keys.ENTER)
-    compared.until(lambda: "done=set" in compared.driver.current_url, "not set")
-    compared.follow(f"tbody a[href*='/comparison/targets/I2/institution/{YEAR}']", "/comparison/targets/I2")
-    assert "110" in compared.text(".life strong")
-    assert faults(compared) == []
-    compared.complaints()
-    compared.sign_in(f"institution:{schools[0]}", f"/comparison/targets?year={YEAR}")
-    assert compared.text("tbody .badge.live")
-    assert not compared.all("form.work-form")
-    assert faults(compared) == []
-    assert compared.complaints() == []
+    on_platform.run("document.querySelector('#value').focus()")
+    press(on_platform, "ko‘p", Keys.ENTER)
+    assert on_platform.find("#problem li strong").text
+    assert on_platform.find("#value").get_attribute("value") == "ko‘p"
+    on_platform.run("document.querySelector('#year').append(new Option(arguments[0], arguments[0], true, true))", YEAR)
+    on_platform.run("const value = document.querySelector('#value'); value.value = ''; value.focus()")
+    press(on_platform, "110%", Keys.ENTER)
+    on_platform.until(lambda: "done=set" in on_platform.driver.current_url, "not set")
+    on_platform.follow(f"tbody a[href*='/comparison/targets/I2/institution/{YEAR}']", "/comparison/targets/I2")
+    assert "110" in on_platform.text(".life strong")
+    assert faults(on_platform) == []
+    on_platform.complaints()
+    on_platform.sign_in(f"institution:{schools[0]}", f"/comparison/targets?year={YEAR}")
+    assert on_platform.text("tbody .badge.live")
+    assert not on_platform.all("form.work-form")
+    assert faults(on_platform) == []
+    assert on_platform.complaints() == []
 
 
-def test_the_index_and_breakdowns_fit_a_phone(compared: Browser, schools: list[str]) -> None:
-    compared.sign_in("ministry", f"/comparison/index?period={YEAR}")
-    assert len(compared.all("tbody tr")) >= 13
-    assert compared.text(".big")
-    assert faults(compared) == []
-    compared.open(f"/comparison/breakdown?of=F1/form&period={YEAR}")
-    assert faults(compared) == []
-    compared.open(f"/comparison?place={REGION}&indicator=F1&per=1")
-    assert compared.all(".choose input[name='per']:checked")
-    compared.resize(PHONE)
-    assert fits(compared)
-    assert faults(compared) == []
-    compared.complaints()
+def test_the_index_and_breakdowns_fit_a_phone(on_platform: Browser, schools: list[str]) -> None:
+    on_platform.sign_in("ministry", f"/comparison/index?period={YEAR}")
+    assert len(on_platform.all("tbody tr")) >= 13
+    assert on_platform.text(".big")
+    assert faults(on_platform) == []
+    on_platform.open(f"/comparison/breakdown?of=F1/form&period={YEAR}")
+    assert faults(on_platform) == []
+    on_platform.open(f"/comparison?place={REGION}&indicator=F1&per=1")
+    assert on_platform.all(".choose input[name='per']:checked")
+    on_platform.resize(PHONE)
+    assert fits(on_platform)
+    assert faults(on_platform) == []
+    on_platform.complaints()
 
 
 @pytest.mark.parametrize("lang", ["uz-Cyrl", "ru", "en"])
-def test_pages_speak_the_languages(compared: Browser, schools: list[str], lang: str) -> None:
-    compared.sign_in(f"district:{DISTRICT}", "/comparison")
-    compared.click(f".languages button[value='{lang}']")
-    compared.until(lambda: compared.run("return document.documentElement.lang") == lang, "language not changed")
+def test_pages_speak_the_languages(on_platform: Browser, schools: list[str], lang: str) -> None:
+    on_platform.sign_in(f"district:{DISTRICT}", "/comparison")
+    on_platform.click(f".languages button[value='{lang}']")
+    on_platform.until(lambda: on_platform.run("return document.documentElement.lang") == lang, "language not changed")
     for path in (f"?indicator=I2&period={YEAR}", "/index", "/targets", "/breakdown?of=F3/profession"):
-        compared.open(f"/comparison{path}")
-        assert "comparison." not in compared.text("#main")
-    compared.complaints()
+        on_platform.open(f"/comparison{path}")
+        assert "comparison." not in on_platform.text("#main")
+    on_platform.complaints()

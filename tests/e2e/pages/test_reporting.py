@@ -2,15 +2,12 @@
 
 import asyncio
 import uuid
-from collections.abc import Iterator
 
 import pytest
-from selenium import webdriver
 from selenium.webdriver.common.by import By
 
 from shared.scope import Role
-from tests.e2e.pages.conftest import DESKTOP, Browser, Stage
-from tests.e2e.pages.fake_services import World
+from tests.e2e.pages.conftest import Browser
 from tests.e2e.pages.test_advice import faults, press
 from tests.support.platform import Platform
 from tests.support.services import eventually
@@ -43,26 +40,14 @@ async def school(platform: Platform) -> str:
     return str(told["id"])
 
 
-@pytest.fixture
-def browser_on(chromium: webdriver.Chrome, platform: Platform) -> Iterator[Browser]:
-    """Chromium on the running platform."""
-    browser = Browser(chromium, Stage(platform.stack.url("portal"), World()))
-    browser.resize(DESKTOP)
-    browser.open("/about")
-    chromium.delete_all_cookies()
-    browser.complaints()
-    yield browser
-    chromium.get("about:blank")
-
-
 def open_report(browser: Browser) -> None:
     """Open the report in the queue that belongs to the school."""
     row = browser.until(lambda: browser.driver.find_element(By.PARTIAL_LINK_TEXT, "Hisobot texnikumi"))
     browser.open(str(row.get_attribute("href")).removeprefix(browser.stage.url))
 
 
-def test_a_report_goes_up_comes_back_and_is_approved(browser_on: Browser, school: str) -> None:
-    browser = browser_on
+def test_a_report_goes_up_comes_back_and_is_approved(on_platform: Browser, school: str) -> None:
+    browser = on_platform
     browser.sign_in(f"institution:{school}", "/reporting")
     browser.follow("nav.menu a[href='/reporting']", "/reporting")
     browser.open(f"/reporting?period={YEAR}")
@@ -90,9 +75,9 @@ def test_a_report_goes_up_comes_back_and_is_approved(browser_on: Browser, school
 
 
 async def test_a_published_value_shows_its_revision_and_what_caused_it(
-    browser_on: Browser, school: str, platform: Platform
+    on_platform: Browser, school: str, platform: Platform
 ) -> None:
-    browser = browser_on
+    browser = on_platform
     await asyncio.to_thread(browser.sign_in, "district:1708201", "/reporting/publications")
 
     def publish() -> None:
