@@ -1,7 +1,7 @@
 """HTTP routes of comparison: rankings with their uncertainty, spreads with what stands out, places among peers."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -50,49 +50,78 @@ PeersOf = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a comparison is asked for, as the query says it."""
+
+    indicator: str
+    place: str | None
+    level: OfficeLevel | None
+    period: str | None
+    per: bool
+    peers_of: str | None
+
+
+def _question(
+    indicator: Code,
+    place: OptionalCode = None,
+    level: Levels = None,
+    period: OptionalCode = None,
+    per: Per = False,
+    peers_of: PeersOf = None,
+) -> Question:
+    return Question(indicator, place, level, period, per, peers_of)
+
+
+Questioned = Annotated[Question, Depends(_question)]
+
+
 def compared_of(code: str) -> Indicator:
     """The indicator of that code, or the index; raises InvalidInput, which says which exist."""
     return INDEX if code == INDEX.code else indicator_of(code)
 
 
-def asked_of(
-    edge: RequestEdge,
-    ground: Ground,
-    code: str,
-    place: str | None,
-    level: OfficeLevel | None,
-    period: str | None,
-    per: bool,
-) -> Asked:
-    """What is compared; raises InvalidInput or NotFound, which say what there is."""
-    indicator = compared_of(code)
-    when = ground.period(indicator, period)
-    root = ground.place(edge, place, queries.end_of(when, ground.this_month))
+def _asked(edge: RequestEdge, ground: Ground, question: Question) -> Asked:
+    indicator = compared_of(question.indicator)
+    when = ground.period(indicator, question.period)
+    root = ground.place(edge, question.place, queries.end_of(when, ground.this_month))
+    level = question.level
     wanted = Level(min(root.level + 1, Level.INSTITUTION)) if level is None else LEVEL_NUMBERS[level]
     if wanted < root.level:
         known = ", ".join(LEVELS[each] for each in Level if each >= root.level)
         raise InvalidInput(FieldError("level", "level_above", {"value": str(level), "known": known}))
     counted = indicator is not INDEX and indicator.unit in (Unit.COUNT, Unit.PERSONS)
-    if per and not counted:
+    if question.per and not counted:
         raise InvalidInput(FieldError("per", "not_counted", {"indicator": indicator.code}))
-    return Asked(indicator, when, root, wanted, per and wanted is not Level.INSTITUTION)
+    return Asked(indicator, when, root, wanted, question.per and wanted is not Level.INSTITUTION)
 
 
-async def table_of(
-    edge: RequestEdge, connection: Any, ground: Ground, tables: Tables, asked: Asked, peers_of: str | None
-) -> Table:
-    """The table of what is asked, narrowed to the peers of a place where one is named."""
+async def table_of(edge: RequestEdge, connection: Any, ground: Ground, tables: Tables, question: Question) -> Table:
+    """The table of what is asked, narrowed to the peers of a place where one is named.
+
+    Raises InvalidInput or NotFound, which say what there is.
+    """
+    await ground.directory.look(connection)
+    asked = _asked(edge, ground, question)
     table = await tables.table(connection, asked, edge.principal)
-    if peers_of is None:
+    if question.peers_of is None:
         return table
-    place = ground.place(edge, peers_of)
+    place = ground.place(edge, question.peers_of)
     if place.level is not asked.level:
         known = LEVELS[asked.level]
-        raise InvalidInput(FieldError("peers_of", "peers_level", {"value": peers_of, "known": known}))
+        raise InvalidInput(FieldError("peers_of", "peers_level", {"value": question.peers_of, "known": known}))
     groups = await tables.groups_of(asked.level, ground.directory.by_code(NATION) or asked.root)
     here = [(shown.place.id, groups.get(shown.place.id, (shown.place.kind, -1))) for shown in table.shown]
     _, members = peers.members(groups.get(place.id, (place.kind, -1)), here, least=1)
     return among(table, frozenset((place.id, *members)))
+
+
+async def targets_of(connection: Any, table: Table, question: Question) -> tuple[str | None, Mapping[str, Target]]:
+    """The year whose targets stand beside a table, and its targets; none stand beside counts per institution."""
+    year = targets.year_for(table.asked.indicator, table.asked.period)
+    if year is None or question.per:
+        return year, {}
+    return year, await targets.bound(connection, table.asked.indicator, table.asked.level, year)
 
 
 @router.get("/ranking")
@@ -100,12 +129,7 @@ async def ranking(
     edge: Edge,
     ground: Grounded,
     tables: Compared,
-    indicator: Code,
-    place: OptionalCode = None,
-    level: Levels = None,
-    period: OptionalCode = None,
-    per: Per = False,
-    peers_of: PeersOf = None,
+    question: Questioned,
     after: Annotated[str | None, Query(max_length=300)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
 ) -> Response:
@@ -120,11 +144,8 @@ async def ranking(
     start = _start(after)
     async with edge.reading("comparison.read") as session:
         connection = await raw_connection(session)
-        await ground.directory.look(connection)
-        asked = asked_of(edge, ground, indicator, place, level, period, per)
-        table = await table_of(edge, connection, ground, tables, asked, peers_of)
-        year = targets.year_for(asked.indicator, asked.period)
-        bound = await targets.bound(connection, asked.indicator, asked.level, year) if year and not per else {}
+        table = await table_of(edge, connection, ground, tables, question)
+        year, bound = await targets_of(connection, table, question)
     items = [row_of(table, index, bound, edge) for index in range(start, min(start + limit, len(table.shown)))]
     more = start + limit < len(table.shown)
     return json_response(
@@ -227,12 +248,7 @@ async def distribution(
     edge: Edge,
     ground: Grounded,
     tables: Compared,
-    indicator: Code,
-    place: OptionalCode = None,
-    level: Levels = None,
-    period: OptionalCode = None,
-    per: Per = False,
-    peers_of: PeersOf = None,
+    question: Questioned,
 ) -> Response:
     """How values spread among the places of a level: quantiles, a histogram, a box figure; and what stands out of it.
 
@@ -242,9 +258,7 @@ async def distribution(
     """
     async with edge.reading("comparison.read") as session:
         connection = await raw_connection(session)
-        await ground.directory.look(connection)
-        asked = asked_of(edge, ground, indicator, place, level, period, per)
-        table = await table_of(edge, connection, ground, tables, asked, peers_of)
+        table = await table_of(edge, connection, ground, tables, question)
     found = limits(table.noise or noise.Noise.NONE, table.seen)
     return json_response(
         {

@@ -10,9 +10,8 @@ from starlette.responses import StreamingResponse
 
 from services.monitoring import queries
 from services.monitoring.advice.lifecycle import LEVEL_NUMBERS, LEVELS
-from services.monitoring.api.comparison import Compared, Levels, PeersOf, Per, asked_of, row_of, table_of
-from services.monitoring.api.ground import Code, Ground, Grounded, OptionalCode, indicator_of, period_of, wrong_kind
-from services.monitoring.comparison import targets
+from services.monitoring.api.comparison import Compared, Questioned, row_of, table_of, targets_of
+from services.monitoring.api.ground import Ground, Grounded, OptionalCode, indicator_of, period_of, wrong_kind
 from services.monitoring.comparison.reading import places_of
 from services.monitoring.directory import name_of
 from services.monitoring.domain.definitions import INDICATORS
@@ -230,23 +229,16 @@ async def export_ranking(
     edge: Edge,
     ground: Grounded,
     tables: Compared,
-    indicator: Code,
-    place: OptionalCode = None,
-    level: Levels = None,
-    period: OptionalCode = None,
-    per: Per = False,
-    peers_of: PeersOf = None,
+    question: Questioned,
     form: Formats = Format.CSV,
 ) -> Response:
     """A ranking as a file: every place with value, rank and intervals, and its target; as `/v1/ranking` tells them."""
     edge.allow("export.read")
     async with edge.reading("comparison.read") as session:
         connection = await raw_connection(session)
-        await ground.directory.look(connection)
-        asked = asked_of(edge, ground, indicator, place, level, period, per)
-        table = await table_of(edge, connection, ground, tables, asked, peers_of)
-        year = targets.year_for(asked.indicator, asked.period)
-        bound = await targets.bound(connection, asked.indicator, asked.level, year) if year and not per else {}
+        table = await table_of(edge, connection, ground, tables, question)
+        _, bound = await targets_of(connection, table, question)
+    asked = table.asked
     _bounded(len(table.shown), form)
 
     async def pages() -> Pages:
