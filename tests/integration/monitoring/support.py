@@ -1,19 +1,29 @@
 """Workers on a real PostgreSQL without Kafka in front, and what the cells hold afterwards."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import asyncpg
 
+from services.monitoring import LISTENS_TO
 from services.monitoring.commands import Applier
 from services.monitoring.domain.measures import BY_NAME, MEASURES, Kind
 from services.monitoring.domain.periods import month_from, text_of
 from services.monitoring.domain.readings import decode
+from services.monitoring.generation import state
 from services.monitoring.recompute import Country, Values, live_values, recompute
+from services.monitoring.subscribers import Indicators
 from shared.contracts.events import Event
-from shared.persistence.engine import dsn_of
-from tests.support.engines import TestDatabase
+from shared.messaging.inbox import Inbox
+from shared.persistence.engine import dsn_of, make_engine
+from shared.persistence.unit_of_work import Database
+from tests.support.engines import TestDatabase, a_broker
+from tests.support.monitoring import Story, differing
+from tests.support.services import Neighbourhood, Running, environment_of
 
 K = 10
 STOCKS = (Kind.STOCK, Kind.SET_STOCK)
@@ -89,3 +99,51 @@ def compared(cells: Sequence[tuple[str, str, str, int]], country: Country) -> tu
     proof = recompute(country, months)
     asked = {month_from(period) for name, _, period in proof if BY_NAME[name].kind in STOCKS} | months
     return live_values(cells, asked), proof
+
+
+@asynccontextmanager
+async def alone(postgres: Any, issuer: Any, http: Any, folder: Path) -> AsyncIterator[tuple[Running, str]]:
+    """The service with a broker of its own (in `folder`) and an inbox that is ready; and its database's address."""
+    database = await postgres.database("monitoring")
+    async with a_broker(folder) as broker:
+        environment = environment_of(issuer.url, {"monitoring": database.url}, broker.setting, True)
+        async with Neighbourhood(issuer, environment, http).service("monitoring") as running:
+            await running.app.state.inbox.prepare()
+            yield running, database.url
+
+
+async def tell(running: Running, events: Iterable[Event]) -> None:
+    """Deliver events that are all new."""
+    by_source: dict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        by_source[event.source].append(event)
+    # Monitoring's own first: a few seconds later the service tells of reports it opens by itself.
+    for source, waiting in sorted(by_source.items(), key=lambda each: each[0] != "monitoring"):
+        assert await running.app.state.inbox.deliver(source, waiting) == len(waiting)
+
+
+class Live:
+    """The live generation, fed through the inbox, whose positions a rebuild follows."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.database = Database("monitoring", make_engine(bench.database.url, application="test"))
+        feeds: dict[str, Any] = dict.fromkeys(LISTENS_TO)
+        self.inbox = Inbox(self.database, Indicators(Applier(K)), feeds)
+
+    async def take(self, events: list[Event]) -> None:
+        for source in LISTENS_TO:
+            await self.inbox.deliver(source, [event for event in events if event.source == source])
+
+    async def rebuilding(self) -> bool:
+        connection = await self.bench.connection()
+        return await state(connection) is not None
+
+    async def spoil(self) -> None:
+        """Damage the live generation's numbers: only a real recomputation brings them back."""
+        await self.bench.rows("update cell set v0 = v0 + 1, v1 = v1 - 7")
+        await self.bench.rows("update aggregate set contributions = '\\x80' where kind = 4")
+
+    async def proven(self, story: Story) -> None:
+        values, proof = compared(await self.bench.cells(), story.country)
+        assert not differing(values, proof)

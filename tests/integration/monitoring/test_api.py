@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from datetime import date
 from random import Random
@@ -17,12 +17,12 @@ from services.monitoring.domain.periods import month_from
 from services.monitoring.domain.standing import stage_of
 from services.monitoring.recompute import live_values, recompute
 from shared.contracts.agreements import EmploymentState, EmploymentStatus
-from shared.contracts.events import Event
 from shared.contracts.partners import EnrolmentState
 from shared.contracts.surveys import ResponseState
 from shared.contracts.vocabulary import RespondentGroup
 from shared.ids import new_id
 from shared.scope import Role
+from tests.integration.monitoring.support import alone, tell
 from tests.support.monitoring import FACTS, Story, a_story
 from tests.support.services import Client, Running, eventually
 
@@ -49,27 +49,9 @@ async def told(
     story: Story, postgres: Any, issuer: Any, http: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Running]:
     """The service with the whole story told; read only."""
-    from tests.support.engines import a_broker
-    from tests.support.services import Neighbourhood, environment_of
-
-    database = await postgres.database("monitoring")
-    async with a_broker(tmp_path_factory.mktemp("broker")) as broker:
-        near = Neighbourhood(
-            issuer, environment_of(issuer.url, {"monitoring": database.url}, broker.setting, True), http
-        )
-        async with near.service("monitoring") as running:
-            await running.app.state.inbox.prepare()
-            await tell(running, story.events)
-            yield running
-
-
-async def tell(running: Running, events: list[Event]) -> None:
-    by_source: dict[str, list[Event]] = defaultdict(list)
-    for event in events:
-        by_source[event.source].append(event)
-    # Monitoring's own first: a few seconds later the service tells of reports it opens by itself.
-    for source, waiting in sorted(by_source.items(), key=lambda each: each[0] != "monitoring"):
-        assert await running.app.state.inbox.deliver(source, waiting) == len(waiting)
+    async with alone(postgres, issuer, http, tmp_path_factory.mktemp("broker")) as (running, _):
+        await tell(running, story.events)
+        yield running
 
 
 async def value(client: Client, indicator: str, place: str, period: str) -> dict[str, Any]:

@@ -15,8 +15,7 @@ from services.monitoring.tables import SOURCES
 from shared.contracts.events import SERVICES
 from shared.errors import Unavailable
 from shared.persistence.engine import dsn_of
-from tests.integration.monitoring.support import Bench, compared
-from tests.integration.monitoring.test_generation import Live
+from tests.integration.monitoring.support import Live, compared
 from tests.support.monitoring import Story, a_story
 
 EVERYTHING = "select source, shard, position from event_seen order by 1, 2, 3"
@@ -25,14 +24,6 @@ EVERYTHING = "select source, shard, position from event_seen order by 1, 2, 3"
 @pytest.fixture(scope="module")
 def story() -> Story:
     return a_story(Random(31), 500, institutions=6)
-
-
-@pytest.fixture
-async def live(bench: Bench) -> Any:
-    found = Live(bench)
-    await found.inbox.prepare()
-    yield found
-    await found.database.engine.dispose()
 
 
 async def _archived(live: Live, story: Story, folder: Path) -> None:

@@ -18,7 +18,7 @@ from shared.contracts.partners import EnrolmentState, EnterpriseState, Enterpris
 from shared.contracts.vocabulary import EnterpriseSize
 from shared.ids import new_id
 from shared.scope import Role
-from tests.integration.monitoring.test_api import tell
+from tests.integration.monitoring.support import alone, tell
 from tests.support.monitoring import Story
 from tests.support.services import Client, Running
 
@@ -102,16 +102,9 @@ async def told(
     story: Story, postgres: Any, issuer: Any, http: httpx.AsyncClient, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Running]:
     """The service with the story told."""
-    from tests.support.engines import a_broker
-    from tests.support.services import Neighbourhood, environment_of
-
-    database = await postgres.database("monitoring")
-    async with a_broker(tmp_path_factory.mktemp("broker")) as broker:
-        environment = environment_of(issuer.url, {"monitoring": database.url}, broker.setting, True)
-        async with Neighbourhood(issuer, environment, http).service("monitoring") as running:
-            await running.app.state.inbox.prepare()
-            await tell(running, story.events)
-            yield running
+    async with alone(postgres, issuer, http, tmp_path_factory.mktemp("broker")) as (running, _):
+        await tell(running, story.events)
+        yield running
 
 
 @pytest.fixture(scope="module")

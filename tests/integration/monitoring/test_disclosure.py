@@ -26,7 +26,7 @@ from shared.persistence.engine import make_engine, raw_connection
 from shared.persistence.unit_of_work import Database
 from shared.scope import Role
 from shared.telemetry.progress import Progress
-from tests.integration.monitoring.support import Bench
+from tests.integration.monitoring.support import Bench, tell
 from tests.support.disclosure import Attack, Known
 from tests.support.monitoring import Story
 from tests.support.services import Client, Running, eventually
@@ -376,11 +376,3 @@ async def test_what_was_left_for_later_is_released_as_it_would_have_been_at_once
         assert set(await bench.rows(settled)) == at_once
     finally:
         await database.engine.dispose()
-
-
-async def tell(running: Running, events: list[Event]) -> None:
-    """Let the events take effect."""
-    sources = dict.fromkeys(event.source for event in events)
-    for source in sources:
-        waiting = [event for event in events if event.source == source]
-        assert await running.app.state.inbox.deliver(source, waiting) == len(waiting)

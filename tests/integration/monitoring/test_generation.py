@@ -4,20 +4,14 @@ import asyncio
 import sys
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 
-from services.monitoring import LISTENS_TO, generation
-from services.monitoring.commands import Applier
-from services.monitoring.generation import Busy, Rebuild, state
-from services.monitoring.subscribers import Indicators
-from shared.contracts.events import Event
-from shared.messaging.inbox import Inbox
-from shared.persistence.engine import dsn_of, make_engine
-from shared.persistence.unit_of_work import Database
-from tests.integration.monitoring.support import Bench, K, compared
-from tests.support.monitoring import Story, a_story, differing
+from services.monitoring import generation
+from services.monitoring.generation import Busy, Rebuild
+from shared.persistence.engine import dsn_of
+from tests.integration.monitoring.support import Live
+from tests.support.monitoring import a_story
 
 KILLED = """
 import asyncio, os, sys
@@ -33,46 +27,11 @@ asyncio.run(generation.Rebuild(sys.argv[1], progress).run())
 """
 
 
-class Live:
-    """The live generation, fed through the inbox, whose positions a rebuild follows."""
-
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
-        self.database = Database("monitoring", make_engine(bench.database.url, application="test"))
-        feeds: dict[str, Any] = dict.fromkeys(LISTENS_TO)
-        self.inbox = Inbox(self.database, Indicators(Applier(K)), feeds)
-
-    async def take(self, events: list[Event]) -> None:
-        for source in LISTENS_TO:
-            await self.inbox.deliver(source, [event for event in events if event.source == source])
-
-    async def rebuilding(self) -> bool:
-        connection = await self.bench.connection()
-        return await state(connection) is not None
-
-    async def spoil(self) -> None:
-        """Damage the live generation's numbers: only a real recomputation brings them back."""
-        await self.bench.rows("update cell set v0 = v0 + 1, v1 = v1 - 7")
-        await self.bench.rows("update aggregate set contributions = '\\x80' where kind = 4")
-
-    async def proven(self, story: Story) -> None:
-        values, proof = compared(await self.bench.cells(), story.country)
-        assert not differing(values, proof)
-
-
 @pytest.fixture(autouse=True)
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """A story is short: with a nation's sizes all of it would go into the last transaction."""
     monkeypatch.setattr(generation, "BATCH", 40)
     monkeypatch.setattr(generation, "NEAR", 20)
-
-
-@pytest.fixture
-async def live(bench: Bench) -> Any:
-    found = Live(bench)
-    await found.inbox.prepare()
-    yield found
-    await found.database.engine.dispose()
 
 
 async def test_a_killed_rebuild_goes_on_and_ends_with_the_recomputed_values(live: Live) -> None:

@@ -2,7 +2,6 @@
 
 import csv
 import io
-from collections import defaultdict
 from collections.abc import AsyncIterator
 from random import Random
 from typing import Any
@@ -12,9 +11,9 @@ from pypdf import PdfReader
 
 from services.monitoring.domain.definitions import INDICATORS
 from services.monitoring.outputs.dhis2.mapping import elements, number_text, uid
-from shared.contracts.events import Event
 from shared.i18n import Lang
 from shared.scope import Role
+from tests.integration.monitoring.support import alone, tell
 from tests.support.dhis2 import faults, metadata_faults
 from tests.support.monitoring import Story, a_story
 from tests.support.services import Client, Running, eventually
@@ -28,23 +27,10 @@ async def told(
     postgres: Any, issuer: Any, http: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[tuple[Running, Story]]:
     """A small country of two regions with a year's work of its schools."""
-    from tests.support.engines import a_broker
-    from tests.support.services import Neighbourhood, environment_of
-
     story = a_story(Random(7), 700, institutions=6)
-    database = await postgres.database("monitoring")
-    async with a_broker(tmp_path_factory.mktemp("broker")) as broker:
-        near = Neighbourhood(
-            issuer, environment_of(issuer.url, {"monitoring": database.url}, broker.setting, True), http
-        )
-        async with near.service("monitoring") as running:
-            await running.app.state.inbox.prepare()
-            by_source: dict[str, list[Event]] = defaultdict(list)
-            for event in story.events:
-                by_source[event.source].append(event)
-            for source, events in by_source.items():
-                await running.app.state.inbox.deliver(source, events)
-            yield running, story
+    async with alone(postgres, issuer, http, tmp_path_factory.mktemp("broker")) as (running, _):
+        await tell(running, story.events)
+        yield running, story
 
 
 async def pdf_of(client: Client, **asked: Any) -> PdfReader:

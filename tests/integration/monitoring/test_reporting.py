@@ -19,6 +19,7 @@ from shared.contracts.reporting import SubmissionState, SubmissionStatus
 from shared.ids import new_id
 from shared.persistence.engine import dsn_of
 from shared.scope import Role
+from tests.integration.monitoring.support import alone
 from tests.support.monitoring import Story
 from tests.support.services import Client, Running, eventually
 
@@ -31,24 +32,15 @@ async def told(
     postgres: Any, issuer: Any, http: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[tuple[Running, Story, str]]:
     """A region of two districts, two schools in the first, one in the second; the service has opened their reports."""
-    from tests.support.engines import a_broker
-    from tests.support.services import Neighbourhood, environment_of
-
     story = Story(Random(3))
     story.territory(1, 2)
     for district in (DISTRICT, DISTRICT, OTHER):
         story.an_institution(district)
     for number, school in enumerate(story.institutions):
         enrolment(story, school, 100, 80 + number)
-    database = await postgres.database("monitoring")
-    async with a_broker(tmp_path_factory.mktemp("broker")) as broker:
-        near = Neighbourhood(
-            issuer, environment_of(issuer.url, {"monitoring": database.url}, broker.setting, True), http
-        )
-        async with near.service("monitoring") as running:
-            await running.app.state.inbox.prepare()
-            await tell(running, story)
-            yield running, story, database.url
+    async with alone(postgres, issuer, http, tmp_path_factory.mktemp("broker")) as (running, address):
+        await tell(running, story)
+        yield running, story, address
 
 
 def enrolment(story: Story, school: str, places: int, first_choice: int) -> None:
