@@ -7,9 +7,6 @@ itself uses is spent on the streams alone; the same time with nobody watching is
 
 import argparse
 import asyncio
-import os
-import signal
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -17,10 +14,10 @@ from random import Random
 
 import httpx
 
-from deploy.local.environment import ROOT
 from shared.scope import Role
 from tests.bench.monitoring_load import Nation
 from tests.bench.report import cpu_of, figure, percentile
+from tests.bench.serving import a_service
 from tests.integration.monitoring.support import Bench, Worker
 from tests.support.engines import a_broker, a_postgres
 from tests.support.issuer import Issuer
@@ -80,18 +77,10 @@ async def run(dashboards: int, rate: int, institutions: int, seconds: float) -> 
                 await worker.take(list(nation.places()))
                 issuer.url = url
                 environment = environment_of(url, {"monitoring": database.url}, broker.setting, True)
-                process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "shared.web.serve", "monitoring"),
-                    env={**os.environ, **environment, "LOG_LEVEL": "error"},
-                    cwd=ROOT,
-                )
-                try:
+                async with a_service("monitoring", environment | {"LOG_LEVEL": "error"}) as service:
                     await measure(
-                        environment["MONITORING_URL"], issuer, process.pid, worker, nation, dashboards, rate, seconds
+                        environment["MONITORING_URL"], issuer, service.pid, worker, nation, dashboards, rate, seconds
                     )
-                finally:
-                    process.send_signal(signal.SIGTERM)
-                    await process.wait()
 
 
 async def measure(

@@ -7,22 +7,15 @@ service and client together, without PostgreSQL.
 
 import argparse
 import asyncio
-import tempfile
 import time
-from pathlib import Path
 
-import asyncpg
-import httpx
 import psutil
 
 from shared.clock import local_day, now
-from shared.persistence.engine import dsn_of
 from shared.scope import Role
-from tests.bench.monitoring_queries import fill
+from tests.bench.monitoring_queries import a_nation
 from tests.bench.report import figure, percentile
-from tests.support.engines import a_broker, a_postgres
-from tests.support.issuer import Issuer
-from tests.support.services import Client, Neighbourhood, environment_of, free_port, serving
+from tests.support.services import Client
 
 _ADVISED = "insert into advice_run (day, began_at, ended_at, steps) values ($1, now(), now(), 0)"
 """The day's recommendations are not what is measured here."""
@@ -86,27 +79,11 @@ async def measure(ministry: Client, district: Client, school: str, count: int) -
 
 async def run(institutions: int, months: int, count: int) -> None:
     """Fill, serve, measure."""
-    with tempfile.TemporaryDirectory(prefix="hamkor-bench-") as folder:
-        async with a_postgres(Path(folder) / "postgres") as postgres, a_broker(Path(folder) / "broker") as broker:
-            database = await postgres.database("monitoring")
-            nation = await fill(database.url, institutions, months)
-            owner = await asyncpg.connect(dsn_of(database.owner_url))
-            await owner.execute("select set_config('app.scope', 'all', false)")
-            await owner.execute(_ADVISED, local_day(now()))
-            await owner.execute("vacuum analyze")
-            await owner.close()
-            issuer = Issuer()
-            async with (
-                httpx.AsyncClient(timeout=60, trust_env=False) as http,
-                serving(issuer.app(), free_port()) as url,
-            ):
-                issuer.url = url
-                environment = environment_of(url, {"monitoring": database.url}, broker.setting, True)
-                near = Neighbourhood(issuer, environment | {"LOG_LEVEL": "error"}, http)
-                async with near.service("monitoring") as running:
-                    await settled()
-                    district = running.as_(Role.DISTRICT, "1700000")
-                    await measure(running.as_(Role.MINISTRY, "17"), district, nation.ids[0], count)
+    advised = [(_ADVISED, (local_day(now()),))]
+    async with a_nation(institutions, months, advised) as (running, nation):
+        await settled()
+        district = running.as_(Role.DISTRICT, "1700000")
+        await measure(running.as_(Role.MINISTRY, "17"), district, nation.ids[0], count)
 
 
 def main() -> None:

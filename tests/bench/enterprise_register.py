@@ -8,8 +8,6 @@ import argparse
 import asyncio
 import csv
 import io
-import os
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -22,10 +20,10 @@ import httpx
 import psutil
 
 from shared.persistence.engine import dsn_of
-from shared.persistence.migrate import ROOT
 from shared.scope import Role
 from tests.bench import enterprise_names as names
 from tests.bench.report import figure, percentile
+from tests.bench.serving import a_service
 from tests.support.engines import a_broker, a_postgres
 from tests.support.issuer import Issuer
 from tests.support.services import Client, environment_of, free_port, serving
@@ -205,37 +203,15 @@ async def run(size: int, count: int) -> None:
             ):
                 issuer.url = url
                 environment = environment_of(url, {"partners": database.url}, broker.setting, True)
-                process = await asyncio.create_subprocess_exec(
-                    *(sys.executable, "-m", "shared.web.serve", "partners"),
-                    env={**os.environ, **environment, "LOG_LEVEL": "error"},
-                    cwd=ROOT,
-                )
-                try:
-                    base = f"http://127.0.0.1:{environment['PARTNERS_PORT']}"
-                    await ready(http, base)
-                    ministry = Client(http, base, issuer.token(Role.MINISTRY, "17"))
+                async with a_service("partners", environment | {"LOG_LEVEL": "error"}) as service:
+                    ministry = Client(http, environment["PARTNERS_URL"], issuer.token(Role.MINISTRY, "17"))
                     await territory(ministry)
-                    await import_all(ministry, content, size, psutil.Process(process.pid))
+                    await import_all(ministry, content, size, service)
                     owner = await asyncpg.connect(dsn_of(database.owner_url))
                     await owner.execute("vacuum analyze")
                     await owner.close()
                     await search(ministry, count, size)
                     await matching(ministry, count)
-                finally:
-                    process.terminate()
-                    await process.wait()
-
-
-async def ready(http: httpx.AsyncClient, base: str) -> None:
-    """Wait until the service answers."""
-    for _ in range(300):
-        try:
-            if (await http.get(f"{base}/ready")).is_success:
-                return
-        except httpx.TransportError:
-            pass
-        await asyncio.sleep(0.1)
-    raise SystemExit("the service did not come up")
 
 
 def main() -> None:

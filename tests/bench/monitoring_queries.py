@@ -7,7 +7,8 @@ import argparse
 import asyncio
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 
@@ -24,7 +25,7 @@ from tests.bench.report import figure, percentile
 from tests.integration.monitoring.support import Bench
 from tests.support.engines import a_broker, a_postgres
 from tests.support.issuer import Issuer
-from tests.support.services import Client, Neighbourhood, environment_of, free_port, serving
+from tests.support.services import Client, Neighbourhood, Running, environment_of, free_port, serving
 
 LAST = 2026 * 12 + 9
 """October 2026."""
@@ -54,7 +55,7 @@ _HOLD = "insert into held select * from cell where slot = any($1)"
 _DISCLOSE = """
 insert into disclosed
 select p.id, family, year, $4, 255, 1, 4095, 0, 0
-from place p, unnest($1::smallint[]) family, generate_series($2::smallint, $3::smallint) year
+from place p, unnest($1::smallint[]) family, generate_series($2::integer, $3::integer) year
 """
 """Everything is released and may be shown: that is read as what may not."""
 
@@ -131,13 +132,19 @@ async def measure(client: Client, nation: Nation, count: int) -> None:
         figure(name, percentile(durations, 0.95), "ms p95", p50_ms=round(percentile(durations, 0.5), 1), requests=count)
 
 
-async def run(institutions: int, months: int, count: int) -> None:
-    """Fill, serve, measure."""
+@asynccontextmanager
+async def a_nation(
+    institutions: int, months: int, first: Sequence[tuple[str, tuple[object, ...]]] = ()
+) -> AsyncIterator[tuple[Running, Nation]]:
+    """Monitoring in this process on a filled country; `first`: statements with their arguments, before it starts."""
     with tempfile.TemporaryDirectory(prefix="hamkor-bench-") as folder:
         async with a_postgres(Path(folder) / "postgres") as postgres, a_broker(Path(folder) / "broker") as broker:
             database = await postgres.database("monitoring")
             nation = await fill(database.url, institutions, months)
             owner = await asyncpg.connect(dsn_of(database.owner_url))
+            await owner.execute("select set_config('app.scope', 'all', false)")
+            for statement, arguments in first:
+                await owner.execute(statement, *arguments)
             await owner.execute("vacuum analyze")
             await owner.close()
             issuer = Issuer()
@@ -149,7 +156,13 @@ async def run(institutions: int, months: int, count: int) -> None:
                 environment = environment_of(url, {"monitoring": database.url}, broker.setting, True)
                 near = Neighbourhood(issuer, environment | {"LOG_LEVEL": "error"}, http)
                 async with near.service("monitoring") as running:
-                    await measure(running.as_(Role.MINISTRY, "17"), nation, count)
+                    yield running, nation
+
+
+async def run(institutions: int, months: int, count: int) -> None:
+    """Fill, serve, measure."""
+    async with a_nation(institutions, months) as (running, nation):
+        await measure(running.as_(Role.MINISTRY, "17"), nation, count)
 
 
 def main() -> None:

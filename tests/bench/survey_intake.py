@@ -11,14 +11,11 @@ import argparse
 import asyncio
 import contextlib
 import json
-import os
 import random
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +23,6 @@ from urllib.parse import urlencode
 
 import asyncpg
 import httpx
-import psutil
 
 from deploy.cli.simulation.answers import answer
 from services.surveys.commands.institutions import take_over
@@ -41,6 +37,7 @@ from shared.persistence.migrate import ROOT
 from shared.persistence.unit_of_work import Database
 from shared.scope import Role
 from tests.bench.report import cpu_of, figure, percentile
+from tests.bench.serving import a_service
 from tests.support.engines import EmbeddedBroker, Postgres, TestDatabase, a_broker, a_postgres
 from tests.support.issuer import Issuer
 from tests.support.services import Client, environment_of, free_port, serving
@@ -199,26 +196,6 @@ async def prepare(database: TestDatabase, ministry: Client, responses: int) -> t
     return campaigns, [code for turn in zip(*codes, strict=True) for code in turn][:responses]
 
 
-@asynccontextmanager
-async def a_service(environment: dict[str, str], *, profile: bool) -> AsyncIterator[psutil.Process]:
-    """The surveys service as a process, ready."""
-    program = ["-c", PROFILED] if profile else ["-m", "shared.web.serve", "surveys"]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, *program, env={**os.environ, **environment}, cwd=ROOT
-    )
-    try:
-        async with httpx.AsyncClient() as http, asyncio.timeout(60):
-            while True:
-                with contextlib.suppress(httpx.HTTPError):
-                    if (await http.get(environment["SURVEYS_URL"] + "/ready")).status_code == 200:
-                        break
-                await asyncio.sleep(0.1)
-        yield psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        await process.wait()
-
-
 async def kill(postgres: Postgres, broker: EmbeddedBroker, seconds: float) -> None:
     """Kill PostgreSQL after a third of the time and the broker after another; their supervisors start them again."""
     await asyncio.sleep(seconds / 3)
@@ -262,7 +239,8 @@ async def measure(rate: float, seconds: float, *, killing: bool, profile: bool) 
             database = await postgres.database("surveys")
             environment = environment_of(issuer.url, {"surveys": database.url}, broker.setting, True)
             environment["LOG_LEVEL"] = "error"  # its neighbours are missing, which it would say all the time
-            async with a_service(environment, profile=profile) as service:
+            program = ("-c", PROFILED) if profile else ()
+            async with a_service("surveys", environment, program) as service:
                 ministry = Client(http, environment["SURVEYS_URL"], issuer.token(Role.MINISTRY, "17"))
                 campaigns, codes = await prepare(database, ministry, round(rate * seconds))
                 task = folder / "load.json"

@@ -231,6 +231,11 @@ async def test_large_imports_go_through_a_process_and_on_here_where_it_fails(
     rows = [f"3010000{number:02};Zavod {number};small;C;1708201" for number in range(60)]
     job = await done(ministry, await send(ministry, "\n".join([HEADER, *rows])))
     assert counts(job) == (60, 0, 0, 0)
+
+    async def over() -> list[bool]:
+        return ended
+
+    await eventually(over, "the process, which ends only after its last batch is stored, has ended")
     assert set(ended) == {"NOTHING" not in targets}
     async with partners.app.state.database.unit_of_work() as uow:
         told = await uow.session.execute(
