@@ -15,8 +15,9 @@ from random import Random
 import asyncpg
 import httpx
 
+from services.monitoring.domain.definitions import INDICATORS
 from services.monitoring.domain.disclosure import EVERY_SEGMENT
-from services.monitoring.domain.periods import SEPTEMBER, PeriodKind, period_at
+from services.monitoring.domain.periods import SEPTEMBER, period_at
 from services.monitoring.domain.persons import BY_NUMBER, HELD_SLOTS
 from shared.persistence.engine import dsn_of
 from shared.scope import Role
@@ -96,7 +97,7 @@ async def measure(client: Client, nation: Nation, count: int) -> None:
         return random.choice(regions if kind < 0.4 else districts if kind < 0.7 else nation.ids)
 
     def period(indicator: str) -> str:
-        kinds = [PeriodKind.ACADEMIC_YEAR] if indicator == "I2" else list(PeriodKind)
+        kinds = INDICATORS[indicator].period_kinds
         return period_at(random.choice(kinds), LAST - random.randrange(12)).text
 
     def indicator() -> str:
@@ -113,7 +114,7 @@ async def measure(client: Client, nation: Nation, count: int) -> None:
 
     async def series() -> httpx.Response:
         code = indicator()
-        kind = "academic_year" if code == "I2" else "month"
+        kind = INDICATORS[code].period_kinds[0]
         return await client.get("/v1/series", indicator=code, place=place(), kind=kind)
 
     kinds: list[tuple[str, Callable[[], Awaitable[httpx.Response]]]] = [
