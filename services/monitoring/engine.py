@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 from services.monitoring.domain.contributions import contributions
 from services.monitoring.domain.derived import DERIVATIONS, FEEDS, WAVES
-from services.monitoring.domain.expansion import Membership, Presence, expand, presence
+from services.monitoring.domain.expansion import Membership, expand, presence, presence_alone
 from services.monitoring.domain.gates import FIRST_EVIDENCE
 from services.monitoring.domain.measures import MEASURES, OWN_SETS
 from services.monitoring.domain.parts import Contributions, difference
@@ -172,22 +172,21 @@ class _Moves:
 
     def take(self, place: int, moved: Contributions, time: Microseconds) -> None:
         """Pass on the differences of one aggregate's contributions."""
-        derived, contribution = self.derived, self.amounts.contribution
+        derived, added, sets = self.derived, self.amounts.contributions, self.sets
         for (measure, at, member), amount in moved.items():
             feeds = FEEDS.get(measure)
-            if feeds is None and member is None and measure < FIRST_EVIDENCE:
-                contribution(place, measure, at, amount, time)
-                continue
             if feeds is not None:
                 for number in feeds:
                     id_ = _join_id(member) if member is not None and number in _JOINT else NOBODY
                     _note(derived[number], (place, id_), (measure, at), amount, time)
             if measure >= FIRST_EVIDENCE:
                 continue
-            if member is not None:
-                _note(self.sets, (measure, member), (place, at), amount, time)
+            if member is None:
+                added += (place, measure, at, amount, time)
+            elif (named := (measure, member)) in sets:
+                _note(sets, named, (place, at), amount, time)
             else:
-                contribution(place, measure, at, amount, time)
+                sets[named] = {(place, at): amount}, time
 
 
 _JOINT = frozenset(number for number, derivation in enumerate(DERIVATIONS) if derivation.joint)
@@ -276,40 +275,43 @@ async def _count(store: Store, territory: Image, sets: _SetChanges, amounts: Amo
     """Move the distinct counts: where each member was present against where it is."""
     references = await store.members(sorted(sets))
     after: dict[Member, References] = {}
+    moved, single = territory.moved, amounts.members
     for member, (changes, time) in sets.items():
         measure = member[0]
         kind = MEASURES[measure].kind
         before = references.get(member)
         now = after[member] = _sum(before, changes) if before else {at: each for at, each in changes.items() if each}
-        if measure in OWN_SETS or (not before and len(now) == 1):
-            # Of one institution alone: present above wherever it is present there.
-            (place, _), *_ = now or before or changes
-            if place not in territory.moved:
-                _compare_at(
-                    place, measure, presence(kind, before or {}, _nowhere), presence(kind, now, _nowhere), amounts, time
-                )
+        # Of one institution alone: present above wherever it is present there.
+        if not before and len(now) == 1:
+            (((place, month), amount),) = now.items()
+            if place not in moved:
+                if amount > 0:
+                    single += (place, measure, month, 1, time)
+                continue
+        elif measure in OWN_SETS:
+            place = next(iter(now or before or changes))[0]
+            if place not in moved:
+                _compare_at(place, measure, before or {}, now, amounts, time)
                 continue
         was = presence(kind, before, territory.membership) if before else {}
         _compare(measure, was, presence(kind, now, territory.membership), amounts, time)
     await store.save_members(after)
 
 
-_UNKNOWN = Membership(())
-
-
-def _nowhere(_: int) -> Membership:
-    return _UNKNOWN
-
-
-def _compare_at(place: int, measure: int, was: Presence, now: Presence, amounts: Amounts, time: Microseconds) -> None:
-    """As `_compare`, where the same holds for everything above the institution."""
-    for key, amount in now.items():
-        change = amount - was.get(key, 0)
+def _compare_at(
+    place: int, measure: int, before: References, after: References, amounts: Amounts, time: Microseconds
+) -> None:
+    """As `_compare`, where all references are of one institution: the same holds for everything above it."""
+    kind = MEASURES[measure].kind
+    was = presence_alone(kind, {month: amount for (_, month), amount in before.items()})
+    now = presence_alone(kind, {month: amount for (_, month), amount in after.items()})
+    for period, amount in now.items():
+        change = amount - was.get(period, 0)
         if change:
-            amounts.contribution(place, measure, key[1], change, time)
-    for key, amount in was.items():
-        if key not in now:
-            amounts.contribution(place, measure, key[1], -amount, time)
+            amounts.contribution(place, measure, period, change, time)
+    for period, amount in was.items():
+        if period not in now:
+            amounts.contribution(place, measure, period, -amount, time)
 
 
 async def _resettle(store: Store, territory: Image, batch: Sequence[Read], amounts: Amounts) -> None:

@@ -138,12 +138,12 @@ _NOTE_LATE = """
 _LOG = ("source", "shard", "position", "time", "type", "place", "subject", "id", "data")
 
 _COPY_HEAD = b"PGCOPY\n\xff\r\n\0" + bytes(8)
-_ID_HEAD = (16).to_bytes(4, "big")
 _COPY_END = b"\xff\xff"
 _AGGREGATE_ROW = Struct(">h i? ii ih i16s ii ih i").pack
 _MEMBER_ROW = Struct(">h ih i16s i").pack
 _LOG_ROW = Struct(">h ih ih iq iq ih ii i").pack
 _LOG_ROW_NOWHERE = Struct(">h ih ih iq iq ih i i").pack
+_LOG_END = Struct(">i16si").pack
 _LENGTH = Struct(">i").pack
 _NULL = _LENGTH(-1)
 _CELL_ROW = np.dtype(
@@ -400,13 +400,12 @@ class Tables:
             time = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
             subject = event.subject.encode()
             head = (9, 2, SOURCES[event.source], 2, event.shard, 8, event.position, 8, time, 2, type_)
+            data = event.data
             parts += (
                 _LOG_ROW(*head, 4, place, len(subject)) if place else _LOG_ROW_NOWHERE(*head, -1, len(subject)),
                 subject,
-                _ID_HEAD,
-                bytes.fromhex(event.id.replace("-", "")),
-                _LENGTH(len(event.data)),
-                event.data,
+                _LOG_END(16, bytes.fromhex(event.id.replace("-", "")), len(data)),
+                data,
             )
         await self._copy("event_log", parts, _LOG)
 

@@ -100,6 +100,43 @@ def presence(kind: Kind, references: References, membership_of: Callable[[int], 
     return (_present_in if kind is Kind.SET_FLOW else _present_from)(references, membership_of)
 
 
+def presence_alone(kind: Kind, months: Mapping[int, int]) -> dict[int, int]:
+    """As `presence`, at one place alone: changes by period code, of references by month."""
+    if kind is not Kind.SET_FLOW:
+        return _present_since(months)
+    found: dict[int, int] = {}
+    sums: dict[int, int] = {}
+    until = None
+    for month in sorted(months):
+        amount = months[month]
+        for period in codes_of(month):
+            sums[period] = sums.get(period, 0) + amount
+        if amount <= 0:
+            continue
+        if until is None or month > until:
+            found[ROLLING + month] = 1
+            if until is not None:
+                found[ROLLING + until] = -1
+        until = month + 12
+    if until is not None:
+        found[ROLLING + until] = -1
+    for period, amount in sums.items():
+        if amount > 0:
+            found[period] = 1
+    return found
+
+
+def _present_since(series: Mapping[int, int]) -> dict[int, int]:
+    found: dict[int, int] = {}
+    running = 0
+    for month in sorted(series):
+        before = running > 0
+        running += series[month]
+        if (running > 0) is not before:
+            found[month] = -1 if before else 1
+    return found
+
+
 def _present_in(references: References, membership_of: Callable[[int], Membership]) -> Presence:
     sums: dict[int, dict[int, int]] = {}
     periods: Presence = {}
@@ -132,12 +169,6 @@ def _present_from(references: References, membership_of: Callable[[int], Members
         for place, at, sign in membership_of(institution).stock(month):
             series = changes.setdefault(place, {})
             series[at] = series.get(at, 0) + sign * amount
-    found: Presence = {}
-    for place, series in changes.items():
-        running = 0
-        for month in sorted(series):
-            before = running > 0
-            running += series[month]
-            if (running > 0) is not before:
-                found[place, month] = -1 if before else 1
-    return found
+    return {
+        (place, month): change for place, series in changes.items() for month, change in _present_since(series).items()
+    }

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from services.monitoring.domain.expansion import Cells, expand
-from services.monitoring.domain.measures import COLUMNS, MEASURES
+from services.monitoring.domain.measures import COLUMNS, MEASURES, Kind
 from services.monitoring.domain.parts import Contributions
-from services.monitoring.domain.periods import QUARTERS, SEPTEMBER, YEARS
+from services.monitoring.domain.periods import FISCAL_YEARS, QUARTERS, ROLLING, SEPTEMBER, YEARS
 from services.monitoring.domain.territory import Image, Integers
 
 Microseconds = int
@@ -16,6 +16,8 @@ Microseconds = int
 
 _STEPPED = np.zeros(max(MEASURES) + 1, dtype=bool)
 _STEPPED[[code for code, measure in MEASURES.items() if measure.stepped]] = True
+_SET_FLOWS = np.zeros(max(MEASURES) + 1, dtype=bool)
+_SET_FLOWS[[code for code, measure in MEASURES.items() if measure.kind is Kind.SET_FLOW]] = True
 
 
 def _none() -> Integers:
@@ -41,12 +43,16 @@ class Amounts:
 
     def __init__(self) -> None:
         # Flat: five integers an amount. Nothing is faster to fill and to hand to numpy.
-        self._contributions: list[int] = []
+        self.contributions: list[int] = []
+        """(institution, measure, month, amount, time) one after the other: additive contributions, to be found at the
+        institution and everything above it."""
+        self.members: list[int] = []
+        """As above: members of sets whose only reference is this one, which is new (1)."""
         self._cells: list[int] = []
 
     def contribution(self, institution: int, measure: int, month: int, amount: int, time: Microseconds) -> None:
-        """An additive contribution, to be found at the institution and everything above it."""
-        self._contributions += (institution, measure, month, amount, time)
+        """Add one of `contributions`."""
+        self.contributions += (institution, measure, month, amount, time)
 
     def cell(self, place: int, measure: int, period: int, amount: int, time: Microseconds) -> None:
         """An amount of this one cell."""
@@ -84,7 +90,7 @@ class Amounts:
         )
 
     def _vector(self, territory: Image) -> tuple[Integers, ...]:
-        columns = _columns(self._contributions)
+        columns = tuple(map(np.concatenate, zip(_columns(self.contributions), self._present(), strict=True)))
         if territory.moved:
             moved = np.isin(columns[0], np.fromiter(territory.moved, dtype=np.int64))
             self._expand_moved(zip(*(each[moved].tolist() for each in columns), strict=True), territory)
@@ -104,6 +110,28 @@ class Amounts:
         measure, month, amount, time = (np.tile(each, len(levels)) for each in (measure, month, amount, time))
         known = place >= 0
         return place[known], measure[known], month[known], amount[known], time[known]
+
+    def _present(self) -> tuple[Integers, ...]:
+        """What `presence` says of a single reference: every period of the month, and the twelve months that it ends."""
+        place, measure, month, amount, time = _columns(self.members)
+        flow = _SET_FLOWS[measure]
+        if not flow.any():
+            return place, measure, month, amount, time
+        wide = [each[flow] for each in (place, measure, amount, time)]
+        months = month[flow]
+        periods = (
+            QUARTERS + months // 3,
+            YEARS + (months - SEPTEMBER) // 12,
+            FISCAL_YEARS + months // 12,
+            ROLLING + months,
+            ROLLING + months + 12,
+        )
+        place, measure, amount, time = (
+            np.concatenate((each, np.tile(more, len(periods))))
+            for each, more in zip((place, measure, amount, time), wide, strict=True)
+        )
+        amount[len(amount) - len(months) :] *= -1  # with the last of them twelve months have passed
+        return place, measure, np.concatenate((month, *periods)), amount, time
 
     def _expand_moved(self, amounts: Iterable[tuple[int, ...]], territory: Image) -> None:
         for institution, measure, month, amount, time in amounts:
