@@ -8,7 +8,7 @@ import numpy as np
 import structlog
 
 from services.monitoring.comparison import enterprises
-from services.monitoring.domain.measures import STEPPED_SLOTS
+from services.monitoring.domain.measures import COLUMNS, MEASURES, STEPPED_SLOTS, UNSEEN
 from services.monitoring.domain.persons import PERSON_SLOTS
 from services.monitoring.domain.readings import Institution, Owned
 from services.monitoring.domain.territory import Image, Level
@@ -22,8 +22,12 @@ log = structlog.get_logger(__name__)
 
 CHANNEL = "hamkor_changes"
 MAX_PAYLOAD_BYTES = 7900
-_STEPPED = np.array(sorted(STEPPED_SLOTS | PERSON_SLOTS))
-"""Rows of which only what is released may be seen to move."""
+_SEEN = np.zeros((max(measure.slot for measure in MEASURES.values()) + 1, COLUMNS), dtype=bool)
+"""What may be seen to move whenever it does: of the rest only what is released."""
+for _measure in MEASURES.values():
+    _SEEN[_measure.slot, _measure.column] = (
+        _measure.slot not in STEPPED_SLOTS | PERSON_SLOTS and _measure.code not in UNSEEN
+    )
 
 
 class _Logging(Tables):
@@ -92,13 +96,14 @@ class Applier:
     def _payload(self, touched: Touched, released: set[tuple[int, int]]) -> str:
         """What changed, for those who watch: places' ids, slots, time; null where there are too many places to name."""
         rows = touched.rows
-        stepped = np.isin(rows.slots, _STEPPED)
-        shown = set(np.unique(rows.slots[~stepped]).tolist())
-        places = set(np.unique(rows.places[~stepped]).tolist()) | {place for place, _ in released}
-        slots = sorted(shown | {slot for _, slot in released})
+        moved = np.stack(rows.amounts, axis=1) != 0
+        seen = (moved & _SEEN[rows.slots]).any(axis=1)
+        places = set(np.unique(rows.places[seen]).tolist()) | {place for place, _ in released}
+        slots = sorted({*np.unique(rows.slots[seen]).tolist(), *(slot for _, slot in released)})
         if not places:
             return ""
-        as_of = int(rows.as_of.max())
+        let_go = np.isin(rows.places, [place for place, _ in released]) & np.isin(rows.slots, slots)
+        as_of = int(rows.as_of[seen | let_go].max(initial=0))
         ordered = sorted(places, key=lambda place: (self._image.places[place].level, place))
         text = json.dumps({"places": ordered, "slots": slots, "as_of": as_of}, separators=(",", ":"))
         if len(text) > MAX_PAYLOAD_BYTES:

@@ -199,7 +199,7 @@ async def _openness(
 
 @dataclass(frozen=True, slots=True)
 class PlaceValue:
-    """A value with its place and the time of the last event in it."""
+    """A value with its place and the time of the last event in it: of what is withheld none: they could be counted."""
 
     place: Place
     value: Value
@@ -220,10 +220,11 @@ async def values(
     until = end_of(period, this_month)
     measures = indicator.measures if parts else indicator.core
     amounts = await amounts_at(connection, measures, [place.id for place in places], period, until)
-    return [
-        PlaceValue(place, shown(indicator, amounts[place.id], place, k, parts=parts), _moment(amounts[place.id].as_of))
-        for place in places
-    ]
+    found = []
+    for place in places:
+        value = shown(indicator, amounts[place.id], place, k, parts=parts)
+        found.append(PlaceValue(place, value, None if value.suppressed else _moment(amounts[place.id].as_of)))
+    return found
 
 
 def shown(indicator: Indicator, amounts: Amounts, place: Place, k: int, *, parts: bool = False) -> Value:

@@ -106,9 +106,9 @@ async def broken_down(
 ) -> Response:
     """What a value is made of, the largest rows first.
 
-    Counts of persons by enterprise or sector are withheld below k (`withheld` says of how many rows) and rounded to
-    multiples of `rounded_to`, so that none can be computed from others. `by=sector` goes by sections of ISIC Rev. 4; an
-    enterprise merged into another counts there.
+    Counts of persons by enterprise or sector are of academic years alone, rounded to multiples of `rounded_to`, and of
+    those institutions where the enterprise has employed k or more and the others together have room: `withheld` says
+    that there are more. `by=sector` goes by sections of ISIC Rev. 4; an enterprise merged into another counts there.
     """
     asked = indicator_of(indicator)
     async with edge.reading("comparison.read") as session:

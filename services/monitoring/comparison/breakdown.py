@@ -1,19 +1,19 @@
 """What a value is made of: by form, category, term, profession, kind of training, cause – and by enterprise and sector.
 
 Most of it the cells count: those are the value's own parts. Enterprises and sectors no cell counts: they are read from
-the aggregates behind the value, as lineage reads them. Of persons such a count is withheld below k, and told in steps
-of k, rounded: so nobody can be singled out by taking one count from another, of whatever place, period or enterprise.
+the aggregates behind the value, as lineage reads them. Of persons what is told is made of whole cells – the persons of
+one institution at one enterprise in one academic year – of k or more, beside which the institution's others have room
+(`tellable`): every count, of whatever place or sector, sums such cells alone, so that one less another leaves no few.
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from services.monitoring import queries
 from services.monitoring.comparison import enterprises
-from services.monitoring.directory import Directory
+from services.monitoring.directory import Directory, below
 from services.monitoring.domain.definitions import INDICATORS, fed_by
 from services.monitoring.domain.formulas import Indicator, Window
 from services.monitoring.domain.measures import (
@@ -80,6 +80,8 @@ class Traced:
 
 
 Way = Parts | Terms | Traced
+Cells = dict[int, dict[str, set[Any]]]
+"""What was counted by institution and enterprise: aggregates, or the persons in them."""
 _FORMS = {str(form): str(form) for form in Form}
 BREAKDOWNS: Final[Mapping[str, Mapping[str, Way]]] = {
     "I5": {"form": Parts({str(form): str(form) for form in CATALOGUE_FORMS})},
@@ -113,12 +115,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """A value broken down: the largest rows first, how many there are, and whether counts of persons are rounded."""
+    """A value broken down: the largest rows first, how many there are, whether something is left out because it counts
+    few persons, and to what counts of persons are rounded."""
 
     value: queries.PlaceValue
     rows: Sequence[Row]
     found: int
-    withheld: int
+    withheld: bool
     rounded_to: int | None
 
 
@@ -145,12 +148,12 @@ async def broken_down(
     way = way_of(indicator, by)
     value = (await queries.values(connection, indicator, [place], period, this_month, k))[0]
     if value.value.suppressed:
-        return Broken(value, [], 0, 0, None)
+        return Broken(value, [], 0, True, None)
     match way:
         case Parts():
             told = {key: value.value.parts.get(part) for key, part in way.of.items()}
             rows = [Row(key, {"count": amount}) for key, amount in told.items() if amount != 0]
-            return _ordered(value, rows, None)
+            return _ordered(value, rows)
         case Terms():
             return await _terms(connection, indicator, way, value, period, this_month, k)
     return await _traced(connection, directory, way, value, period, this_month, k)
@@ -172,7 +175,7 @@ async def _terms(
         amounts = {part: found.parts.get(part) for part in way.parts}
         if any(amounts.values()):
             rows.append(Row(at.text, amounts))
-    return Broken(whole, rows, len(rows), 0, None)
+    return Broken(whole, rows, len(rows), False, None)
 
 
 async def _traced(
@@ -184,15 +187,50 @@ async def _traced(
     this_month: int,
     k: int,
 ) -> Broken:
+    if way.counted is not None and period.kind is not PeriodKind.ACADEMIC_YEAR:
+        return Broken(whole, [], 0, True, k)  # a part of a year, taken from it, would tell of the rest
+    cells = await _cells(connection, directory, way, whole.place, period, this_month, k)
+    facts = await enterprises.facts(connection, list({each for own in cells.values() for each in own}))
+    merged: Cells = {}
+    for place, own in cells.items():
+        for enterprise, what in own.items():
+            survivor, _ = facts.get(enterprise, (enterprise, enterprises.UNKNOWN))
+            merged.setdefault(place, {}).setdefault(survivor, set()).update(what)
+    told = merged
+    if way.counted is not None:
+        shown = await _shown(connection, directory, list(merged), whole.place, period, this_month, k)
+        told = {place: tellable(own, k) for place, own in merged.items() if place in shown}
+    sections = dict(facts.values())
+    counted: dict[str, tuple[set[Any], set[int]]] = {}
+    for place, own in told.items():
+        for enterprise, what in own.items():
+            key = sections.get(enterprise, enterprises.UNKNOWN) if way.sector else enterprise
+            into = counted.setdefault(key, (set(), set()))
+            into[0].update(what)
+            into[1].add(place)
+    rows = [
+        Row(
+            key,
+            {"count": len(what) if way.counted is None else rounded(len(what), k), "institutions": len(places)},
+        )
+        for key, (what, places) in counted.items()
+    ]
+    left_out = any(len(own) > len(told.get(place, ())) for place, own in merged.items())
+    return replace(_ordered(whole, rows), withheld=left_out, rounded_to=None if way.counted is None else k)
+
+
+async def _cells(
+    connection: Any, directory: Directory, way: Traced, root: Place, period: Period, this_month: int, k: int
+) -> Cells:
+    """What is counted of each enterprise at each institution; raises TooManyBehind."""
     measures = [way.by] if way.counted is None else [way.by, way.counted]
     kinds = sorted({kind for measure in measures for kind in fed_by(measure)})
-    institutions = directory.institutions(whole.place)
+    institutions = directory.institutions(root)
     if await connection.fetchval(_COUNT, institutions, kinds, MOST + 1) > MOST:
         raise TooManyBehind(most=MOST)
     traced = replace(INDICATORS["F1"], lineage=tuple(Window(measure, str(measure)) for measure in measures))
-    lineage = queries.Lineage(directory, traced, whole.place, period, this_month, k)
-    counted: dict[str, set[Any]] = defaultdict(set)
-    where: dict[str, set[int]] = defaultdict(set)
+    lineage = queries.Lineage(directory, traced, root, period, this_month, k)
+    cells: Cells = {}
     number = 0
     for begin in range(0, len(institutions), CHUNK):
         for row in await connection.fetch(_ROWS, institutions[begin : begin + CHUNK], kinds):
@@ -201,21 +239,47 @@ async def _traced(
             members = {member for window, _, _, member in found if window.measure == way.counted}
             for window, amount, _, member in found:
                 if window.measure == way.by and member is not None and amount > 0:
-                    counted[member] |= members if way.counted is not None else {number}
-                    where[member].add(row["place"])
+                    cell = cells.setdefault(row["place"], {}).setdefault(member, set())
+                    cell |= members if way.counted is not None else {number}
         await asyncio.sleep(0)  # others of this loop take events meanwhile
-    facts = await enterprises.facts(connection, list(counted))
-    merged: dict[str, tuple[set[Any], set[int]]] = {}
-    for enterprise, what in counted.items():
-        survivor, section = facts.get(enterprise, (enterprise, enterprises.UNKNOWN))
-        into = merged.setdefault(section if way.sector else survivor, (set(), set()))
-        into[0].update(what)
-        into[1].update(where[enterprise])
-    rows = {key: (len(what), len(places)) for key, (what, places) in merged.items() if what}
-    if way.counted is None:
-        return _ordered(whole, [Row(key, {"count": n, "institutions": m}) for key, (n, m) in rows.items()], None)
-    told = [Row(key, {"count": rounded(n, k), "institutions": m}) for key, (n, m) in rows.items()]
-    return _ordered(whole, told, k)
+    return cells
+
+
+async def _shown(
+    connection: Any,
+    directory: Directory,
+    institutions: Sequence[int],
+    root: Place,
+    period: Period,
+    this_month: int,
+    k: int,
+) -> set[int]:
+    """Those of the institutions whose own count of graduates is shown, and that were below the place all the time."""
+    months = range(period.first, period.last + 1)
+    image = directory.image
+    stayed = [id_ for id_ in institutions if all(below(image, id_, root, month) for month in months)]
+    places = [place for id_ in stayed if (place := directory.by_id(id_)) is not None]
+    found: set[int] = set()
+    for begin in range(0, len(places), CHUNK):
+        some = places[begin : begin + CHUNK]
+        values = await queries.values(connection, INDICATORS["F3"], some, period, this_month, k, parts=False)
+        found |= {each.place.id for each in values if not each.value.suppressed}
+    return found
+
+
+def tellable(cells: Mapping[str, set[Any]], k: int) -> dict[str, set[Any]]:
+    """Of an institution's enterprises with the persons there those that may be told of.
+
+    They count k persons or more; those that are left out are none, or two or more with k persons together who are
+    nowhere else.
+    """
+    told = {key: what for key, what in cells.items() if len(what) >= k}
+    for key in sorted(told, key=lambda each: (len(told[each]), each)):
+        rest = [what for each, what in cells.items() if each not in told]
+        if not rest or (len(rest) > 1 and len(set().union(*rest).difference(*told.values())) >= k):
+            break
+        del told[key]
+    return told
 
 
 def rounded(persons: int, k: int) -> int | None:
@@ -223,10 +287,6 @@ def rounded(persons: int, k: int) -> int | None:
     return None if persons < k else (persons + k // 2) // k * k
 
 
-def _ordered(value: queries.PlaceValue, rows: Sequence[Row], rounded_to: int | None) -> Broken:
+def _ordered(value: queries.PlaceValue, rows: Sequence[Row]) -> Broken:
     shown = sorted(rows, key=lambda row: (row.amounts["count"] is None, -(row.amounts["count"] or 0), row.key))
-    withheld = sum(row.amounts["count"] is None for row in rows)
-    if rounded_to is not None:
-        # Where fewer than k have found work is not told one by one: how many such rows there are says enough.
-        shown = [row for row in shown if row.amounts["count"] is not None]
-    return Broken(value, shown, len(rows), withheld, rounded_to)
+    return Broken(value, shown, len(rows), any(row.amounts["count"] is None for row in rows), None)

@@ -6,12 +6,14 @@ Everything that is shown of a year is made of sums over tables that are safe by 
 anything when a value is read (PRIVACY.md has the argument):
 
 - of the places below one place those with fewer than k persons are hidden, and others with them, the smallest first,
-  until the hidden ones are two or more with k persons or more together; below a hidden place everything is hidden;
+  until the hidden ones are two or more with room for k persons when each has one; below a hidden place all is hidden;
 - time is a tree: a year, its autumn and the rest of it, quarters, months. A place is *resolved* at the parts of a
   stretch of time if each part has none or k persons or more, the place above is resolved there, and the places that are
   not have in each part none or k persons or more together: then the inside of a table is hidden as a whole while each
   of its margins counts k or more, and each cell inside may lie anywhere within k or more (Fréchet's bounds);
-- parts (professions, employed or not) are shown of a whole year alone, by the same rule with parts in place of times.
+- parts (professions, employed or not) are shown of a whole year alone, by the same rule with parts in place of times;
+- an institution knows its own numbers: right below a district all this holds of the others without any one, too. Where
+  it cannot, the district's own number is veiled: its office, told by one institution, would know the others.
 
 A window of time may be shown where it is made of resolved stretches, months known to be empty left aside.
 """
@@ -39,6 +41,7 @@ TREE: Final[dict[Span, tuple[Span, ...]]] = {
 """Stretches of a year and what they are made of: fiscal years begin in January, quarters as quarters do."""
 NODES: Final = tuple(dict.fromkeys([YEAR, *(part for parts in TREE.values() for part in parts)]))
 _NUMBER: Final = {span: number for number, span in enumerate(NODES)}
+_OPENED_AT: Final = 24
 SEGMENTS: Final = tuple(
     dict.fromkeys([*NODES, *((0, last) for last in range(12)), *((first, 11) for first in range(12))])
 )
@@ -91,11 +94,16 @@ class Row:
     possible: int = _MASKS[YEAR]
     """Months that are not known to be empty."""
     opened: int = 0
-    """The divisions whose parts may be shown, as bits."""
+    """The divisions that those above allow to be shown, as bits."""
     floor: int = 0
     """What was shown last: at least so many are known of even where it is hidden now."""
     bar: int = 0
     """From how many on it may be shown: so many more than when it was hidden that this tells nothing of then."""
+    knows: bool = False
+    """Whether its numbers are known exactly by somebody there who may talk to those who look from above."""
+    veiled: set[Span] = field(default_factory=set)
+    """Where it is resolved and yet not shown: those below could not be hidden under its number."""
+    veiled_divisions: int = 0
 
     def at(self, span: Span) -> int:
         """The persons of a stretch of the year, a person of two months counted twice but for the year."""
@@ -108,17 +116,23 @@ class Row:
 
     @property
     def nodes(self) -> int:
-        """The stretches it is resolved at, as bits."""
-        return sum(1 << _NUMBER[span] for span in self.resolved)
+        """The stretches it is resolved at and the divisions opened, veiled or not, as bits."""
+        return sum(1 << _NUMBER[span] for span in self.resolved) | self.opened << _OPENED_AT
 
     @nodes.setter
     def nodes(self, bits: int) -> None:
         self.resolved = {span for span, number in _NUMBER.items() if bits >> number & 1}
+        self.opened = bits >> _OPENED_AT
 
     @property
     def shown(self) -> int:
         """The segments whose total may be shown, as bits."""
-        return _shown(frozenset(self.resolved), self.possible)
+        return _shown(frozenset(self.resolved - self.veiled), self.possible)
+
+    @property
+    def told(self) -> int:
+        """The divisions whose parts may be shown, as bits."""
+        return self.opened & ~self.veiled_divisions
 
 
 @lru_cache(maxsize=16_384)
@@ -151,7 +165,8 @@ def top(row: Row, k: int) -> None:
 
 
 def settle(above: Row, rows: Sequence[Row], k: int) -> None:
-    """What may be shown of the places right below one for which that is settled."""
+    """What may be shown of the places right below one for which that is settled, and what of it is veiled by them."""
+    above.veiled, above.veiled_divisions = set(), 0
     for row in rows:
         # A month with somebody is never taken for empty, whatever is known of the place above.
         row.resolved, row.possible = set(), above.possible | row.peopled
@@ -165,47 +180,74 @@ def settle(above: Row, rows: Sequence[Row], k: int) -> None:
         lambda chosen, rest: _hides(_unknown(above, chosen, rest), rest, k),
     )
     hidden = _unknown(above, chosen, rest)
-    for row in rest:
-        others = [other for other in rest if other is not row]
-        if row.whole < k or not _hides(hidden - row.whole + row.floor, others, k):
-            row.bar = max(row.bar, row.whole + k)
-    if not rest or (len(rest) > 1 and hidden >= k + len(rest)):
-        # Where nobody is shown to be, everybody hidden is known to be one at least: there must be room for that.
+    _raise_bars(hidden, rest, k)
+    if _hides(hidden, rest, k):
+        # Where nobody is shown to be, everybody hidden is known to be one at least: there is room for that.
         for row in rows:
             if not row.whole:
                 row.possible = 0
+    elif any(row.knows for row in rest):
+        above.veiled, above.veiled_divisions = set(NODES), EVERY_DIVISION
+        return
     for row in chosen:
         row.resolved.add(YEAR)
         row.floor = row.whole
-    _resolve(above, YEAR, chosen, [*rest, *(row for row in rows if not row.whole)], k)
+    nobody = [row for row in rows if not row.whole]
+    _resolve(above, YEAR, chosen, [*rest, *nobody], k)
     for row in chosen:
         row.possible &= _known_months(row)
-    unknown = [*rest, *(row for row in rows if not row.whole and any(map(any, row.divisions)))]
+    unknown = [*rest, *(row for row in nobody if any(map(any, row.divisions)))]
     for number in range(len(above.divisions)):
         if above.opened >> number & 1:
             _open(above, number, chosen, unknown, k)
 
 
+def _raise_bars(hidden: int, rest: Sequence[Row], k: int) -> None:
+    """Those that the others need to be hidden come to be shown only when that tells nothing of now."""
+    for row in rest:
+        others = [other for other in rest if other is not row]
+        if row.whole < k or not _hides(hidden - row.whole + row.floor, others, k):
+            row.bar = max(row.bar, row.whole + k)
+
+
 def _resolve(above: Row, span: Span, shown: Sequence[Row], hidden: Sequence[Row], k: int) -> None:
-    """Resolve those of the `shown` rows at the parts of a stretch whose remainder, with the hidden ones, stays safe."""
+    """Resolve those of the `shown` rows at the parts of a stretch whose remainder, with the hidden ones, stays safe.
+
+    Where none does because somebody knows one of the rows, the place above is veiled there.
+    """
     parts = TREE.get(span, ())
-    if not shown or not parts or parts[0] not in above.resolved:
+    known = any(row.knows and row.whole for row in hidden)
+    if not (shown or known) or not parts or parts[0] not in above.resolved:
         return
     there = [row for row in shown if row.at(span)]
 
     def safe(chosen: Sequence[Row], rest: Sequence[Row]) -> bool:
         in_all = above.at(span) - _sum(chosen, span)
         in_parts = [above.at(part) - _sum(chosen, part) for part in parts]
-        places = sum(row.whole > 0 for row in rest)
-        if not places:
+        peopled = [row for row in rest if row.whole]
+        if not peopled:
             return all(_safe(abs(each), k) for each in in_parts)
-        return places > 1 and all(_safe(each, k) and _safe(in_all - each, k) for each in in_parts)
+
+        def hides(places: int, in_all: int, in_parts: Sequence[int]) -> bool:
+            return places > 1 and all(_safe(each, k) and _safe(in_all - each, k) for each in in_parts)
+
+        def hides_without(row: Row) -> bool:
+            own = [row.at(part) for part in parts]
+            left = [each - known for each, known in zip(in_parts, own, strict=True)]
+            # Where all there is is its own, the others would be known to have nobody.
+            alone = any(known and not each for each, known in zip(left, own, strict=True))
+            return not alone and hides(len(peopled) - 1, in_all - row.at(span), left)
+
+        return hides(len(peopled), in_all, in_parts) and all(hides_without(row) for row in peopled if row.knows)
 
     chosen, rest = _choose(
         [row for row in there if _divides(row, span, k)],
         [*(row for row in there if not _divides(row, span, k)), *hidden],
         safe,
     )
+    if any(row.knows and row.whole for row in rest) and not safe(chosen, rest):
+        above.veiled |= _inside(span)
+        return
     chosen += [row for row in shown if not row.at(span)]
     for part in parts:
         for row in chosen:
@@ -217,7 +259,7 @@ def _resolve(above: Row, span: Span, shown: Sequence[Row], hidden: Sequence[Row]
 
 
 def _open(above: Row, number: int, shown: Sequence[Row], hidden: Sequence[Row], k: int) -> None:
-    """Open a division for those of the shown rows whose remainder, with the hidden ones, stays safe."""
+    """Open a division for those of the shown rows whose remainder, with the hidden ones, stays safe; else veil it."""
 
     def safe(chosen: Sequence[Row], rest: Sequence[Row]) -> bool:
         left = [
@@ -226,15 +268,34 @@ def _open(above: Row, number: int, shown: Sequence[Row], hidden: Sequence[Row], 
         ]
         if not rest:
             return all(_safe(abs(each), k) for each in left)
-        return (len(rest) > 1 or not any(left)) and all(_safe(each, k) for each in left)
+        if not any(left):
+            return True
+
+        def hides(places: int, left: Sequence[int]) -> bool:
+            return places > 1 and all(_safe(each, k) for each in left)
+
+        return hides(len(rest), left) and all(
+            hides(len(rest) - 1, [each - own for each, own in zip(left, row.divisions[number], strict=True)])
+            for row in rest
+            if row.knows and any(row.divisions[number])
+        )
 
     good = [
         row
         for row in shown
         if all(_safe(part, k) for part in row.divisions[number]) and (not row.beside or not number or row.opened & 1)
     ]
-    for row in _choose(good, [*(row for row in shown if row not in good), *hidden], safe)[0]:
+    chosen, rest = _choose(good, [*(row for row in shown if row not in good), *hidden], safe)
+    if any(row.knows for row in rest) and not safe(chosen, rest):
+        above.veiled_divisions |= 1 << number
+        return
+    for row in chosen:
         row.opened |= 1 << number
+
+
+def _inside(span: Span) -> set[Span]:
+    """Everything that a stretch is made of."""
+    return {part for part in NODES if part != span and span[0] <= part[0] and part[1] <= span[1]}
 
 
 def _choose(
@@ -254,8 +315,13 @@ def _unknown(above: Row, chosen: Iterable[Row], rest: Iterable[Row]) -> int:
 
 
 def _hides(unknown: int, rest: Sequence[Row], k: int) -> bool:
-    """Whether these places hide so many persons."""
-    return _safe(abs(unknown), k) if not rest else len(rest) > 1 and unknown >= k
+    """Whether these places hide so many persons, each of them one at least, if any one that knows tells its own."""
+    if not rest:
+        return _safe(abs(unknown), k)
+    if len(rest) < 2 or unknown < k + len(rest):
+        return False
+    own = max((row.whole - row.floor for row in rest if row.knows), default=None)
+    return own is None or (len(rest) > 2 and unknown - own >= k + len(rest) - 1)
 
 
 def _divides(row: Row, span: Span, k: int) -> bool:

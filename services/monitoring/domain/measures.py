@@ -244,6 +244,8 @@ for _number, _level in enumerate((OfficeLevel.INSTITUTION, OfficeLevel.DISTRICT,
 OWN_SETS: Final = frozenset(measure for family in OWN_SET_FAMILIES for measure in family)
 """No two institutions ever refer to the same member of these."""
 
+UNSEEN: Final = frozenset(FORM_ACTIVITIES.values())
+"""Counted for others to be made of and shown nowhere: nobody may see them move, for single persons' records do it."""
 STEPPED_SLOTS: Final = frozenset(measure.slot for measure in MEASURES.values() if measure.stepped)
 """Rows that are shown in steps of k responses; their `count` is column 1."""
 STEP_COLUMN: Final = 1

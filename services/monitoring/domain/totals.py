@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from services.monitoring.domain.expansion import Cells, expand
-from services.monitoring.domain.measures import COLUMNS, MEASURES, Kind
+from services.monitoring.domain.measures import COLUMNS, MEASURES, UNSEEN, Kind
 from services.monitoring.domain.parts import Contributions
 from services.monitoring.domain.periods import FISCAL_YEARS, QUARTERS, ROLLING, SEPTEMBER, YEARS
 from services.monitoring.domain.territory import Image, Integers
@@ -18,6 +18,8 @@ _STEPPED = np.zeros(max(MEASURES) + 1, dtype=bool)
 _STEPPED[[code for code, measure in MEASURES.items() if measure.stepped]] = True
 _SET_FLOWS = np.zeros(max(MEASURES) + 1, dtype=bool)
 _SET_FLOWS[[code for code, measure in MEASURES.items() if measure.kind is Kind.SET_FLOW]] = True
+_UNSEEN = np.zeros(max(MEASURES) + 1, dtype=bool)
+_UNSEEN[list(UNSEEN)] = True
 
 
 def _none() -> Integers:
@@ -26,7 +28,8 @@ def _none() -> Integers:
 
 @dataclass(slots=True)
 class Rows:
-    """Cell rows to add: equally long columns, one row per (place, slot, period); `as_of` is the latest event's time."""
+    """Cell rows to add: equally long columns, one row per (place, slot, period); `as_of` is the time of the latest
+    event that can be seen in it, 0 where none can."""
 
     places: Integers = field(default_factory=_none)
     slots: Integers = field(default_factory=_none)
@@ -71,8 +74,9 @@ class Amounts:
             return Rows()
         keys = place << 40 | measure // COLUMNS << 24 | period
         order = np.argsort(keys, kind="stable")
-        keys, amount, time = keys[order], amount[order], time[order]
-        column = measure[order] % COLUMNS
+        keys, amount, measure = keys[order], amount[order], measure[order]
+        time = np.where(_UNSEEN[measure], 0, time[order])
+        column = measure % COLUMNS
         starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
         sums = [np.add.reduceat(np.where(column == each, amount, 0), starts) for each in range(COLUMNS)]
         latest = np.maximum.reduceat(time, starts)

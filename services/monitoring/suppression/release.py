@@ -15,7 +15,7 @@ from services.monitoring.domain.disclosure import Row, settle, top
 from services.monitoring.domain.persons import BY_NUMBER
 from services.monitoring.domain.territory import Image, Level, Place
 from services.monitoring.suppression import tables
-from services.monitoring.suppression.tables import LOCK, Settled, Unit
+from services.monitoring.suppression.tables import LOCK, NOTHING, Settled, Unit
 from services.monitoring.tables import refresh
 from shared.persistence.engine import raw_connection
 from shared.persistence.unit_of_work import Database
@@ -27,7 +27,10 @@ FEW_SETS: Final = 12
 """Released with the events themselves where no more districts than these are concerned; else by `Releasing`."""
 LOOK_S: Final = 0.5
 _SHOWN: Final = 1
-"""The bit of a whole year among the stretches resolved."""
+"""The bit of a whole year among the stretches resolved, and among the segments shown."""
+
+
+_LATEST: Final = "select max(as_of) from held where place = any($1::integer[]) and slot = any($2::smallint[])"
 
 
 class Tree:
@@ -102,7 +105,7 @@ class Releaser:
                 place
                 for place, persons in group
                 # What is hidden may follow the truth: nobody sees it move.
-                if persons >= self._k or (persons and not before.get(place, (0,))[0] & _SHOWN)
+                if persons >= self._k or (persons and not before.get(place, NOTHING)[2] & _SHOWN)
             ]
             if due:
                 many = {place for place, persons in group if persons >= self._k}
@@ -121,57 +124,64 @@ class Releaser:
         """Settle what the released places may change, downwards; the places at which it may be seen."""
         month = tables.first_month(year) + 11
         places = image.places
-        seen: set[int] = set()
         looked: dict[Level, set[int]] = {level: set() for level in Level}
         for place in due:
             looked[places[place].level].add(place)
-            parent = tree.above(places[place], month)
-            if parent is not None:
-                looked[places[parent].level].add(parent)
+            # What an institution counts may veil its district or lift the veil: the region has settled the rest.
+            above = tree.above(places[place], month)
+            if above is not None:
+                looked[places[above].level].add(above)
         known: dict[int, Row] = {}
+        before: dict[int, Settled | None] = {}
         for level in (Level.NATION, Level.REGION, Level.DISTRICT):
             for number in sorted(looked[level]):
-                above = places[number]
-                below = tree.below(above, month)
+                above_, below = places[number], tree.below(places[number], month)
                 wanted = [each for each in (number, *below) if each not in known]
                 known |= await tables.rows(connection, BY_NUMBER[family], year, wanted)
-                before = await tables.settled(connection, family, year, wanted)
+                settled = await tables.settled(connection, family, year, wanted)
                 for each in wanted:
-                    _restore(known[each], before.get(each))
+                    before[each] = settled.get(each)
+                    _restore(known[each], before[each])
                 rows = [known[each] for each in below]
-                if level is Level.NATION:
+                for row in rows:
+                    row.knows = level is Level.DISTRICT
+                if above_.level is Level.NATION:
                     top(known[number], self._k)
-                    rows_changed = [known[number]]
-                else:
-                    rows_changed = []
                 settle(known[number], rows, self._k)
-                changed = [row for row in (*rows_changed, *rows) if _differs(row, before.get(row.place))]
-                await tables.settle(connection, family, year, changed)
-                for row in changed:
-                    if places[row.place].level is not Level.INSTITUTION and row.place != number:
-                        looked[places[row.place].level].add(row.place)
-                seen |= {row.place for row in changed if _looks_different(row, before.get(row.place))}
-                seen |= {row.place for row in (known[number], *rows) if row.place in due and row.nodes & _SHOWN}
+                for row in rows:
+                    below_it = places[row.place].level
+                    if below_it is not Level.INSTITUTION and _decided_anew(row, before[row.place]):
+                        looked[below_it].add(row.place)
+        # Which districts are veiled is known of those alone that were looked into: nothing was decided of the others.
+        unlooked = {
+            each for each in known if places[each].level is Level.DISTRICT and each not in looked[Level.DISTRICT]
+        }
+        changed = [row for row in known.values() if row.place not in unlooked and _differs(row, before[row.place])]
+        await tables.settle(connection, family, year, changed)
+        seen = {row.place for row in changed if _looks_different(row, before[row.place])}
+        seen |= {row.place for row in known.values() if row.place in due and row.shown & _SHOWN}
         return seen
 
 
 def _restore(row: Row, settled: Settled | None) -> None:
     """What was settled of a place, before that is done anew; where nothing was, there is nobody."""
-    if settled is None:
-        row.possible = 0
-    else:
-        row.nodes, row.possible, row.opened, row.floor, row.bar = settled
+    _, _, row.nodes, row.possible, row.floor, row.bar = settled or NOTHING
 
 
 def _differs(row: Row, settled: Settled | None) -> bool:
     if settled is None and not row.possible and not row.whole:
         return False
-    return settled != (row.nodes, row.possible, row.opened, row.floor, row.bar)
+    return settled != (row.shown, row.told, row.nodes, row.possible, row.floor, row.bar)
+
+
+def _decided_anew(row: Row, settled: Settled | None) -> bool:
+    """Whether those above allow something else than before."""
+    return (settled or NOTHING)[2:] != (row.nodes, row.possible, row.floor, row.bar)
 
 
 def _looks_different(row: Row, settled: Settled | None) -> bool:
     """Whether anybody sees that something was settled anew; the rest is kept for the next time."""
-    return settled is None or settled[:3] != (row.nodes, row.possible, row.opened)
+    return settled is None or (settled[:2], settled[3]) != ((row.shown, row.told), row.possible)
 
 
 class Releasing:
@@ -214,6 +224,6 @@ class Releasing:
             return
         upper = sorted({place for place, _ in seen if self._image.places[place].level is not Level.INSTITUTION})
         slots = sorted({slot for _, slot in seen})
-        as_of = await connection.fetchval("select max(as_of) from held where place = any($1::integer[])", upper) or 0
+        as_of = await connection.fetchval(_LATEST, upper, slots) or 0
         message = {"places": upper, "slots": slots, "as_of": as_of, "more": True}
         await connection.execute("select pg_notify($1, $2)", self._channel, json.dumps(message, separators=(",", ":")))

@@ -65,7 +65,7 @@ _DISCLOSED = """
     where place = any($1::integer[]) and family = any($2::smallint[]) and year = any($3::smallint[])
 """
 _SETTLED = """
-    select place, nodes, possible, opened, floor, bar from disclosed
+    select place, shown, opened, nodes, possible, floor, bar from disclosed
     where place = any($1::integer[]) and family = $2 and year = $3
 """
 _SETTLE = """
@@ -97,8 +97,9 @@ EVERYTHING: Final[Unit] = (0, 0, 0)
 NOTE_EVERYTHING: Final = "insert into unreleased values (0, 0, 0) on conflict do nothing"
 """After a rebuild: whatever is counted otherwise now is released by and by."""
 
-Settled = tuple[int, int, int, int, int]
-"""(stretches resolved, months possible, divisions opened, floor, bar) as they are stored."""
+Settled = tuple[int, int, int, int, int, int]
+"""(segments shown, divisions told, what those above allow, months possible, floor, bar) as they are stored."""
+NOTHING: Final[Settled] = (0, 0, 0, 0, 0, 0)
 
 
 def first_month(year: int) -> int:
@@ -210,7 +211,7 @@ async def settle(connection: Any, family: int, year: int, changed: Sequence[Row]
     if not changed:
         return
     kept = sorted(changed, key=lambda row: row.place)
-    columns = [(row.place, row.shown, row.opened, row.nodes, row.possible, row.floor, row.bar) for row in kept]
+    columns = [(row.place, row.shown, row.told, row.nodes, row.possible, row.floor, row.bar) for row in kept]
     places, *rest = map(list, zip(*columns, strict=True))
     await connection.execute(_SETTLE, places, family, year, *rest)
 

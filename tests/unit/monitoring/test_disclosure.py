@@ -48,7 +48,7 @@ def a_country(random: Random, shape: Sequence[int], busy: float, months: Sequenc
             parts = [0, 0, 0]
             for _ in range(sum(counts)):
                 parts[random.choice((0, 0, 1, 2))] += 1
-            return Node(Row(number, sum(counts), counts, (parts,)))
+            return Node(Row(number, sum(counts), counts, (parts,), knows=True))
         below = [grow(depth + 1) for _ in range(random.randint(1, shape[depth]))]
         rows = [node.row for node in below]
         return Node(
@@ -102,6 +102,47 @@ def attack(root: Node, *, naive: bool = False) -> list[str]:
     return Attack(known, hidden, K).found(only_small=not naive)
 
 
+def coalitions(root: Node) -> Iterator[tuple[Node, Node]]:
+    """Every district with each of its institutions that counts anybody."""
+    for node in root.all():
+        if node.below and not node.below[0].below:
+            yield from ((node, each) for each in node.below if each.row.whole)
+
+
+def attack_together(district: Node, institution: Node, *, alone: bool = False) -> list[str]:
+    """What a district's office, which sees the district and below, finds out of others when one institution tells all.
+
+    `alone`: the institution keeps silent.
+    """
+    cells = {(leaf.row.place, month): leaf.row.months[month] for leaf in district.below for month in range(12)}
+    known = [Known(((place, month),), cells[place, month]) for place, month in cells if place == institution.row.place]
+    parts: list[Known] = []
+    hidden: dict[str, tuple[tuple[tuple[int, int], ...], int, int]] = {}
+    hidden_parts: dict[str, tuple[tuple[tuple[int, int], ...], int, int]] = {}
+    if alone:
+        known = []
+    for node in district.all():
+        below = [leaf.row.place for leaf in node.leaves]
+        for number, (first, last) in enumerate(SEGMENTS):
+            inside = tuple((place, month) for place in below for month in range(first, last + 1))
+            total = sum(cells[cell] for cell in inside)
+            if node.row.shown >> number & 1:
+                known.append(Known(inside, total))
+            elif node is not district and node is not institution:
+                least = int((first, last) == YEAR and total > 0)
+                hidden[f"{node.row.place}:{first}-{last}"] = inside, total, least
+        for part in range(3):
+            inside = tuple((place, part) for place in below)
+            total = node.row.divisions[0][part]
+            if node.row.told & 1 or (node is institution and not alone):
+                parts.append(Known(inside, total))
+            elif node is not district and total:  # that a part counts nobody may follow
+                hidden_parts[f"{node.row.place}/{part}"] = inside, total, 0
+        if node.row.shown & 1:
+            parts.append(Known(tuple((place, part) for place in below for part in range(3)), node.row.whole))
+    return Attack(known, hidden, K).found(only_small=True) + Attack(parts, hidden_parts, K).found(only_small=True)
+
+
 @pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(
@@ -114,6 +155,30 @@ def test_nobody_who_sees_everything_places_a_small_count_within_less_than_k(
     random: Random, shape: tuple[int, int, int], busy: float, months: Sequence[int]
 ) -> None:
     assert attack(settled(a_country(random, shape, busy, months))) == []
+
+
+@pytest.mark.slow
+@settings(max_examples=25, deadline=None)
+@given(st.randoms(use_true_random=False), st.integers(2, 6), st.sampled_from([0.2, 0.5, 0.9]))
+def test_a_district_told_by_one_of_its_institutions_places_no_small_count_of_another(
+    random: Random, institutions: int, busy: float
+) -> None:
+    country = settled(a_country(random, (1, 2, institutions), busy, range(12)))
+    for district, institution in coalitions(country):
+        assert attack_together(district, institution) == []
+
+
+def test_without_a_veil_one_institution_gives_others_away() -> None:
+    found = {True: 0, False: 0}
+    for knows in (True, False):
+        for seed in range(4):
+            country = a_country(Random(seed), (1, 2, 4), 0.5, range(12))
+            for leaf in country.leaves:
+                leaf.row.knows = knows
+            settled(country)
+            found[knows] += sum(len(attack_together(*each)) for each in coalitions(country))
+    assert found[True] == 0
+    assert found[False] > 0
 
 
 def test_without_hiding_others_small_counts_follow_from_what_is_shown() -> None:
