@@ -14,7 +14,7 @@ from services.monitoring.advice.trials import Trials
 from services.monitoring.api import PERMISSIONS, ROUTERS
 from services.monitoring.api.ground import Ground
 from services.monitoring.changes import Changes
-from services.monitoring.commands import CHANNEL, Applier
+from services.monitoring.commands import Applier
 from services.monitoring.comparison.effectiveness import composition
 from services.monitoring.comparison.keeping import Tables
 from services.monitoring.directory import Directory
@@ -45,7 +45,8 @@ def build() -> FastAPI:
     composition()  # what is wrong with the index stops the start
     tables = Tables(chassis.database, directory, settings.privacy_k, chassis.progress)
     chassis.jobs["comparison"] = tables.run
-    chassis.jobs["release"] = Releasing(chassis.database, settings.privacy_k, CHANNEL, chassis.progress).run
+    releasing = Releasing(chassis.database, settings.privacy_k, chassis.progress)
+    chassis.jobs["release"] = releasing.run
     chassis.jobs["rebuild"] = Watch(chassis.database, chassis.progress).run
     check_texts(rules(), chassis.catalogue)
     advice = Advice(directory, settings.privacy_k)
@@ -71,12 +72,12 @@ def build() -> FastAPI:
         chassis,
         routers=ROUTERS,
         permissions=PERMISSIONS,
-        projection=Indicators(Applier(settings.privacy_k)),
+        projection=Indicators(Applier(settings.privacy_k, releasing.wake)),
         listens_to=LISTENS_TO,
         consumer_settings=ConsumerSettings(max_records=20_000),
     )
     app.state.ground = Ground(directory, changes, chassis.catalogue, chassis.database.clock, settings.privacy_k)
     app.state.reports, app.state.publications = reports, publications
-    app.state.comparison = tables
+    app.state.comparison, app.state.releasing = tables, releasing
     app.state.advice, app.state.advisor = advice, advisor
     return app

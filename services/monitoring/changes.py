@@ -12,11 +12,11 @@ import asyncpg
 import structlog
 from sse_starlette import ServerSentEvent
 
-from services.monitoring.commands import CHANNEL
 from services.monitoring.directory import Directory
 from services.monitoring.domain.definitions import INDICATORS
 from services.monitoring.domain.measures import COLUMNS
 from services.monitoring.domain.territory import Level, Place
+from services.monitoring.notices import CHANNEL
 from shared.persistence.engine import dsn_of
 from shared.persistence.unit_of_work import Database
 from shared.retry import Backoff

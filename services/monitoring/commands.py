@@ -1,7 +1,6 @@
 """The one use case of monitoring's writing side: a batch of events takes effect."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,17 +10,15 @@ from services.monitoring.comparison import enterprises
 from services.monitoring.domain.measures import COLUMNS, MEASURES, STEPPED_SLOTS, UNSEEN
 from services.monitoring.domain.persons import PERSON_SLOTS
 from services.monitoring.domain.readings import Institution, Owned
-from services.monitoring.domain.territory import Image, Level
+from services.monitoring.domain.territory import Image
 from services.monitoring.domain.totals import Rows
 from services.monitoring.engine import NotNew, Read, Touched, apply
-from services.monitoring.suppression.release import Releaser
-from services.monitoring.suppression.tables import units_of
+from services.monitoring.notices import CHANNEL, notice
+from services.monitoring.suppression.tables import note, units_of
 from services.monitoring.tables import Tables
 
 log = structlog.get_logger(__name__)
 
-CHANNEL = "hamkor_changes"
-MAX_PAYLOAD_BYTES = 7900
 _SEEN = np.zeros((max(measure.slot for measure in MEASURES.values()) + 1, COLUMNS), dtype=bool)
 """What may be seen to move whenever it does: of the rest only what is released."""
 for _measure in MEASURES.values():
@@ -52,12 +49,14 @@ class _Logging(Tables):
 class Applier:
     """Lets batches take effect, one at a time, keeping from one to the next what it knows of the territory.
 
-    `k`: a survey's values are shown in steps of this many responses, counts of persons in steps of this many persons.
+    `k`: a survey's values are shown in steps of this many responses. `counted` is called when persons were counted, who
+    are released afterwards.
     """
 
-    def __init__(self, k: int) -> None:
+    def __init__(self, k: int, counted: Callable[[], None] = lambda: None) -> None:
         self._k = k
-        self._releaser = Releaser(k)
+        self._counted = counted
+        self._waits = False
         self._image = Image()
         self._types: dict[str, int] = {}
         self._trusted = True
@@ -73,7 +72,9 @@ class Applier:
             tables, touched = await self._effect(connection, batch, careful=True)
         await enterprises.note(connection, (state for _, state in batch))
         released = await tables.release(touched.rows, self._k)
-        released |= await self._releaser.with_events(connection, self._image, units_of(touched.rows))
+        units = units_of(touched.rows)
+        await note(connection, units)
+        self._waits = bool(units)
         payload = self._payload(touched, released)
         if payload:
             await connection.execute("select pg_notify($1, $2)", CHANNEL, payload)
@@ -92,24 +93,21 @@ class Applier:
     def committed(self) -> None:
         """The last batch's transaction was committed: what was learnt in it is true."""
         self._trusted = True
+        if self._waits:
+            self._counted()
 
     def _payload(self, touched: Touched, released: set[tuple[int, int]]) -> str:
-        """What changed, for those who watch: places' ids, slots, time; null where there are too many places to name."""
+        """What changed, for those who watch; empty where nothing did that may be seen."""
         rows = touched.rows
         moved = np.stack(rows.amounts, axis=1) != 0
         seen = (moved & _SEEN[rows.slots]).any(axis=1)
         places = set(np.unique(rows.places[seen]).tolist()) | {place for place, _ in released}
-        slots = sorted({*np.unique(rows.slots[seen]).tolist(), *(slot for _, slot in released)})
+        slots = {*np.unique(rows.slots[seen]).tolist(), *(slot for _, slot in released)}
         if not places:
             return ""
-        let_go = np.isin(rows.places, [place for place, _ in released]) & np.isin(rows.slots, slots)
+        let_go = np.isin(rows.places, [place for place, _ in released]) & np.isin(rows.slots, list(slots))
         as_of = int(rows.as_of[seen | let_go].max(initial=0))
-        ordered = sorted(places, key=lambda place: (self._image.places[place].level, place))
-        text = json.dumps({"places": ordered, "slots": slots, "as_of": as_of}, separators=(",", ":"))
-        if len(text) > MAX_PAYLOAD_BYTES:
-            upper = [place for place in ordered if self._image.places[place].level is not Level.INSTITUTION]
-            text = json.dumps({"places": upper, "slots": slots, "as_of": as_of, "more": True}, separators=(",", ":"))
-        return text
+        return notice(self._image, places, slots, as_of)
 
 
 def _own_place(ids: dict[str, int], state: Any) -> int | None:

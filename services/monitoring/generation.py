@@ -22,6 +22,7 @@ from services.monitoring import LISTENS_TO, archive
 from services.monitoring.domain.readings import decode
 from services.monitoring.domain.territory import Image
 from services.monitoring.engine import NotNew, Read, apply
+from services.monitoring.notices import CHANNEL
 from services.monitoring.suppression.tables import NOTE_EVERYTHING
 from services.monitoring.tables import NEXT, SHARDS_LOCK, SOURCES, TERRITORY_LOCK, Tables
 from shared.contracts.events import Event
@@ -34,7 +35,6 @@ from shared.telemetry.progress import Progress as Beats
 
 log = structlog.get_logger(__name__)
 
-CHANNEL = "hamkor_changes"
 BATCH = 60_000
 """Events a transaction takes at most: their states fit into some hundred megabytes."""
 NEAR = 2_000

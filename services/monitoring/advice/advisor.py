@@ -17,10 +17,10 @@ from services.monitoring.advice.evaluation import Evaluator, Outcome
 from services.monitoring.advice.lifecycle import LEVEL_NUMBERS, LEVELS
 from services.monitoring.advice.settings import RULES_CHANNEL, Setting, in_force
 from services.monitoring.advice.trials import Trials
-from services.monitoring.commands import CHANNEL
 from services.monitoring.directory import Directory
 from services.monitoring.domain.definitions import INDICATORS
 from services.monitoring.domain.measures import COLUMNS
+from services.monitoring.notices import CHANNEL
 from shared.clock import local_day
 from shared.contracts.monitoring import OfficeLevel
 from shared.persistence.engine import dsn_of, raw_connection

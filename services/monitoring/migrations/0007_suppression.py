@@ -31,9 +31,7 @@ _TABLES = (
     )
     """,
     """
-    create table unreleased (
-        place integer not null, family smallint not null, year smallint not null, primary key (place, family, year)
-    )
+    create table unreleased (place integer not null, family smallint not null, year smallint not null)
     """,
 )
 

@@ -11,4 +11,4 @@ depends_on = None
 def upgrade() -> None:
     """Forget what was released, and leave everything to be released again."""
     op.execute("truncate held, disclosed")
-    op.execute("insert into unreleased values (0, 0, 0) on conflict do nothing")
+    op.execute("insert into unreleased values (0, 0, 0)")

@@ -4,9 +4,10 @@ After them it is settled what may be shown: from the nation down, as far as some
 """
 
 import asyncio
-import json
+import time
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
+from contextlib import suppress
 from typing import Any, Final
 
 import structlog
@@ -14,6 +15,7 @@ import structlog
 from services.monitoring.domain.disclosure import Row, settle, top
 from services.monitoring.domain.persons import BY_NUMBER
 from services.monitoring.domain.territory import Image, Level, Place
+from services.monitoring.notices import CHANNEL, notice
 from services.monitoring.suppression import tables
 from services.monitoring.suppression.tables import LOCK, NOTHING, Settled, Unit
 from services.monitoring.tables import refresh
@@ -23,9 +25,9 @@ from shared.telemetry.progress import Progress
 
 log = structlog.get_logger(__name__)
 
-FEW_SETS: Final = 12
-"""Released with the events themselves where no more districts than these are concerned; else by `Releasing`."""
 LOOK_S: Final = 0.5
+REST_S: Final = 0.05
+"""Between two releases at least, and as long as the last one took: half of a core at most is spent on them."""
 _SHOWN: Final = 1
 """The bit of a whole year among the stretches resolved, and among the segments shown."""
 
@@ -49,7 +51,8 @@ class Tree:
             for place in image.places.values():
                 if place.level is Level.INSTITUTION:
                     for above in image.membership(place.id).places:
-                        self._below[above].append(place.id)
+                        if image.places[above].level is Level.DISTRICT:
+                            self._below[above].append(place.id)
                 elif place.parent in image.ids:
                     self._below[image.ids[place.parent]].append(place.id)
         return self
@@ -66,7 +69,7 @@ class Tree:
         assert self._image is not None
         found = self._below.get(place.id, [])
         if place.level is not Level.DISTRICT:
-            return [each for each in found if self._image.places[each].level is not Level.INSTITUTION]
+            return found
         return [each for each in found if place.id in self._image.membership(each).at(month)]
 
 
@@ -77,90 +80,79 @@ class Releaser:
         self._k = k
         self._tree = Tree()
 
-    async def with_events(self, connection: Any, image: Image, units: Collection[Unit]) -> set[tuple[int, int]]:
-        """Release at once, unless that is much or somebody else is at it: then it is left for later."""
-        if not units:
-            return set()
-        districts = {unit[0] for unit in units if image.places[unit[0]].level is Level.DISTRICT}
-        if len(districts) <= FEW_SETS and await connection.fetchval("select pg_try_advisory_xact_lock($1)", LOCK):
-            return await self.release(connection, image, units)
-        await tables.note(connection, units)
-        return set()
-
-    async def release(self, connection: Any, image: Image, units: Iterable[Unit]) -> set[tuple[int, int]]:
-        """Release what is due of the units; (place, slot) of what may be seen to have moved.
+    async def release(self, connection: Any, image: Image, units: Collection[Unit]) -> set[tuple[int, int]]:
+        """Release what is due of the units, of which there are some; (place, slot) of what may be seen to have moved.
 
         The lock is the caller's.
         """
         tree = self._tree.look(image)
         ordered = sorted(units)
-        moved = await tables.changes(connection, ordered)
-        groups: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
-        for (place, family, year), persons in zip(ordered, moved, strict=True):
-            groups[family, year].append((place, persons))
-        told: set[tuple[int, int]] = set()
-        for (family, year), group in sorted(groups.items()):
-            before = await tables.settled(connection, family, year, [place for place, _ in group])
-            due = [
-                place
-                for place, persons in group
-                # What is hidden may follow the truth: nobody sees it move.
-                if persons >= self._k or (persons and not before.get(place, NOTHING)[2] & _SHOWN)
-            ]
-            if due:
-                many = {place for place, persons in group if persons >= self._k}
-                await tables.hold(connection, [(place, family, year) for place in due], many)
-                now = await tables.rows(connection, BY_NUMBER[family], year, due)
-                # A hidden place with a few persons more changes nothing for those next to it.
-                felt = [place for place in due if place not in before or now[place].whole >= self._k]
-                if felt:
-                    seen = await self._settle(connection, image, tree, family, year, felt)
-                    told |= {(place, slot) for place in seen for slot in BY_NUMBER[family].slots}
-        return told
+        moved = dict(zip(ordered, await tables.changes(connection, ordered), strict=True))
+        before = await tables.settled(connection, ordered)
+        many = {unit for unit, persons in moved.items() if persons >= self._k}
+        due = [
+            unit
+            for unit, persons in moved.items()
+            # What is hidden may follow the truth: nobody sees it move.
+            if unit in many or (persons and not before.get(unit, NOTHING)[2] & _SHOWN)
+        ]
+        await tables.hold(connection, due, many)
+        now = await tables.rows(connection, due)
+        # A hidden place with a few persons more changes nothing for those next to it.
+        felt = {unit for unit in due if unit not in before or now[unit].whole >= self._k}
+        seen = await self._settle(connection, image, tree, felt)
+        return {(place, slot) for place, family, _ in seen for slot in BY_NUMBER[family].slots}
 
-    async def _settle(
-        self, connection: Any, image: Image, tree: Tree, family: int, year: int, due: Collection[int]
-    ) -> set[int]:
-        """Settle what the released places may change, downwards; the places at which it may be seen."""
-        month = tables.first_month(year) + 11
+    async def _settle(self, connection: Any, image: Image, tree: Tree, due: Collection[Unit]) -> set[Unit]:
+        """Settle what the released units may change, downwards; those at which it may be seen.
+
+        All families and years go down together, level by level: what is asked of the tables is asked at once.
+        """
         places = image.places
-        looked: dict[Level, set[int]] = {level: set() for level in Level}
-        for place in due:
-            looked[places[place].level].add(place)
+        looked: dict[Level, set[Unit]] = {level: set() for level in Level}
+        for unit in due:
+            place, family, year = unit
+            looked[places[place].level].add(unit)
             # What an institution counts may veil its district or lift the veil: the region has settled the rest.
-            above = tree.above(places[place], month)
-            if above is not None:
-                looked[places[above].level].add(above)
-        known: dict[int, Row] = {}
-        before: dict[int, Settled | None] = {}
+            parent = tree.above(places[place], _last_month(year))
+            if parent is not None:
+                looked[places[parent].level].add((parent, family, year))
+        known: dict[Unit, Row] = {}
+        before: dict[Unit, Settled | None] = {}
         for level in (Level.NATION, Level.REGION, Level.DISTRICT):
-            for number in sorted(looked[level]):
-                above_, below = places[number], tree.below(places[number], month)
-                wanted = [each for each in (number, *below) if each not in known]
-                known |= await tables.rows(connection, BY_NUMBER[family], year, wanted)
-                settled = await tables.settled(connection, family, year, wanted)
-                for each in wanted:
-                    before[each] = settled.get(each)
-                    _restore(known[each], before[each])
-                rows = [known[each] for each in below]
+            below = {
+                (place, family, year): [(each, family, year) for each in tree.below(places[place], _last_month(year))]
+                for place, family, year in sorted(looked[level])
+            }
+            wanted = [unit for above, units in below.items() for unit in (above, *units) if unit not in known]
+            known |= await tables.rows(connection, wanted)
+            settled = await tables.settled(connection, wanted)
+            for unit in wanted:
+                before[unit] = settled.get(unit)
+                _restore(known[unit], before[unit])
+            for above, units in below.items():
+                rows = [known[unit] for unit in units]
                 for row in rows:
                     row.knows = level is Level.DISTRICT
-                if above_.level is Level.NATION:
-                    top(known[number], self._k)
-                settle(known[number], rows, self._k)
-                for row in rows:
+                if level is Level.NATION:
+                    top(known[above], self._k)
+                settle(known[above], rows, self._k)
+                for unit, row in zip(units, rows, strict=True):
                     below_it = places[row.place].level
-                    if below_it is not Level.INSTITUTION and _decided_anew(row, before[row.place]):
-                        looked[below_it].add(row.place)
+                    if below_it is not Level.INSTITUTION and _decided_anew(row, before[unit]):
+                        looked[below_it].add(unit)
         # Which districts are veiled is known of those alone that were looked into: nothing was decided of the others.
         unlooked = {
-            each for each in known if places[each].level is Level.DISTRICT and each not in looked[Level.DISTRICT]
+            unit for unit in known if places[unit[0]].level is Level.DISTRICT and unit not in looked[Level.DISTRICT]
         }
-        changed = [row for row in known.values() if row.place not in unlooked and _differs(row, before[row.place])]
-        await tables.settle(connection, family, year, changed)
-        seen = {row.place for row in changed if _looks_different(row, before[row.place])}
-        seen |= {row.place for row in known.values() if row.place in due and row.shown & _SHOWN}
-        return seen
+        changed = {unit: row for unit, row in known.items() if unit not in unlooked and _differs(row, before[unit])}
+        await tables.settle(connection, changed)
+        seen = {unit for unit, row in changed.items() if _looks_different(row, before[unit])}
+        return seen | {unit for unit, row in known.items() if unit in due and row.shown & _SHOWN}
+
+
+def _last_month(year: int) -> int:
+    return tables.first_month(year) + 11
 
 
 def _restore(row: Row, settled: Settled | None) -> None:
@@ -185,29 +177,40 @@ def _looks_different(row: Row, settled: Settled | None) -> bool:
 
 
 class Releasing:
-    """Releases what was left for later; one process at a time, any number may run."""
+    """Releases what was counted since the last time; one process at a time, any number may run.
 
-    def __init__(self, database: Database, k: int, channel: str, progress: Progress) -> None:
+    Apart from counting, which it would hold up: a release looks at all that lies beside what has moved.
+    """
+
+    def __init__(self, database: Database, k: int, progress: Progress) -> None:
         self._database = database
         self._releaser = Releaser(k)
-        self._channel = channel
         self._image = Image()
         self._progress = progress
+        self._counted = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something was counted here; of what others count one learns by looking."""
+        self._counted.set()
 
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
             self._progress.beat("release")
+            self._counted.clear()
+            began = time.monotonic()
             try:
                 while await self.catch_up():
                     self._progress.beat("release")
             except Exception as problem:
                 self._image = Image()
                 log.warning("release.failed", error=repr(problem)[:300])
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(max(REST_S, time.monotonic() - began))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._counted.wait(), LOOK_S)
 
     async def catch_up(self) -> int:
-        """Release some of what was left; returns how much that was."""
+        """Release some of what waits; returns how much that was."""
         async with self._database.unit_of_work() as uow:
             connection = await raw_connection(uow.session)
             if not await connection.fetchval("select exists (select from unreleased)"):
@@ -222,8 +225,7 @@ class Releasing:
     async def _tell(self, connection: Any, seen: Collection[tuple[int, int]]) -> None:
         if not seen:
             return
-        upper = sorted({place for place, _ in seen if self._image.places[place].level is not Level.INSTITUTION})
+        places = {place for place, _ in seen}
         slots = sorted({slot for _, slot in seen})
-        as_of = await connection.fetchval(_LATEST, upper, slots) or 0
-        message = {"places": upper, "slots": slots, "as_of": as_of, "more": True}
-        await connection.execute("select pg_notify($1, $2)", self._channel, json.dumps(message, separators=(",", ":")))
+        as_of = await connection.fetchval(_LATEST, sorted(places), slots) or 0
+        await connection.execute("select pg_notify($1, $2)", CHANNEL, notice(self._image, places, slots, as_of))

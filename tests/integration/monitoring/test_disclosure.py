@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from services.monitoring.commands import CHANNEL
 from services.monitoring.domain.periods import NESTED, SEPTEMBER, PeriodKind, parse
 from services.monitoring.domain.persons import PERSON_SLOTS
 from services.monitoring.suppression import release
@@ -365,7 +364,7 @@ async def test_what_was_left_for_later_is_released_as_it_would_have_been_at_once
     assert await bench.rows(settled) == []
     database = Database("monitoring", make_engine(bench.database.url, application="release-test", pool_size=2))
     try:
-        job = Releasing(database, K, CHANNEL, Progress())
+        job = Releasing(database, K, Progress())
         while await job.catch_up():
             pass
         assert set(await bench.rows(settled)) == at_once
