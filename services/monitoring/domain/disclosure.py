@@ -104,6 +104,14 @@ class Row:
     veiled: set[Span] = field(default_factory=set)
     """Where it is resolved and yet not shown: those below could not be hidden under its number."""
     veiled_divisions: int = 0
+    was: set[Span] = field(default_factory=set)
+    """Where it was resolved until now, and `was_opened`: the divisions opened then."""
+    was_opened: int = 0
+
+    def begin(self) -> None:
+        """Nothing is settled any more; what was is remembered."""
+        self.was, self.was_opened = self.resolved, self.opened
+        self.resolved, self.opened = set(), 0
 
     def at(self, span: Span) -> int:
         """The persons of a stretch of the year, a person of two months counted twice but for the year."""
@@ -148,8 +156,8 @@ def _shown(resolved: frozenset[Span], possible: int) -> int:
 
 def top(row: Row, k: int) -> None:
     """What may be shown of a place above which nobody looks."""
-    row.resolved, row.possible = set(), _MASKS[YEAR] if row.whole else 0
-    row.opened = 0
+    row.begin()
+    row.possible = _MASKS[YEAR] if row.whole else 0
     if row.whole < k:
         return
     waiting = [YEAR]
@@ -159,8 +167,8 @@ def top(row: Row, k: int) -> None:
         if span in TREE and _divides(row, span, k):
             waiting += TREE[span]
     row.possible = _known_months(row)
-    for number, parts in enumerate(row.divisions):
-        if all(_safe(part, k) for part in parts) and (not row.beside or not number or row.opened & 1):
+    for number in range(len(row.divisions)):
+        if _parts_large(row, number, k) and (not row.beside or not number or row.opened & 1):
             row.opened |= 1 << number
 
 
@@ -169,8 +177,8 @@ def settle(above: Row, rows: Sequence[Row], k: int) -> None:
     above.veiled, above.veiled_divisions = set(), 0
     for row in rows:
         # A month with somebody is never taken for empty, whatever is known of the place above.
-        row.resolved, row.possible = set(), above.possible | row.peopled
-        row.opened = 0
+        row.begin()
+        row.possible = above.possible | row.peopled
     if YEAR not in above.resolved:
         return
     there = [row for row in rows if row.whole]
@@ -280,11 +288,7 @@ def _open(above: Row, number: int, shown: Sequence[Row], hidden: Sequence[Row], 
             if row.knows and any(row.divisions[number])
         )
 
-    good = [
-        row
-        for row in shown
-        if all(_safe(part, k) for part in row.divisions[number]) and (not row.beside or not number or row.opened & 1)
-    ]
+    good = [row for row in shown if _parts_large(row, number, k) and (not row.beside or not number or row.opened & 1)]
     chosen, rest = _choose(good, [*(row for row in shown if row not in good), *hidden], safe)
     if any(row.knows for row in rest) and not safe(chosen, rest):
         above.veiled_divisions |= 1 << number
@@ -325,9 +329,19 @@ def _hides(unknown: int, rest: Sequence[Row], k: int) -> bool:
 
 
 def _divides(row: Row, span: Span, k: int) -> bool:
-    """Whether each part of the stretch, and what is left of it, counts nobody or k persons or more."""
+    """Whether each part of the stretch, and what is left of it, counts nobody or k persons or more.
+
+    Where the whole was shown and the parts were not, so many more that nothing follows of when one of them was small.
+    """
     whole = row.at(span)
-    return all(_safe(row.at(part), k) and _safe(abs(whole - row.at(part)), k) for part in TREE[span])
+    least = 2 * k - 1 if span in row.was and TREE[span][0] not in row.was else k
+    return all(_safe(row.at(part), least) and _safe(abs(whole - row.at(part)), least) for part in TREE[span])
+
+
+def _parts_large(row: Row, number: int, k: int) -> bool:
+    """The same of the parts of a division."""
+    least = 2 * k - 1 if YEAR in row.was and not row.was_opened >> number & 1 else k
+    return all(_safe(part, least) for part in row.divisions[number])
 
 
 def _safe(persons: int, k: int) -> bool:

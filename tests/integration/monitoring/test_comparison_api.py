@@ -43,7 +43,8 @@ def story() -> Story:
         places, wishes = {0: (2, 5), 1: (600, 1200)}.get(number, (100, 95 + number))
         enrolled(story, school, places, wishes)
     for at, enterprise, graduates in (
-        (0, works, 4), (1, works, 22), (1, garage, 3), (2, old, 12), (3, garage, 40),
+        (0, works, 4), (1, works, 22), (1, garage, 3), (2, old, 12), (3, garage, 40), (4, works, 14),
+        (5, works, 12), (5, old, 12),
     ):  # fmt: skip
         for _ in range(graduates):
             employed(story, story.institutions[at], enterprise)
@@ -147,25 +148,26 @@ async def test_what_is_withheld_takes_no_rank_and_moves_none(ministry: Client, s
     hidden = story.institutions[0]
     found = await got(ministry, "/v1/ranking", indicator="F3", period=YEAR, place=story.districts[HERE])
     ranked = [row for row in found["items"] if row["rank"] is not None]
-    # With the one of too few persons another is withheld, from whose number and the district's sum it would follow.
+    # With the one of too few persons two more are withheld: else it would follow from the district's sum, for one of
+    # them if it were alone with it.
     withheld = [row for row in found["items"] if row["suppressed"]]
-    assert found["suppressed"] == len(withheld) == 2
+    assert found["suppressed"] == len(withheld) == 3
     assert hidden in {row["place"]["code"] for row in withheld}
     for each in withheld:
         assert {name: each[name] for name in each if name not in ("place", "suppressed")} == dict.fromkeys(
             ("value", "numerator", "denominator", "coverage", "rank")
         )
     assert [row["place"]["code"] for row in ranked[:2]] == [story.institutions[number] for number in (3, 1)]
-    # The others rank among themselves: ten ranks for ten places, whatever the withheld ones' numbers are.
-    assert found["ranked"] == len(ranked) == 10
-    assert max(row["rank_worst"] for row in ranked) <= 10
+    # The others rank among themselves: nine ranks for nine places, whatever the withheld ones' numbers are.
+    assert found["ranked"] == len(ranked) == 9
+    assert max(row["rank_worst"] for row in ranked) <= 9
     spread = await got(ministry, "/v1/distribution", indicator="F3", period=YEAR, place=story.districts[HERE])
-    assert spread["spread"]["count"] == 10
+    assert spread["spread"]["count"] == 9
     codes = {row["place"]["code"] for row in withheld}
     assert codes.isdisjoint({each["place"]["code"] for each in spread["outliers"]["items"]})
     own = await got(ministry, "/v1/peers", indicator="F3", period=YEAR, place=hidden)
     assert own["own"] is None
-    assert own["peers"] == 15
+    assert own["peers"] == 14
 
 
 async def test_each_sees_only_its_own_and_of_peers_the_group_alone(told: Running, story: Story) -> None:
@@ -289,24 +291,26 @@ async def test_the_index_shows_every_component_and_leaves_out_what_is_not_there(
 async def test_values_are_broken_down_without_telling_of_few(ministry: Client, story: Story) -> None:
     works, garage, _ = story.enterprises
     found = await got(ministry, "/v1/breakdown", indicator="F3", by="enterprise", period=YEAR)
-    # 4 + 22 + 12 at the works with what was merged into it, 43 at the garage: told in tens.
+    # Of the school with 24 at the works and what was merged into it, of that with 40 at the garage: told in tens. The 22
+    # at the works are not, for the 3 at the garage would follow; nor is what the withheld schools count.
     assert {row["key"]: (row["count"], row["institutions"]) for row in found["items"]} == {
-        works: (40, 3), garage: (40, 2)
+        works: (20, 1), garage: (40, 1)
     }  # fmt: skip
-    assert (found["rounded_to"], found["withheld"], found["value"]) == (10, 0, 81)
+    assert (found["rounded_to"], found["withheld"], found["value"]) == (10, True, 119)
     sectors = await got(ministry, "/v1/breakdown", indicator="F3", by="sector", period=YEAR)
     assert {row["key"] for row in sectors["items"]} == {"C", "G"}
     school = await got(
         ministry, "/v1/breakdown", indicator="F3", by="enterprise", period=YEAR, place=story.institutions[1]
     )
-    assert [row["key"] for row in school["items"]] == [works]
-    assert (school["items"][0]["count"], school["withheld"]) == (20, 1)
+    assert (school["items"], school["withheld"], school["suppressed"]) == ([], True, False)
+    month = await got(ministry, "/v1/breakdown", indicator="F3", by="enterprise", period="2026-02")
+    assert (month["items"], month["withheld"], month["suppressed"]) == ([], True, False)
     few = await got(
         ministry, "/v1/breakdown", indicator="F3", by="enterprise", period=YEAR, place=story.institutions[0]
     )
     assert (few["items"], few["suppressed"]) == ([], True)
     groups = await got(ministry, "/v1/breakdown", indicator="F3", by="profession", period=YEAR)
-    assert groups["items"] == [{"key": "7", "count": 81}]
+    assert groups["items"] == [{"key": "7", "count": 119}]
     listed = (await got(ministry, "/v1/breakdowns"))["items"]
     for each in listed:
         for by in each["by"]:
@@ -363,6 +367,6 @@ async def test_tables_say_what_the_answers_say_in_every_form(told: Running, stor
     ranking = await ministry.get("/v1/ranking/export", indicator="F3", period=YEAR, place=story.districts[HERE])
     lines = list(csv.DictReader(io.StringIO(ranking.content.decode("utf-8-sig"))))
     assert [line["rank"] for line in lines[:3]] == ["1", "2", "3"]
-    assert [line["rank"] for line in lines if line["suppressed"] == "true"] == ["", ""]
+    assert [line["rank"] for line in lines if line["suppressed"] == "true"] == ["", "", ""]
     long = await ministry.get("/v1/values/export", **{"from": "1990-01", "to": "2026-01"})
     assert long.json()["errors"][0]["rule"] == "too_many_points"

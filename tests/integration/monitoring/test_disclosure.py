@@ -63,11 +63,11 @@ class Land:
         story = Story(random)
         story.territory(2, 2)
         for district in story.districts:
-            for _ in range(random.randint(3, 4)):
+            for _ in range(random.randint(4, 6)):
                 story.an_institution(district)
         land = cls(random, story)
         for ident in story.institutions:
-            land.sizes[ident] = random.choice((1, 2, 9, 25))
+            land.sizes[ident] = random.choice((1, 3, 9, 25))
         return land
 
     def of(self, place: str) -> list[str]:

@@ -1,0 +1,190 @@
+"""Somebody looks at everything after every single event, and keeps it all: no small count of persons follows."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+from random import Random
+from typing import Any
+
+import pytest
+
+from services.monitoring import queries
+from services.monitoring.domain.definitions import INDICATORS
+from services.monitoring.domain.periods import SEPTEMBER, parse
+from services.monitoring.domain.territory import Image, Place
+from services.monitoring.tables import refresh
+from tests.integration.monitoring.support import Bench
+from tests.integration.monitoring.test_disclosure import OVER_PERSONS, YEAR_TEXT, K, Land
+from tests.support.disclosure import Attack, Known
+from tests.support.monitoring import Story
+
+SEPTEMBER_25 = 2025 * 12 + SEPTEMBER
+MONTHS = (0, 1, 4)
+"""In which months of the year persons are counted."""
+PERIODS = ("2025-09", "2025-10", "2026-01", "2025-Q4", "2026-Q1", YEAR_TEXT)
+NOW = 2026 * 12 + 9
+Cells = tuple[tuple[str, int], ...]
+Figure = tuple[str, str]
+"""(place, period)."""
+
+
+@dataclass
+class Look:
+    """What is shown after an event: persons by figure (None: hidden), of what they are the sum, and the truth.
+
+    `moved`: an institution came into another district.
+    """
+
+    shown: dict[Figure, int | None]
+    inside: dict[Figure, Cells]
+    truth: dict[tuple[str, int], int]
+    moved: bool
+
+    def true(self, figure: Figure) -> int:
+        """What a figure is in truth."""
+        return sum(self.truth.get(cell, 0) for cell in self.inside[figure])
+
+
+@dataclass
+class Watcher:
+    """Whoever looks at one indicator at all places of one scope after every event."""
+
+    bench: Bench
+    land: Land
+    code: str
+    places: list[str]
+    looks: list[Look] = field(default_factory=list)
+    image: Image = field(default_factory=Image)
+
+    async def look(self, connection: Any, *, moved: bool = False) -> None:
+        """Keep what is shown, where anything is shown otherwise than before."""
+        await refresh(connection, self.image)
+        places = [self.image.places[self.image.ids[code]] for code in self.places if code in self.image.ids]
+        shown: dict[Figure, int | None] = {}
+        inside: dict[Figure, Cells] = {}
+        for text in PERIODS:
+            period = parse(text)
+            if period.kind not in INDICATORS[self.code].period_kinds:
+                continue
+            for each in await queries.values(connection, INDICATORS[self.code], places, period, NOW, K, parts=False):
+                persons = each.value.denominator if self.code in OVER_PERSONS else each.value.numerator
+                shown[each.place.code, text] = None if each.value.suppressed else persons or 0
+                inside[each.place.code, text] = tuple(self._inside(each.place, period.first, period.last))
+        if not self.looks or moved or shown != self.looks[-1].shown:
+            self.looks.append(Look(shown, inside, dict(self.land.truth[self.code]), moved))
+
+    def _inside(self, place: Place, first: int, last: int) -> Iterator[tuple[str, int]]:
+        for ident in self.land.story.institutions:
+            id_ = self.image.ids[ident]
+            for month in range(max(first, SEPTEMBER_25), min(last, SEPTEMBER_25 + 11) + 1):
+                if month - SEPTEMBER_25 in MONTHS and (
+                    id_ == place.id or place.id in self.image.membership(id_).at(month)
+                ):
+                    yield ident, month
+
+    def known(
+        self, places: Collection[str], told_by: str | None = None, *, naive: bool = False
+    ) -> tuple[list[Known], dict[str, tuple[Any, int, int]]]:
+        """What follows of what was added between looks for who sees these places, and what is hidden from them.
+
+        `told_by`: the institution that tells its own numbers. `naive`: everything is shown that is not small.
+        """
+        known: list[Known] = []
+        hidden: dict[str, tuple[Any, int, int]] = {}
+        sure = True  # as long as nobody moves counts only grow
+        for at, look in enumerate(self.looks):
+            sure = sure and not look.moved
+            before = self.looks[at - 1].shown if at else {}
+            for (place, text), persons in look.shown.items():
+                if place not in places or place == told_by:
+                    continue
+                cells = tuple((cell, when) for cell in look.inside[place, text] for when in range(at + 1))
+                total = look.true((place, text))
+                if naive:
+                    persons = None if 0 < total < K else total
+                if persons is None:
+                    others = {ident for ident, _ in look.inside[place, text]} != {told_by}
+                    if total < K and others and not self._nobody_since(at, (place, text)):
+                        hidden[f"{at}/{self.code}/{place}/{text}"] = cells, total, 0
+                elif naive or self._exact(before, look.shown, place, text):
+                    assert total == persons, (at, place, text)
+                    known.append(Known(cells, persons))
+                else:
+                    # Figures move by k persons together, or not at all.
+                    least = persons if sure else max(0, persons - K + 1)
+                    assert least <= total < persons + K, (at, place, text)
+                    known.append(Known(cells, least, persons + K - 1 - least))
+            for cell in look.inside.get((told_by or "", YEAR_TEXT), ()):
+                known.append(Known(tuple((cell, when) for when in range(at + 1)), look.truth.get(cell, 0)))
+        return known, hidden
+
+    def _exact(self, before: dict[Figure, int | None], now: dict[Figure, int | None], place: str, text: str) -> bool:
+        """Whether a figure is exactly what is true: the place's figures have just been released, all together."""
+        if not before:
+            return True
+        if self.code == "S3":  # answers are released by rows of their own
+            return before.get((place, text)) not in (None, now[place, text])
+        figures = [(before.get(key), persons) for key, persons in now.items() if key[0] == place]
+        moved = any(one is not None and other is not None and one != other for one, other in figures)
+        return moved or before.get((place, YEAR_TEXT)) is None
+
+    def _nobody_since(self, at: int, figure: Figure) -> bool:
+        """Whether there is nobody, as is shown later: who is never taken away was not there before."""
+        if self.looks[at].true(figure):
+            return False
+        year = figure[0], YEAR_TEXT
+        return any(0 in (look.shown.get(figure), look.shown.get(year)) for look in self.looks[at + 1 :])
+
+    def found(self, places: Collection[str], told_by: str | None = None, *, naive: bool = False) -> list[str]:
+        """The small hidden counts of which fewer than k values are possible, among some of them."""
+        known, hidden = self.known(places, told_by, naive=naive)
+        assert hidden
+        names = Random(5).sample(sorted(hidden), min(MOST_TRIED, len(hidden)))
+        bounds = Attack(known, hidden, K).bounds(names)
+        return [
+            f"{name} = {hidden[name][1]}: {low:g}..{high:g}"
+            for name, (low, high) in bounds.items()
+            if high - low < K - 1 - 1e-6
+        ]
+
+
+MOST_TRIED = 40
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("code", "seed", "moves"), [("F3", 3, False), ("F6", 12, True), ("S3", 4, False)])
+async def test_whoever_looks_after_every_event_finds_no_small_count(
+    bench: Bench, code: str, seed: int, moves: bool
+) -> None:
+    random = Random(seed)
+    story = Story(random)
+    story.territory(1, 2)
+    for number in range(9):
+        story.an_institution(story.districts[number % 2])
+    land = Land(random, story, sizes={ident: random.choice((1, 3, 3, 9, 9)) for ident in story.institutions})
+    worker, reader = await bench.worker(), await bench.connection()
+    await worker.take(story.events)
+    ministry = ["17", "1700", *story.districts, *story.institutions]
+    watcher = Watcher(bench, land, code, ministry)
+    for step in range(150):
+        before = len(story.events)
+        moved = moves and step in (60, 110)
+        if moved:
+            ident = story.institutions[step % 9]
+            here = story.country.institutions[ident].path.strip("/").split("/")[2]
+            there = next(each for each in story.districts if each != here)
+            story.place(ident, [(here, story.first), (there, date(2025, 12, 1))])
+        else:
+            (ident,) = random.choices(story.institutions, [land.sizes[each] for each in story.institutions])
+            land.count(code, ident, random.choice((0, 0, *MONTHS)))
+        await worker.take(story.events[before:])
+        async with reader.transaction():
+            await reader.execute("select set_config('app.scope', 'all', true)")
+            await watcher.look(reader, moved=moved)
+    assert watcher.found(ministry) == []
+    assert watcher.found(ministry, naive=True) != []
+    if not moves:
+        for district in story.districts:
+            own = [ident for ident in story.institutions if district in story.country.institutions[ident].path]
+            for ident in own[:2]:
+                assert watcher.found([district, *own], ident) == []
