@@ -212,20 +212,20 @@ class Releasing:
     async def catch_up(self) -> int:
         """Release some of what waits; returns how much that was."""
         async with self._database.unit_of_work() as uow:
-            connection = await raw_connection(uow.session)
-            if not await connection.fetchval("select exists (select from unreleased)"):
-                return 0
-            await connection.execute("select pg_advisory_xact_lock($1)", LOCK)
-            await refresh(connection, self._image)
-            units = await tables.take(connection)
-            seen = await self._releaser.release(connection, self._image, units) if units else set()
-            await self._tell(connection, seen)
-        return len(units)
+            return await release_some(await raw_connection(uow.session), self._releaser, self._image)
 
-    async def _tell(self, connection: Any, seen: Collection[tuple[int, int]]) -> None:
-        if not seen:
-            return
+
+async def release_some(connection: Any, releaser: Releaser, image: Image) -> int:
+    """Within a transaction of scope "all": release some of what waits, and tell of it; how much that was."""
+    if not await connection.fetchval("select exists (select from unreleased)"):
+        return 0
+    await connection.execute("select pg_advisory_xact_lock($1)", LOCK)
+    await refresh(connection, image)
+    units = await tables.take(connection)
+    seen = await releaser.release(connection, image, units) if units else set()
+    if seen:
         places = {place for place, _ in seen}
-        slots = sorted({slot for _, slot in seen})
-        as_of = await connection.fetchval(_LATEST, sorted(places), slots) or 0
-        await connection.execute("select pg_notify($1, $2)", CHANNEL, notice(self._image, places, slots, as_of))
+        slots = {slot for _, slot in seen}
+        as_of = await connection.fetchval(_LATEST, sorted(places), sorted(slots)) or 0
+        await connection.execute("select pg_notify($1, $2)", CHANNEL, notice(image, places, slots, as_of))
+    return len(units)

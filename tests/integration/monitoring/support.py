@@ -14,9 +14,11 @@ from services.monitoring.commands import Applier
 from services.monitoring.domain.measures import BY_NAME, MEASURES, Kind
 from services.monitoring.domain.periods import month_from, text_of
 from services.monitoring.domain.readings import decode
+from services.monitoring.domain.territory import Image
 from services.monitoring.generation import state
 from services.monitoring.recompute import Country, Values, live_values, recompute
 from services.monitoring.subscribers import Indicators
+from services.monitoring.suppression.release import Releaser, release_some
 from shared.contracts.events import Event
 from shared.messaging.inbox import Inbox
 from shared.persistence.engine import dsn_of, make_engine
@@ -82,15 +84,21 @@ class Worker:
     def __init__(self, connection: Any) -> None:
         self.connection = connection
         self.apply = Applier(K)
+        self._releaser, self._image = Releaser(K), Image()
 
-    async def take(self, events: Iterable[Event], *, fail: bool = False) -> None:
-        """One batch in one transaction, which fails at its end if asked to."""
+    async def take(self, events: Iterable[Event], *, fail: bool = False, release: bool = True) -> None:
+        """One batch in one transaction, which fails at its end if asked to; then what it counted is released."""
         async with self.connection.transaction():
             await self.connection.execute("select set_config('app.scope', 'all', true)")
             await self.apply(self.connection, [(event, decode(event)) for event in events])
             if fail:
                 raise PowerFailure
         self.apply.committed()
+        left = int(release)
+        while left:
+            async with self.connection.transaction():
+                await self.connection.execute("select set_config('app.scope', 'all', true)")
+                left = await release_some(self.connection, self._releaser, self._image)
 
 
 def compared(cells: Sequence[tuple[str, str, str, int]], country: Country) -> tuple[Values, Values]:

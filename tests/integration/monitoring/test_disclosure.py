@@ -12,7 +12,7 @@ import pytest
 
 from services.monitoring.domain.periods import NESTED, SEPTEMBER, PeriodKind, parse
 from services.monitoring.domain.persons import PERSON_SLOTS
-from services.monitoring.suppression import release
+from services.monitoring.notices import CHANNEL
 from services.monitoring.suppression.release import Releasing
 from services.monitoring.suppression.tables import NOTE_EVERYTHING
 from shared.contracts.agreements import EmploymentState, EmploymentStatus
@@ -350,17 +350,14 @@ async def test_the_stream_tells_of_counts_of_persons_only_what_was_released(benc
     assert len(await employ(1)) == 1
 
 
-async def test_what_was_left_for_later_is_released_as_it_would_have_been_at_once(
-    bench: Bench, postgres: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_was_left_for_later_is_released_as_it_would_have_been_at_once(bench: Bench, postgres: Any) -> None:
     land = Land.founded(Random(3))
     land.goes_on()
     settled = "select p.code, d.family, d.year, d.shown, d.opened from disclosed d join place p on p.id = d.place"
     async with Bench(await postgres.database("monitoring")) as other:
         await (await other.worker()).take(land.story.events)
         at_once = set(await other.rows(settled))
-    monkeypatch.setattr(release, "FEW_SETS", 0)
-    await (await bench.worker()).take(land.story.events)
+    await (await bench.worker()).take(land.story.events, release=False)
     assert await bench.rows(settled) == []
     database = Database("monitoring", make_engine(bench.database.url, application="release-test", pool_size=2))
     try:
