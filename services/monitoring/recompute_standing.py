@@ -231,7 +231,7 @@ class Standing:
     def _begun(self, gate: Gate, day: date) -> bool:
         if gate.by_category:
             return any(self.count(f"cooperation.{category}", day) for category in PartnerCategory)
-        return any(self.count(name, day) for ask in gate.asks for name, _ in ask.alternatives)
+        return any(self.count(name, day) >= least for ask in gate.asks for name, least in ask.alternatives)
 
     def steps(self) -> dict[str, list[tuple[date, int]]]:
         """Every measure of the standing as (day, value from it on)."""

@@ -182,7 +182,7 @@ def _tests(gate: Gate) -> tuple[_Test, _Test]:
     if gate.by_category:
         return _every_category, _any_cooperation
     asks = [[(EVIDENCE[name], least) for name, least in ask.alternatives] for ask in gate.asks]
-    codes = [code for alternatives in asks for code, _ in alternatives]
+    pairs = [pair for alternatives in asks for pair in alternatives]
 
     def satisfied(counts: Counts) -> bool:
         for alternatives in asks:
@@ -194,7 +194,8 @@ def _tests(gate: Gate) -> tuple[_Test, _Test]:
         return True
 
     def some(counts: Counts) -> bool:
-        return any(counts.get(code, 0) > 0 for code in codes)
+        # Of answers to questionnaires not even whether there is one shows before there are enough.
+        return any(counts.get(code, 0) >= least for code, least in pairs)
 
     return satisfied, some
 

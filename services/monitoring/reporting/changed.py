@@ -15,7 +15,7 @@ from services.monitoring.domain.measures import MEASURES, Kind
 from services.monitoring.domain.parts import Contributions
 from services.monitoring.domain.periods import Period
 from services.monitoring.domain.persons import KINDS_OF_PERSONS
-from services.monitoring.domain.readings import KIND_NAMES, Institution
+from services.monitoring.domain.readings import KIND_NAMES, Institution, Response
 from services.monitoring.domain.territory import Image, Level, Place
 from services.monitoring.domain.values import Value
 from services.monitoring.engine import Key
@@ -147,6 +147,8 @@ class Comparison:
         own = set(places)
         rest = await self._rest(connection, before, after, own)
         movers = [] if suppressed else self._movers(before, after, old, hidden, rest)
+        # Single answers are nobody's business: not even how many there were.
+        between = [each for each in between if (key := key_of(each)) is None or key[1] != Response.kind]
         if not scope.startswith("institution:"):
             # Records of single persons, behind whatever they are, are for their institution.
             movers = [each for each in movers if each.key[1] not in KINDS_OF_PERSONS]

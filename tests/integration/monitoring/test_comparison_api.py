@@ -291,8 +291,8 @@ async def test_the_index_shows_every_component_and_leaves_out_what_is_not_there(
 async def test_values_are_broken_down_without_telling_of_few(ministry: Client, story: Story) -> None:
     works, garage, _ = story.enterprises
     found = await got(ministry, "/v1/breakdown", indicator="F3", by="enterprise", period=YEAR)
-    # Of the school with 24 at the works and what was merged into it, of that with 40 at the garage: in tens. The 22
-    # at the works are not, for the 3 at the garage would follow; nor is what the withheld schools count.
+    # Of the school with 24 at the works and what was merged into it, of that with 40 at the garage: told in tens.
+    # The 22 at the works are not, for the 3 at the garage would follow; nor is what the withheld schools count.
     assert {row["key"]: (row["count"], row["institutions"]) for row in found["items"]} == {
         works: (20, 1), garage: (40, 1)
     }  # fmt: skip

@@ -348,6 +348,14 @@ async def test_the_stream_tells_of_counts_of_persons_only_what_was_released(benc
     assert told["places"]
     assert await employ(9) == []
     assert len(await employ(1)) == 1
+    for first in (True, False):
+        before = len(land.story.events)
+        land.count("F6", ident, 2)
+        heard.clear()
+        await worker.take(land.story.events[before:])
+        await listener.fetchval("select 1")
+        # A course is an activity of its form as well: whoever heard of each could count them.
+        assert first or heard == []
 
 
 async def test_what_was_left_for_later_is_released_as_it_would_have_been_at_once(bench: Bench, postgres: Any) -> None:

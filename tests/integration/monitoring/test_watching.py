@@ -114,8 +114,10 @@ class Watcher:
                     least = persons if sure else max(0, persons - K + 1)
                     assert least <= total < persons + K, (at, place, text)
                     known.append(Known(cells, least, persons + K - 1 - least))
-            for cell in look.inside.get((told_by or "", YEAR_TEXT), ()):
-                known.append(Known(tuple((cell, when) for when in range(at + 1)), look.truth.get(cell, 0)))
+            known += [
+                Known(tuple((cell, when) for when in range(at + 1)), look.truth.get(cell, 0))
+                for cell in look.inside.get((told_by or "", YEAR_TEXT), ())
+            ]
         return known, hidden
 
     def _exact(self, before: dict[Figure, int | None], now: dict[Figure, int | None], place: str, text: str) -> bool:

@@ -287,19 +287,27 @@ async def test_existing_partners_alone_are_a_beginning() -> None:
     assert await school.series("R2") == [(DAY, State.IN_PROGRESS)]
 
 
+async def test_nobody_sees_whether_an_employer_has_answered_before_enough_have() -> None:
+    school = School()
+    for _ in range(9):
+        answer(school, RespondentGroup.S1)
+    assert await school.series("R8") == []
+    answer(school, RespondentGroup.S2)
+    assert (await school.series("R8"))[0][1] is State.IN_PROGRESS
+
+
+def answer(school: School, group: RespondentGroup) -> None:
+    school.tell(
+        ResponseState, campaign_id=new_id(), group=group, month="2025-11", index_thousandths=50_000, dimensions={}
+    )
+
+
 async def test_ten_answers_of_employers_stand_for_an_assessment_and_nine_do_not() -> None:
     school = School()
     enrol(school)
     for number in range(10):
         assert await school.series("R8") == [(date(2025, 9, 1), State.IN_PROGRESS), (date(2026, 9, 1), State.MISSING)]
-        school.tell(
-            ResponseState,
-            campaign_id=new_id(),
-            group=RespondentGroup.S1 if number % 2 else RespondentGroup.S2,
-            month="2025-11",
-            index_thousandths=50_000,
-            dimensions={},
-        )
+        answer(school, RespondentGroup.S1 if number % 2 else RespondentGroup.S2)
     expected = [(date(2025, 9, 1), State.IN_PROGRESS), *met(date(2025, 11, 1), date(2026, 9, 1))]
     assert await school.series("R8") == expected
 
