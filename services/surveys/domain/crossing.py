@@ -91,7 +91,9 @@ class _Sheet:
         topic = self.topic
         found = {cell: each.sums.count for cell, each in topic.cells.items()}
         cells = {(one, place): found.get((one, place), 0) for one in self.professions for place in self.places}
-        self.values, self.relations, self.fixed, self.unseen = dict(cells), [], set(), set()
+        self.values, self.relations, self.unseen = dict(cells), [], set()
+        # That nobody of a profession answered in a place is about none who did: taken as known.
+        self.fixed = {cell for cell, count in cells.items() if not count}
         for one in self.professions:
             parts = tuple((one, place) for place in self.places)
             self.values[one, ALL] = sum(cells[part] for part in parts)
@@ -122,7 +124,7 @@ class _Sheet:
 
     def small(self, k: int) -> set[Cell]:
         """Cells and margins of professions that too few answered."""
-        return {cell for cell in self.named if self.values[cell] < k}
+        return {cell for cell in self.named if 0 < self.values[cell] < k}
 
     def fragile(self, k: int) -> set[Cell]:
         """Cells and margins whose mean and spread would pin a count."""
