@@ -193,6 +193,7 @@ def test_an_office_reads_the_gap_by_profession_and_place_with_the_keyboard_and_o
         assert faults(person, pages) == {}
         for number, path in enumerate(pages):
             person.open(path)
+            person.run("document.querySelector('.gap-grid')?.scrollIntoView()")
             pictured(person, f"professions-{number}-{size[0]}")
     assert person.text(".empty")  # a year in which nobody was asked
     person.resize(DESKTOP)
