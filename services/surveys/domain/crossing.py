@@ -2,8 +2,9 @@
 
 Cells, profession totals and place totals are sums of each other, and place totals are shown elsewhere, too, as far as
 they are in pools. So they are hidden together: of each topic the cells that too few answered, those whose mean and
-spread would pin a count, and others with them (shared/suppression.py), until whoever knows all that is shown, how many
-named no profession, and the margins of the table above, can compute none of the hidden ones.
+spread would pin a count, those of a single institution, and others with them (shared/suppression.py), until whoever
+knows all that is shown, how many named no profession, and the margins of the table above, can compute none of the
+hidden ones.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from services.surveys.domain import hiding
+from services.surveys.domain.pooling import LEAST_CAMPAIGNS
 from services.surveys.domain.statistics import Sums
 from shared.suppression import Relation, hide
 
@@ -28,14 +30,18 @@ Cell = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Of a cell and topic: the sums, and how often each rating was given, from the lowest to the highest."""
+    """Of a cell and topic: the sums, how often each rating was given, from the lowest to the highest, and in how many
+    campaigns."""
 
     sums: Sums
     ratings: Sequence[int]
+    campaigns: int
 
     def __add__(self, other: "Answers") -> "Answers":
         return Answers(
-            self.sums + other.sums, [one + more for one, more in zip(self.ratings, other.ratings, strict=True)]
+            self.sums + other.sums,
+            [one + more for one, more in zip(self.ratings, other.ratings, strict=True)],
+            self.campaigns + other.campaigns,
         )
 
 
@@ -122,12 +128,16 @@ class _Sheet:
         self.unseen |= {(_WAITING, place), (ALL, place)}
         self.relations.append(Relation((ALL, place), ((_SHOWN, place), (_WAITING, place))))
 
+    def rows(self, margins: Collection[Cell]) -> set[Cell]:
+        """The cells of the professions that have these margins."""
+        return {(one, place) for one, _ in margins for place in self.places} - self.fixed
+
     def small(self, k: int) -> set[Cell]:
         """Cells and margins of professions that too few answered."""
         return {cell for cell in self.named if 0 < self.values[cell] < k}
 
     def fragile(self, k: int) -> set[Cell]:
-        """Cells and margins whose mean and spread would pin a count."""
+        """Cells and margins whose mean and spread would pin a count, or are a single institution's."""
         return {cell for cell in self.named if self.values[cell] >= k and not _firm(self.topic.of(cell), k)}
 
     @property
@@ -160,14 +170,18 @@ def _sum(parts: Sequence[Answers]) -> Answers:
 
 
 def _firm(answers: Answers | None, k: int) -> bool:
-    return answers is None or hiding.moments(answers.ratings, k) == hiding.ALL
+    """Whether figures of these answers say nothing of a few, and nothing of a single institution."""
+    if answers is None:
+        return True
+    return answers.campaigns >= LEAST_CAMPAIGNS and hiding.moments(answers.ratings, k) == hiding.ALL
 
 
 def cross(group: Group, k: int, above: Table | None = None, place: str = "", *, complementary: bool = True) -> Table:
     """What may be shown of a group's professions by places.
 
-    `above` is the table in which this whole is the column `place`: what it shows of it is known, what it hides stays
-    hidden. Without `complementary` suppression small cells alone are hidden, for showing that this would not do.
+    `above` is the table in which this whole is the column `place`: what it shows of it is known, and a profession that
+    it hides there is hidden in every place here: so nothing here says how that one's margin divides from others' that
+    are hidden with it. Without `complementary` suppression small cells alone are hidden, for showing that this would not do.
     """
     asked = {name: topic for name, topic in group.items() if topic.cells}
     professions = sorted({one for topic in asked.values() for one, _ in topic.cells})
@@ -193,30 +207,31 @@ def cross(group: Group, k: int, above: Table | None = None, place: str = "", *, 
 def _more(
     sheet: _Sheet, k: int, told: Collection[Cell] | None, hidden: Collection[Cell], protect: Collection[Cell]
 ) -> set[Cell]:
-    """What else is hidden of a topic; margins are not where the table above decides on them (`told`)."""
+    """What else is hidden of a topic; of margins the table above decides, where there is one (`told`)."""
     margins = {cell for cell in sheet.named if cell[1] == ALL}
-    decided = set() if told is None else margins
-    known = decided & set(told or ())
-    unseen = sheet.unseen | (decided - known) | (set(hidden) - known)
+    untold = set() if told is None else margins - set(told)
+    # Taken as known, so that nothing the table above says of them is news: but for small ones, of which none could be
+    # protected then. Their rows are hidden as a whole, which leaves to them whatever the table above does.
+    known = margins - {cell for cell in untold if sheet.values[cell] < k} if told is not None else set()
+    rows = sheet.rows(untold)
     found = hide(
         sheet.values,
         sheet.relations,
         k,
         fixed=sheet.fixed | known,
-        hidden=unseen,
-        protect=(set(protect) | {cell for cell in sheet.unseen if cell[0] == _WAITING}) - known,
+        hidden=(sheet.unseen | rows | untold | set(hidden)) - known,
+        protect=(set(protect) | {cell for cell in sheet.unseen if cell[0] == _WAITING}) - known - untold,
     )
-    return (set(found) & set(sheet.named)) - decided
+    return (set(found) & set(sheet.named)) - rows - (margins if told is not None else set())
 
 
 def _of_topic(sheet: _Sheet, k: int, told: Collection[Cell] | None, hidden: Collection[Cell]) -> set[Cell]:
     """All that is hidden of one topic: small cells, those that would pin a count, and others for their sake."""
     fragile = sheet.fragile(k)
-    margins = {cell for cell in sheet.named if cell[1] == ALL}
-    decided = set() if told is None else margins - set(told)
-    result = {*hidden, *fragile, *decided}
+    result = {*hidden, *fragile}
     if told is not None:
-        result -= set(told)
+        untold = {cell for cell in sheet.named if cell[1] == ALL} - set(told)
+        result = (result | untold | sheet.rows(untold)) - set(told)
     while True:
         result |= _more(sheet, k, told, result, fragile)
         telling = sheet.telling(result, k)

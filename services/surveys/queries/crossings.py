@@ -41,6 +41,11 @@ _CELLS = text(
     "join choice o on o.campaign_id = p.campaign_id where starts_with(p.counts_in, :path) "
     "and o.measure like '%@%' and split_part(o.measure, '@', 1) = any(:topics) group by 1, 2, 3, 4"
 )
+_CAMPAIGNS = text(
+    f"select c.instrument, {_PLACE}, t.measure, count(*) {_POOLED} "
+    "join tally t on t.campaign_id = p.campaign_id where starts_with(p.counts_in, :path) "
+    "and t.measure like '%@%' and split_part(t.measure, '@', 1) = any(:topics) group by 1, 2, 3"
+)
 _TOTALS = text(
     f"select c.instrument, {_PLACE}, t.measure, sum(t.count) {_POOLED} "
     "join tally t on t.campaign_id = p.campaign_id where starts_with(p.counts_in, :path) "
@@ -105,6 +110,7 @@ class Crossings:
         counts: dict[tuple[str, str], dict[tuple[str, str], dict[int, int]]] = {}
         totals: dict[tuple[str, str], dict[str, int]] = {}
         shown: dict[tuple[str, str], dict[str, int]] = {}
+        campaigns: dict[tuple[str, ...], int] = {}
         async with self.database.reading(SYSTEM) as session:
             if (await session.execute(_OPEN, parameters)).scalar_one():
                 raise YearNotPooled(year=year)
@@ -119,10 +125,14 @@ class Crossings:
                 topic, _, profession = measure.partition(AT)
                 cell = counts.setdefault((group, topic), {}).setdefault((profession, place), {})
                 cell[int(option)] = int(count)
+            for group, place, measure, count in await session.execute(_CAMPAIGNS, parameters):
+                topic, _, profession = measure.partition(AT)
+                campaigns[group, topic, profession, place] = int(count)
         found: dict[str, dict[str, Topic]] = {}
         for group, topic in topics:
             answers = {
-                cell: _answers(given, tops[group, topic]) for cell, given in counts.get((group, topic), {}).items()
+                cell: _answers(given, tops[group, topic], campaigns.get((group, topic, *cell), 0))
+                for cell, given in counts.get((group, topic), {}).items()
             }
             every = totals.get((group, topic), {})
             found.setdefault(group, {})[topic] = Topic(answers, every, shown.get((group, topic), {}))
@@ -138,12 +148,12 @@ class Crossings:
         return list(tops), tops
 
 
-def _answers(given: Mapping[int, int], top: int) -> Answers:
-    """The answers of a cell, from how often each value was given."""
+def _answers(given: Mapping[int, int], top: int, campaigns: int) -> Answers:
+    """The answers of a cell, from how often each value was given in so many campaigns."""
     ratings = [given.get(rating_score(rating, top), 0) for rating in range(1, top + 1)]
     count = sum(given.values())
     total = sum(value * many for value, many in given.items())
-    return Answers(Sums(count, total, sum(value * value * many for value, many in given.items())), ratings)
+    return Answers(Sums(count, total, sum(value * value * many for value, many in given.items())), ratings, campaigns)
 
 
 def _cross(

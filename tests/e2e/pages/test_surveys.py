@@ -30,6 +30,7 @@ from tests.support.services import serving as serving_here
 from tests.support.surveys import SCHOOL, Asked, fill, pool
 
 pytestmark = pytest.mark.slow
+_DISTRICTS = ("1708201", "1708201", "1703202", "1703202", "1714204", "1714204")
 
 RUN = """
 const done = arguments[arguments.length - 1];
@@ -83,7 +84,7 @@ class Behind:
                     self.campaigns[name] = await fill(app.state.database, library, code, count, over=over)
                 ended = date(int(self.year[:4]) + 1, 5, 20)
                 for code in ("S1", "S3"):
-                    for number, district in enumerate(("1708201", "1703202", "1703202", "1714204"), start=2):
+                    for number, district in enumerate(_DISTRICTS, start=2):
                         asked = Asked(f"{SCHOOL[:-1]}{number}", district, ended)
                         await fill(app.state.database, library, code, 240, over=True, asked=asked)
                 await pool(app.state.database, library)

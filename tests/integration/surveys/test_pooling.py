@@ -119,12 +119,12 @@ async def of_professions(office: Office, years: int = 0) -> None:
     school = 0
     for code in ("S1", "S3"):
         for district in (HERE, FAR, THIRD):
-            for profession, count in (("7212", 60), ("7231", 60)):
+            for profession, count in (("7212", 30), ("7231", 30), ("7212", 30), ("7231", 30)):
                 school += 1
                 await asked(office, code, district, school, count, last, profession=profession)
-    await asked(office, "S3", HERE, 20, 2, last, profession="7212")
-    await asked(office, "S3", HERE, 21, 3, last, profession="5120")
-    await asked(office, "S3", HERE, 22, 3, last, profession="7411")
+    await asked(office, "S3", HERE, 30, 2, last, profession="7212")
+    await asked(office, "S3", HERE, 31, 3, last, profession="5120")
+    await asked(office, "S3", HERE, 32, 3, last, profession="7411")
     await pool(office.database, LIBRARY, K)
 
 

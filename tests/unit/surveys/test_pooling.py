@@ -34,7 +34,7 @@ def test_any_number_below_k_stays_possible_of_every_hidden_campaign(country: str
     for rests in product(range(SMALL), repeat=len(places)):
         ended = [Ended(str(number), f"{place}{number}/", rests[number], False) for number, place in enumerate(places)]
         counted = settle(ended, SMALL)
-        sums = Counter({path: 0 for path in counted.values()})
+        sums = Counter(dict.fromkeys(counted.values(), 0))
         for id_, path in counted.items():
             sums[path] += rests[int(id_)]
         assert all(total >= SMALL for total in sums.values())
