@@ -181,7 +181,7 @@ def cross(group: Group, k: int, above: Table | None = None, place: str = "", *, 
 
     `above` is the table in which this whole is the column `place`: what it shows of it is known, and a profession that
     it hides there is hidden in every place here: so nothing here says how that one's margin divides from others' that
-    are hidden with it. Without `complementary` suppression small cells alone are hidden, for showing that this would not do.
+    are hidden with it. Without `complementary` suppression small cells alone are hidden, to show that it would not do.
     """
     asked = {name: topic for name, topic in group.items() if topic.cells}
     professions = sorted({one for topic in asked.values() for one, _ in topic.cells})
