@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from services.surveys.domain import pooling
 from services.surveys.domain.answers import Answers
 from services.surveys.instruments import InstrumentLibrary
 from services.surveys.tables import WaveRow
@@ -344,11 +345,17 @@ async def an_open_wave(office: Office, code: str, id_: str) -> None:
         )
 
 
-async def test_no_hidden_count_follows_from_all_that_an_office_sees_at_several_moments(office: Office) -> None:
+async def a_land(office: Office) -> Land:
+    """Schools in an open wave of each questionnaire, and others."""
     for code, id_ in WAVES.items():
         await an_open_wave(office, code, id_)
     land = Land(office, Random(3))
     await land.found()
+    return land
+
+
+async def test_no_hidden_count_follows_from_all_that_an_office_sees_at_several_moments(office: Office) -> None:
+    land = await a_land(office)
     offices = [(Role.MINISTRY, "17"), (Role.REGION, "1708"), (Role.DISTRICT, "1703202")]
     readers = [Reader(land, office.running.as_(role, org), org) for role, org in offices]
     for _ in range(3):
@@ -369,3 +376,15 @@ async def test_no_hidden_count_follows_from_all_that_an_office_sees_at_several_m
     for reader in readers:
         for code in TOPICS:
             assert reader.finds(code) == [], (reader.own, code)
+
+
+async def test_pools_that_only_come_to_k_would_tell(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pooling, "possible", lambda parts, k: (-1, -1 << k))
+    monkeypatch.setattr(pooling, "_may_be_shown", lambda each, top, k: each.sums.count >= k)
+    land = await a_land(office)
+    for _ in range(2):
+        await land.goes_on()
+    await land.ends()
+    reader = Reader(land, office.running.as_(Role.MINISTRY, "17"), "17")
+    await reader.looks()
+    assert any(reader.finds(code) for code in TOPICS)
