@@ -1,4 +1,7 @@
-"""Pools: answers that are too few at their campaign count with others' in a territory."""
+"""Pools: answers that are too few at their campaign count with others' in a territory.
+
+Answers of years before are counted by profession and rating, too, by `python -m services.surveys.recount`.
+"""
 
 from alembic import op
 
