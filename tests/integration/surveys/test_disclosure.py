@@ -92,7 +92,9 @@ class Land:
     def an_answer(self, code: str, taste: Sequence[float]) -> Answers:
         """One response: of a rare profession now and then, often of one opinion with the others of its school."""
         profession = self.chance.choices(PROFESSIONS, (8, 5, 2, 1))[0]
-        pair = {part: self.chance.choices(RATINGS, taste)[0] for part in ("importance", "satisfaction")}
+        pair: dict[str, int | str] = {
+            part: self.chance.choices(RATINGS, taste)[0] for part in ("importance", "satisfaction")
+        }
         return {**a_response(LIBRARY.get(code), self.chance), "profession": profession, "theory": pair}
 
     async def ends(self) -> None:
@@ -195,7 +197,12 @@ class Reader:
             else:
                 self.known[school.code].append(Known(cells({school.id}), 0, K - 1))
         for code in TOPICS:
-            periods = ({}, {"wave": WAVES[code]}, {"from": "2022-05-01"}, {"to": "2022-04-01"})
+            periods: tuple[dict[str, str], ...] = (
+                {},
+                {"wave": WAVES[code]},
+                {"from": "2022-05-01"},
+                {"to": "2022-04-01"},
+            )
             for place in self.territories:
                 for period in periods:
                     self._territory(
