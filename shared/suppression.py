@@ -14,6 +14,8 @@ from typing import Any, Final, TypeVar
 
 Cell = TypeVar("Cell", bound=Hashable)
 SLACK: Final = 1e-6
+FEW: Final = 4
+"""So many cells are solved for one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +38,17 @@ def hide(
     *,
     fixed: Collection[Cell] = (),
     hidden: Collection[Cell] = (),
+    protect: Collection[Cell] = (),
 ) -> frozenset[Cell]:
     """The cells to hide; `fixed` ones are shown elsewhere and stay shown, those in `hidden` are hidden already.
+
+    Those in `protect` are hidden and kept from being computed like small ones, whatever their value.
 
     Where a fixed cell leaves no way to protect a small one, everything around it is hidden and it stays narrow: whoever
     fixes a cell answers for that (a total of `k` or more with two or more parts always leaves a way).
     """
     open_ = set(fixed)
-    small = {cell for cell, value in values.items() if value < k and cell not in open_}
+    small = {cell for cell, value in values.items() if value < k and cell not in open_} | set(protect)
     result = small | set(hidden)
     around: dict[Cell, list[Relation]] = {}
     for relation in relations:
@@ -107,7 +112,7 @@ def _narrow(
         if len(equations) == 1 and equations[0].total not in result:
             continue  # two or more parts that make k or more together: each may be anything from 0 to their sum
         wanted = [cell for cell in cells if cell in small]
-        ranges = bounds(values, equations, cells, wanted)
+        ranges = bounds(values, equations, cells, wanted, enough=k)
         found += [cell for cell in wanted if ranges[cell][1] - ranges[cell][0] < k - SLACK]
     return found
 
@@ -141,27 +146,62 @@ def _linked(relations: Sequence[Relation], result: set[Cell]) -> Iterator[tuple[
 
 
 def bounds(
-    values: Mapping[Cell, int], relations: Sequence[Relation], unknown: Sequence[Cell], wanted: Iterable[Cell]
+    values: Mapping[Cell, int],
+    relations: Sequence[Relation],
+    unknown: Sequence[Cell],
+    wanted: Sequence[Cell],
+    *,
+    enough: float = float("inf"),
 ) -> dict[Cell, tuple[float, float]]:
-    """From what to what each `wanted` cell can be, for somebody who knows every cell but the `unknown` ones."""
+    """From what to what each `wanted` cell can be, for somebody who knows every cell but the `unknown` ones.
+
+    Ranges that are known to be `enough` wide are not made wider: each solution is one for every cell.
+    """
     # Loaded by those who solve: a solver weighs as much as a small service.
     import numpy as np
     from scipy.optimize import linprog
+    from scipy.sparse import csr_matrix
 
     place = {cell: number for number, cell in enumerate(unknown)}
-    matrix = np.zeros((len(relations), len(unknown)))
+    rows, columns, signs = [], [], []
     right = np.zeros(len(relations))
     for row, relation in enumerate(relations):
         for cell, sign in [(relation.total, 1), *((part, -1) for part in relation.parts)]:
             if cell in place:
-                matrix[row, place[cell]] += sign
+                rows.append(row)
+                columns.append(place[cell])
+                signs.append(sign)
             else:
                 right[row] -= sign * values[cell]
-    result: dict[Cell, tuple[float, float]] = {}
-    for cell in wanted:
-        aim = np.zeros(len(unknown))
-        aim[place[cell]] = 1
-        low = linprog(aim, A_eq=matrix, b_eq=right, bounds=(0, None), method="highs")
-        high = linprog(-aim, A_eq=matrix, b_eq=right, bounds=(0, None), method="highs")
-        result[cell] = (low.fun if low.status == 0 else 0.0, -high.fun if high.status == 0 else float("inf"))
-    return result
+    matrix = csr_matrix((signs, (rows, columns)), shape=(len(relations), len(unknown)))
+    low = np.array([values[cell] for cell in unknown], dtype=float)
+    high = low.copy()
+
+    def solve(aim: Any) -> bool:
+        """Take a solution in; False where there is none, as the aim is unbounded."""
+        nonlocal low, high
+        solved = linprog(aim, A_eq=matrix, b_eq=right, bounds=(0, None), method="highs")
+        if solved.x is not None:
+            low, high = np.minimum(low, solved.x), np.maximum(high, solved.x)
+        return solved.x is not None
+
+    sought = [place[cell] for cell in wanted]
+    if len(sought) > FEW:
+        # A solution towards any side moves many cells at once; seeded: a table is always hidden in the same way.
+        chance = np.random.default_rng(len(sought))
+        left, before = sought, len(sought) + 1
+        while FEW < len(left) < before:
+            before = len(left)
+            aim = np.zeros(len(unknown))
+            aim[left] = chance.choice((-1.0, 1.0), len(left))
+            solve(aim)
+            solve(-aim)
+            left = [at for at in left if high[at] - low[at] < enough]
+    for at in sought:
+        for sign in (1, -1):
+            if high[at] - low[at] < enough:
+                aim = np.zeros(len(unknown))
+                aim[at] = sign
+                if not solve(aim):
+                    low[at], high[at] = (0.0, high[at]) if sign > 0 else (low[at], np.inf)
+    return {cell: (float(low[place[cell]]), float(high[place[cell]])) for cell in wanted}

@@ -18,6 +18,7 @@ from services.surveys.form.intake import Intake
 from services.surveys.form.pages import Pages
 from services.surveys.form.routes import PublicDoor, PublicForm
 from services.surveys.instruments import InstrumentLibrary
+from services.surveys.queries.crossings import Crossings
 from services.surveys.subscribers import LISTENS_TO, Surroundings
 from services.surveys.vault import MIN_PEPPER, Vault
 from shared.persistence.scheduler import Scheduler
@@ -87,6 +88,14 @@ def assemble(settings: Settings, own: OwnSettings) -> FastAPI:
     app.add_middleware(PublicDoor, form=form, service=settings.service)
     exports = Exports(chassis.database, chassis.catalogue, settings.privacy_k)
     app.state.surveys = Surveys(
-        library, vault, pages, settings.urls["portal"], settings.privacy_k, flusher.wake, exports, own.interview_days
+        library,
+        vault,
+        pages,
+        settings.urls["portal"],
+        settings.privacy_k,
+        flusher.wake,
+        exports,
+        Crossings(chassis.database, library, settings.privacy_k),
+        own.interview_days,
     )
     return app

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 from prometheus_client import Counter, Gauge
 
-from services.surveys.commands import campaigns, responses
+from services.surveys.commands import campaigns, pooling, responses
 from services.surveys.discreet import told_discreetly
 from services.surveys.domain.campaigns import may_move_on
 from services.surveys.instruments import InstrumentLibrary
@@ -31,6 +31,7 @@ PAUSE_S: Final = 2.0
 """So long between two looks, unless a campaign closes: a crowd is moved in large batches, who answers comes first."""
 CLOSE_EVERY_S: Final = 60.0
 WIPE_EVERY_S: Final = 10.0
+POOL_EVERY_S: Final = 60.0
 WIPES: Final = 50
 """Campaigns forgotten at one look."""
 
@@ -53,6 +54,7 @@ class Flusher:
     _unopened: int = 0
     _close_next_at: float = 0.0
     _wipe_next_at: float = 0.0
+    _pool_next_at: float = 0.0
 
     def staged(self) -> None:
         """Look at once: something was staged."""
@@ -61,6 +63,7 @@ class Flusher:
     def wake(self) -> None:
         """Look at once: something was closed."""
         self._wipe_next_at = 0.0
+        self._pool_next_at = 0.0
         self._wake.set()
         self._hurry.set()
 
@@ -78,6 +81,7 @@ class Flusher:
                         await asyncio.wait_for(self._hurry.wait(), PAUSE_S)
                     self._hurry.clear()
                 await self._wipe()
+                await self._pool()
             except Exception as problem:
                 log.warning("flusher.failed", **told_discreetly(problem))
             with suppress(TimeoutError):
@@ -117,6 +121,16 @@ class Flusher:
         for campaign in closed:
             async with self.database.unit_of_work() as uow:
                 await responses.wipe(uow, self.vault, campaign)
+
+    async def _pool(self) -> None:
+        if time.monotonic() < self._pool_next_at:
+            return
+        self._pool_next_at = time.monotonic() + POOL_EVERY_S
+        pooled = True
+        while pooled:
+            self.progress.beat("flusher")
+            async with self.database.unit_of_work() as uow:
+                pooled = await pooling.pool(uow, self.library, self.step)
 
     def _tell_unopened(self, count: int) -> None:
         if count > self._unopened:

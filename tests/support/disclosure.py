@@ -14,11 +14,17 @@ Cell = Hashable
 
 @dataclass(frozen=True)
 class Known:
-    """The cells' sum lies from `total` to `total + more`."""
+    """The cells' sum – each times its weight, where there are any – lies from `total` to `total + more`."""
 
     cells: tuple[Any, ...]
     total: float
     more: float = 0.0
+    weights: tuple[float, ...] = ()
+
+    @property
+    def weighted(self) -> tuple[tuple[Any, float], ...]:
+        """The cells with their weights."""
+        return tuple(zip(self.cells, self.weights or (1.0,) * len(self.cells), strict=True))
 
 
 @dataclass
@@ -31,20 +37,21 @@ class Attack:
 
     def bounds(self, names: Sequence[str]) -> dict[str, tuple[float, float]]:
         """From what to what each of these hidden counts can be."""
-        nobody = {cell for known in self.known if not known.total and not known.more for cell in known.cells}
+        empty = [known for known in self.known if not known.total and not known.more]
+        nobody = {cell for known in empty for cell, weight in known.weighted if weight}
         every = (cell for sums in (self.known, self.hidden.values()) for each in sums for cell in _cells(each))
         cells = [cell for cell in dict.fromkeys(every) if cell not in nobody]
         place = {cell: number for number, cell in enumerate(cells)}
         # The same sum shown twice is one equation.
         rows = {
-            (tuple(sorted(place[cell] for cell in known.cells if cell in place)), known.total, known.more)
+            (tuple(sorted((place[cell], by) for cell, by in known.weighted if cell in place)), known.total, known.more)
             for known in self.known
             if known.total or known.more
         }
         exact = [(row, total) for row, total, more in rows if not more]
         at_least = [(row, total, more) for row, total, more in rows if more]
         above = [
-            (tuple(place[cell] for cell in inside if cell in place), least)
+            (tuple((place[cell], 1.0) for cell in inside if cell in place), least)
             for inside, _, least in self.hidden.values()
             if least
         ]
@@ -80,6 +87,15 @@ class Attack:
             found[name] = solved_before[wanted] = (ends[0], ends[1])
         return found
 
+    def pinned(self) -> list[str]:
+        """The hidden counts below k that can be one whole number only."""
+        names = [name for name, (_, total, _) in self.hidden.items() if total < self.k]
+        return [
+            f"{name} = {self.hidden[name][1]}"
+            for name, (low, high) in self.bounds(names).items()
+            if np.floor(high + SLACK) - np.ceil(low - SLACK) < 1
+        ]
+
     def found(self, *, only_small: bool = False) -> list[str]:
         """The hidden counts that are known within less than k; `only_small`: of those below k alone."""
         names = [name for name, (_, total, _) in self.hidden.items() if total < self.k or not only_small]
@@ -94,9 +110,10 @@ def _cells(each: Known | tuple[tuple[Any, ...], int, int]) -> tuple[Any, ...]:
     return each.cells if isinstance(each, Known) else each[0]
 
 
-def _matrix(rows: Sequence[Sequence[int]], width: int) -> Any:
+def _matrix(rows: Sequence[Sequence[tuple[int, float]]], width: int) -> Any:
     if not rows:
         return None
-    columns = [cell for row in rows for cell in row]
+    columns = [cell for row in rows for cell, _ in row]
     numbers = [number for number, row in enumerate(rows) for _ in row]
-    return csr_matrix((np.ones(len(columns)), (numbers, columns)), shape=(len(rows), width))
+    weights = [weight for row in rows for _, weight in row]
+    return csr_matrix((weights, (numbers, columns)), shape=(len(rows), width))

@@ -39,20 +39,24 @@ class Surveyor:
 
     async def get(self, path: str, **params: Any) -> Any:
         """The JSON at a path; raises NotFound, Forbidden, SessionEnded or Unavailable."""
-        given = {name: str(value) for name, value in params.items() if value not in (None, "")}
-        answer = await self._request("GET", path, params=given)
-        try:
-            body = answer.json() if answer.status_code == 200 else None
-        except ValueError as problem:
-            raise Unavailable(service="surveys") from problem
-        match answer.status_code:
+        answer = await self.ask(path, **params)
+        match answer.status:
             case 200:
-                return body
+                return answer.body
             case 403:
                 raise Forbidden
             case 400 | 404 | 422:
                 raise NotFound
         raise Unavailable(service="surveys")
+
+    async def ask(self, path: str, **params: Any) -> Answer:
+        """What stands at a path, or the problem that is in the way; raises SessionEnded or Unavailable."""
+        given = {name: str(value) for name, value in params.items() if value not in (None, "")}
+        answer = await self._request("GET", path, params=given)
+        try:
+            return Answer(answer.status_code, answer.json())
+        except ValueError as problem:
+            raise Unavailable(service="surveys") from problem
 
     async def items(self, path: str, **params: Any) -> tuple[list[dict[str, Any]], str | None]:
         """A page of a list and the cursor of the next."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 WIDTH = 100.0
@@ -45,6 +46,25 @@ def groups_with_gaps(competences: Sequence[Mapping[str, Any]]) -> list[str]:
     """Respondent groups of which at least one gap is shown."""
     groups = list(competences[0]["acquired"]) if competences else []
     return [group for group in groups if any(each["acquired"][group]["mean"] is not None for each in competences)]
+
+
+def ended_years(today: date) -> list[str]:
+    """The last academic years that are over, and a week ago at least: "2025-26", newest first."""
+    newest = today.year - (1 if (today.month, today.day) > (9, 7) else 2)
+    return [f"{start}-{(start + 1) % 100:02d}" for start in range(newest, newest - 4, -1)]
+
+
+def grid(
+    table: Mapping[str, Any], group: str
+) -> list[tuple[Mapping[str, Any], list[tuple[str | None, Mapping[str, Any] | None]]]]:
+    """Each profession with what a respondent group's gap is in the whole territory (None) and in each place."""
+    found = {
+        (cell["profession"], cell["place"]): cell["competences"][0]["acquired"].get(group) for cell in table["cells"]
+    }
+    return [
+        (each, [(place, found.get((each["profession"], place))) for place in (None, *table["places"])])
+        for each in table["professions"]
+    ]
 
 
 def by_section(questions: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:

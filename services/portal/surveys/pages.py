@@ -295,12 +295,47 @@ def survey_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn) -> APIRou
         query = request.query_params
         asked = {name: query.get(name, "") for name in ("territory", "from", "to")}
         found = await who.get("/v1/gaps", **asked)
-        today = clock.local_day(clock.now())
-        ended = today.year - (1 if (today.month, today.day) > (9, 7) else 2)
-        years = [f"{start}-{(start + 1) % 100:02d}" for start in range(ended, ended - 4, -1)]
-        year = query.get("year", "")
-        professions = await who.get("/v1/gaps/professions", year=year) if year in years else None
-        return page(request, who, "gaps", gaps=found, asked=asked, years=years, year=year, professions=professions)
+        return page(request, who, "gaps", gaps=found, asked=asked)
+
+    @router.get("/surveys/gaps/professions")
+    async def professions(request: Request) -> Response:
+        who = await surveyor(request)
+        if not who.office:
+            raise NotFound
+        query = request.query_params
+        years = drawn.ended_years(clock.local_day(clock.now()))
+        asked = {name: query.get(name, "") for name in ("territory", "profession", "competence", "group")}
+        asked["year"] = query.get("year", "") or years[0]
+        within = {"year": asked["year"], "territory": asked["territory"]}
+        answer = await who.ask("/v1/gaps/professions", **within)
+        found = answer.body if answer.done else {"professions": []}
+        listed = found["professions"]
+        competences = [(each["competence"], each["name"]) for each in listed[0]["competences"]] if listed else []
+        if competences and asked["competence"] not in dict(competences):
+            asked["competence"] = competences[0][0]
+        groups = [group for each in listed for group in drawn.groups_with_gaps(each["competences"])]
+        if asked["group"] not in groups:
+            asked["group"] = min(groups, default="")
+        table = one = None
+        if competences:
+            table = await who.get("/v1/gaps/table", competence=asked["competence"], **within)
+        if asked["profession"] in {each["profession"] for each in listed}:
+            one = await who.get(f"/v1/gaps/professions/{segment(asked['profession'])}", **within)
+        return page(
+            request,
+            who,
+            "professions",
+            asked=asked,
+            years=years,
+            professions=listed,
+            competences=competences,
+            groups=sorted(set(groups)),
+            grid=drawn.grid(table, asked["group"]) if table else None,
+            k=table["hidden_below"] if table else None,
+            one=one,
+            exports=f"/api/surveys/v1/gaps/table/export?{urlencode(within)}" if listed else "",
+            problem=None if answer.done else answer.body or _AWAY,
+        )
 
     @router.get("/surveys/campaigns/{id_}/texts")
     async def texts(request: Request, id_: str, after: str = "") -> Response:

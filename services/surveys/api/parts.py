@@ -10,6 +10,7 @@ from services.surveys.exports.making import Exports
 from services.surveys.form.pages import Pages
 from services.surveys.instruments import InstrumentLibrary
 from services.surveys.queries import intake
+from services.surveys.queries.crossings import Crossings
 from services.surveys.vault import Vault
 from shared.scope import SYSTEM
 from shared.web.edge import RequestEdge
@@ -30,6 +31,7 @@ class Surveys:
     privacy_k: int
     wake_flusher: Callable[[], None]
     exports: Exports
+    crossings: Crossings
     interview_days: int = 0
 
 

@@ -3,11 +3,12 @@
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 from starlette.responses import StreamingResponse
 
 from services.surveys.api.parts import After, Limit, Parts
 from services.surveys.domain.waves import territory_path
+from services.surveys.exports.gap_table import gap_codebook, gap_file
 from services.surveys.exports.making import MEDIA
 from services.surveys.exports.variables import variables_of
 from services.surveys.queries import exports, gaps, intake, results, territories
@@ -34,6 +35,8 @@ Version = Annotated[int | None, Query(ge=1, description="its version; the newest
 Territory = Annotated[
     str | None, Query(max_length=7, description="SOATO code within the caller's territory", examples=["1708"])
 ]
+EndedYear = Annotated[AcademicYear, Query(description="an academic year that has ended", examples=["2025-26"])]
+Profession = Annotated[str, Path(max_length=8, description="code of a unit group of ISCO-08", examples=["7212"])]
 From = Annotated[date | None, Query(alias="from", description="campaigns that end on this day or later")]
 To = Annotated[date | None, Query(description="campaigns that begin on this day or earlier")]
 Form = Annotated[Literal["csv", "xlsx", "parquet", "sav"], Query(alias="format", description="the kind of file")]
@@ -92,12 +95,14 @@ async def get_trend(
 
     Points of an older version of the questionnaire are marked as not comparable: other questions, other index.
     """
-    path = _path(edge, territory) if edge.principal.role is not Role.INSTITUTION else ""
+    own = edge.principal.role is Role.INSTITUTION
+    path = "" if own else _path(edge, territory)
     async with edge.reading("results.read") as session:
-        if not path:
+        if own:
             path = await exports.institution_path(session, edge.principal.org)
             by = "campaign"
-        return json_response(await territories.trend(session, parts.library, path, instrument, by, parts.privacy_k))
+        found = await territories.trend(session, parts.library, path, instrument, by, parts.privacy_k, own=own)
+        return json_response(found)
 
 
 @router.get("/gaps", tags=["results"])
@@ -117,20 +122,66 @@ async def get_gaps(
 
 
 @router.get("/gaps/professions", tags=["results"])
-async def get_gaps_by_profession(
-    edge: Edge, parts: Parts, year: Annotated[AcademicYear, Query(description="an academic year that has ended")]
-) -> Response:
-    """The competence gap by profession (ISCO-08) in the caller's territory, of an academic year that has ended."""
+async def get_gaps_by_profession(edge: Edge, parts: Parts, year: EndedYear, territory: Territory = None) -> Response:
+    """The competence gap by profession (ISCO-08) in a territory, of an academic year that has ended."""
     edge.allow("results.read_territory")
-    start = int(year[:4])
-    first, last = date(start, 9, 1), date(start + 1, 8, 31)
-    if local_day(now()) <= date(start + 1, 9, 7):
-        # A week's grace: by then every campaign of the year is over and its answers are in.
-        raise InvalidInput(FieldError("year", "year-not-ended", {"until": date(start + 1, 9, 7).isoformat()}))
-    found = await gaps.gaps_by_profession(
-        edge.database, parts.library, edge.principal.scope.value, first, last, parts.privacy_k, edge.lang
-    )
-    return json_response({"year": year, **found})
+    path = _path(edge, territory)
+    found = await gaps.of_professions(parts.crossings, parts.library, path, _ended(year), edge.lang)
+    return json_response({"year": year, "territory": territory, **found})
+
+
+@router.get("/gaps/professions/{profession}", tags=["results"])
+async def get_gaps_of_profession(
+    edge: Edge, parts: Parts, profession: Profession, year: EndedYear, territory: Territory = None
+) -> Response:
+    """The competence gap of a profession in a territory and in the places right below, of a year that has ended."""
+    edge.allow("results.read_territory")
+    path = _path(edge, territory)
+    found = await gaps.of_profession(parts.crossings, parts.library, path, _ended(year), profession, edge.lang)
+    return json_response({"year": year, "territory": territory, **found})
+
+
+@router.get("/gaps/table", tags=["results"])
+async def get_gap_table(
+    edge: Edge,
+    parts: Parts,
+    year: EndedYear,
+    competence: Annotated[str, Query(max_length=64, description="its code", examples=["theory"])],
+    territory: Territory = None,
+) -> Response:
+    """The gap of one competence by profession and place, of a year that has ended; place null: the whole territory.
+
+    Cells that are not there are hidden: too few answered, or one of these could be computed from them.
+    """
+    edge.allow("results.read_territory")
+    path = _path(edge, territory)
+    found = await gaps.crossed(parts.crossings, parts.library, path, _ended(year), competence, edge.lang)
+    if not found["competences"]:
+        raise NotFound(what="competence", id=competence)
+    return json_response({"year": year, "territory": territory, "hidden_below": parts.privacy_k, **found})
+
+
+@router.get("/gaps/table/export", tags=["results"], response_class=StreamingResponse)
+async def export_gap_table(
+    edge: Edge,
+    parts: Parts,
+    year: EndedYear,
+    territory: Territory = None,
+    form: Annotated[Literal["csv", "xlsx"], Query(alias="format", description="the kind of file")] = "csv",
+) -> Response:
+    """All that may be shown of professions by places in a year that has ended, a row a competence and group."""
+    edge.allow("results.read_territory")
+    path = _path(edge, territory)
+    found = await gaps.crossed(parts.crossings, parts.library, path, _ended(year), None, edge.lang)
+    headers = {"Content-Disposition": f'attachment; filename="gaps-{year}-{territory or edge.principal.org}.{form}"'}
+    return StreamingResponse(gap_file(found, form), media_type=MEDIA[form], headers=headers)
+
+
+@router.get("/gaps/table/codebook", tags=["results"])
+async def get_gap_codebook(edge: Edge, parts: Parts) -> Response:
+    """The codebook of that file: what each column says, in four languages."""
+    edge.allow("results.read_territory")
+    return json_response({"variables": gap_codebook(parts.exports.catalogue)})
 
 
 @router.get("/campaigns/{id_}/texts", tags=["results"])
@@ -158,21 +209,24 @@ async def export_campaign(edge: Edge, parts: Parts, id_: str, form: Form = "csv"
     campaigns, instrument, hidden = await exports.of_campaign(
         edge.database, edge.principal, parts.library, id_, parts.privacy_k
     )
-    return await _file(edge, parts, campaigns, instrument, hidden, form, f"campaign-{id_}")
+    return await _file(edge, parts, campaigns, instrument, hidden, form, f"campaign-{id_}", pooled=False)
 
 
 @router.get("/answers/export", tags=["results"], response_class=StreamingResponse)
 async def export_wave(
     edge: Edge, parts: Parts, wave: Annotated[str, Query(max_length=64)], form: Form = "csv"
 ) -> Response:
-    """The anonymous answers of a whole wave that is over, for the ministry; as of a campaign, with the region."""
+    """The anonymous answers of a whole wave that is over, for the ministry; as of a campaign, with the region.
+
+    Professions are left out: by place they are counted of whole years (`/gaps/table/export`).
+    """
     edge.allow("answers.export")
     if edge.principal.role is not Role.MINISTRY:
         raise NotFound(what="wave", id=wave)
     campaigns, instrument, hidden = await exports.of_wave(
         edge.database, edge.principal, parts.library, wave, parts.privacy_k
     )
-    return await _file(edge, parts, campaigns, instrument, hidden, form, f"wave-{wave}")
+    return await _file(edge, parts, campaigns, instrument, hidden, form, f"wave-{wave}", pooled=True)
 
 
 @router.get("/instruments/{code}/codebook", tags=["results"])
@@ -212,11 +266,30 @@ async def count_answers(edge: Edge) -> Response:
         return json_response(await intake.answers(session))
 
 
+def _ended(year: str) -> str:
+    """The year; raises InvalidInput before it has ended, and for a week: by then every campaign of it is over."""
+    until = date(int(year[:4]) + 1, 9, 7)
+    if local_day(now()) <= until:
+        raise InvalidInput(FieldError("year", "year-not-ended", {"until": until.isoformat()}))
+    return year
+
+
 async def _file(
-    edge: RequestEdge, parts: Parts, campaigns: list[str], instrument: Any, hidden: Any, form: str, name: str
+    edge: RequestEdge,
+    parts: Parts,
+    campaigns: list[str],
+    instrument: Any,
+    hidden: Any,
+    form: str,
+    name: str,
+    *,
+    pooled: bool,
 ) -> Response:
     variables = variables_of(instrument, hidden)
-    pieces = await parts.exports.file(campaigns, instrument, variables, form, edge.lang)
+    if pooled:
+        # Beside the region it would give the cells of professions by places that are hidden there.
+        variables = [each for each in variables if each.kind != "profession"]
+    pieces = await parts.exports.file(campaigns, instrument, variables, form, edge.lang, pooled=pooled)
     headers = {"Content-Disposition": f'attachment; filename="{name}.{form}"', "Cache-Control": "no-store"}
     return StreamingResponse(pieces, media_type=MEDIA[form], headers=headers)
 

@@ -23,13 +23,13 @@ _CHOOSE: Final = (
     "on conflict (campaign_id, measure, option) do update set count = c.count + excluded.count"
 )
 # Sums of a topic and its options move together or not at all: sums of one moment beside options of another would tell
-# what the few in between answered.
+# what the few in between answered. Topics by profession are counted of whole years alone.
 _RELEASE: Final = (
     "with moved as ("
     "insert into released_result as r (campaign_id, measure, count, total, squares) "
     "select t.campaign_id, t.measure, t.count, t.total, t.squares from tally t "
     "left join released_result old using (campaign_id, measure) "
-    "where t.campaign_id = $1 and t.count - coalesce(old.count, 0) >= $2 "
+    "where t.campaign_id = $1 and t.count - coalesce(old.count, 0) >= $2 and t.measure not like '%@%' "
     "on conflict (campaign_id, measure) do update set "
     "count = excluded.count, total = excluded.total, squares = excluded.squares returning r.measure) "
     "insert into released_choice as c (campaign_id, measure, option, count) "

@@ -17,6 +17,8 @@ from shared.suppression import Relation, hide
 
 REACH: Final = 3
 """How far counts are moved to see whether others would give the same figures; what is not found so counts as pinned."""
+ALL: Final = 2
+"""All moments: mean and spread."""
 _ALL: Final = "="
 
 

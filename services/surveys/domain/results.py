@@ -32,7 +32,7 @@ from shared.i18n import Lang
 
 __all__ = ["Released", "Sums", "results", "shown_count", "summary"]
 
-ALL_MOMENTS: Final = 2
+ALL_MOMENTS: Final = hiding.ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,15 +164,7 @@ class _Reader:
     def __post_init__(self) -> None:
         topics = (topic for question in self.instrument.questions for topic in topics_of(question))
         self._rated = {topic.name: topic for topic in topics if topic.rated}
-        # A dimension, or an index, of a single item says no less than the item.
-        by_dimension: dict[str, list[str]] = {}
-        for question in self.instrument.questions:
-            if question.scored:
-                for topic, dimension in _scored(question):
-                    by_dimension.setdefault(dimension, []).append(topic)
-        self._alone = {name: topics[0] for name, topics in by_dimension.items() if len(topics) == 1}
-        if len(every := [topic for topics in by_dimension.values() for topic in topics]) == 1:
-            self._alone[INDEX] = every[0]
+        self._alone = alone(self.instrument)
 
     def summary(self, topic: str) -> dict[str, Any]:
         sums = self._sums(topic)
@@ -283,6 +275,25 @@ class _Reader:
             return frozenset(topic.options[place][0] for place in hidden)
         every = dict(counts) if topic.open else {code: counts.get(code, 0) for code, _ in topic.options}
         return hiding.hidden_choices(every, self.k, several=topic.several, base=base)
+
+
+def alone(instrument: Instrument) -> dict[str, str]:
+    """Dimensions and an index of a single item, which say no less than the item; by name the item's topic."""
+    by_dimension: dict[str, list[str]] = {}
+    for question in instrument.questions:
+        if question.scored:
+            for topic, dimension in _scored(question):
+                by_dimension.setdefault(dimension, []).append(topic)
+    found = {name: topics[0] for name, topics in by_dimension.items() if len(topics) == 1}
+    if len(every := [topic for topics in by_dimension.values() for topic in topics]) == 1:
+        found[INDEX] = every[0]
+    return found
+
+
+def rated_topics(instrument: Instrument) -> dict[str, int]:
+    """Topics that are rated on a scale, with its highest rating."""
+    topics = (topic for question in instrument.questions for topic in topics_of(question))
+    return {topic.name: len(topic.options) for topic in topics if topic.rated}
 
 
 def _scored(question: Question) -> Iterator[tuple[str, str]]:

@@ -217,6 +217,10 @@ class Counting:
                 found.counts[cell] = found.counts.get(cell, 0) + many
         for (topic, value), many in self._values.items():
             found.sum(topic, value, many)
+            if AT in topic:
+                # By value, as ratings are equally spaced: for `hiding.moments`.
+                cell = topic, str(value)
+                found.counts[cell] = found.counts.get(cell, 0) + many
         return found
 
 

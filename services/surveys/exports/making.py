@@ -37,16 +37,23 @@ TIMEOUT_S: Final = 600
 PREFETCH: Final = 2_000
 CHUNK_BYTES: Final = 65_536
 
-# By a random id: the order says nothing. What came after the last release is left out, as in the results.
+# By a random id: the order says nothing.
 _ROWS: Final = (
-    "select json_build_array(to_char(r.day, 'YYYY-MM'), r.mode, split_part(c.org_path, '/', 3), r.answers)::text "
-    "from unnest($1::text[], $2::bigint[]) as w(id, kept) join campaign c on c.id = w.id "
+    "select json_build_array(to_char(r.day, 'YYYY-MM'), r.mode, w.region, r.answers)::text "
+    "from unnest($1::text[], $2::bigint[], $3::text[]) as w(id, kept, region) "
     "cross join lateral (select * from response r where r.campaign_id = w.id order by r.id limit w.kept) r "
     "order by md5(r.id)"
 )
+# Of a campaign what came after the last release is left out, as in its results; of pooled ones nothing, as in theirs.
+# Where they count in the nation alone their region is not told.
 _KEPT = text(
-    "select campaign_id, max(count) from released_result where campaign_id = any(:ids) and measure !~ '[@:?]' "
-    "group by campaign_id"
+    "select c.id, split_part(c.org_path, '/', 3), max(r.count) from campaign c "
+    "join released_result r on r.campaign_id = c.id and r.measure !~ '[@:?]' where c.id = any(:ids) group by 1, 2"
+)
+_POOLED = text(
+    "select p.campaign_id, case when length(p.counts_in) > 4 then split_part(p.org_path, '/', 3) end, i.moved "
+    "from pooled_campaign p join intake i using (campaign_id) "
+    "where p.campaign_id = any(:ids) and p.counts_in is not null and i.moved > 0"
 )
 
 
@@ -64,6 +71,15 @@ class NothingToExport(HamkorError):
     code = "nothing-to-export"
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """So many rows of a campaign, and the region they are told of; "" for none."""
+
+    id: str
+    region: str
+    rows: int
+
+
 @dataclass(slots=True)
 class Exports:
     """Makes one export at a time: a second waits."""
@@ -74,11 +90,21 @@ class Exports:
     _one: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 
     async def file(
-        self, campaigns: Sequence[str], instrument: Instrument, variables: Sequence[Variable], form: str, lang: Lang
+        self,
+        campaigns: Sequence[str],
+        instrument: Instrument,
+        variables: Sequence[Variable],
+        form: str,
+        lang: Lang,
+        *,
+        pooled: bool,
     ) -> AsyncIterator[bytes]:
-        """The file, a piece at a time; raises NothingToExport or ExportTooLarge before the first."""
-        kept = await self._kept(campaigns)
-        rows = sum(kept.values())
+        """The file, a piece at a time; raises NothingToExport or ExportTooLarge before the first.
+
+        Of one campaign what it released, of those that were `pooled` all that counts in a territory.
+        """
+        kept = await self._kept(campaigns, pooled=pooled)
+        rows = sum(each.rows for each in kept)
         if rows < self.k:
             raise NothingToExport(k=self.k)
         every = [*self.general(), *variables]
@@ -109,15 +135,15 @@ class Exports:
     def _words(self, key: str) -> Labels:
         return {lang.value: self.catalogue.text(key, lang) for lang in Lang}
 
-    async def _kept(self, campaigns: Sequence[str]) -> dict[str, int]:
+    async def _kept(self, campaigns: Sequence[str], *, pooled: bool) -> list[_Kept]:
         async with self.database.reading(SYSTEM) as session:
-            found = await session.execute(_KEPT, {"ids": list(campaigns)})
-            return {id_: int(count) for id_, count in found if count >= self.k}
+            found = await session.execute(_POOLED if pooled else _KEPT, {"ids": list(campaigns)})
+            return [_Kept(id_, region or "", int(count)) for id_, region, count in found]
 
     async def _write(
         self,
         folder: Path,
-        kept: Mapping[str, int],
+        kept: Sequence[_Kept],
         instrument: Instrument,
         variables: Sequence[Variable],
         form: str,
@@ -160,12 +186,13 @@ class Exports:
             raise Unavailable(service="surveys")
         return out
 
-    async def _draw(self, path: Path, kept: Mapping[str, int]) -> None:
+    async def _draw(self, path: Path, kept: Sequence[_Kept]) -> None:
+        asked = [each.id for each in kept], [each.rows for each in kept], [each.region for each in kept]
         async with self.database.reading(SYSTEM) as session:
             connection = await raw_connection(session)
             with path.open("w", encoding="utf-8") as file:
                 lines: list[str] = []
-                async for row in connection.cursor(_ROWS, list(kept), list(kept.values()), prefetch=PREFETCH):
+                async for row in connection.cursor(_ROWS, *asked, prefetch=PREFETCH):
                     lines.append(row[0])
                     if len(lines) >= PREFETCH:
                         await run_in_threadpool(file.write, "\n".join(lines) + "\n")

@@ -32,7 +32,7 @@ def value_of(variable: Mapping[str, Any], head: Mapping[str, str], answers: Mapp
     """What a response says of a variable; NO_ANSWER or UNSURE where it says nothing."""
     first, *rest = variable["path"]
     answer: Any = head[first[1:]] if first.startswith("$") else answers.get(first)
-    if answer is None:
+    if answer is None or answer == "":
         return NO_ANSWER
     match variable["kind"]:
         case "chosen":

@@ -27,6 +27,12 @@ def familiar() -> tuple[str, ...]:
     return tuple(sorted(tomllib.loads(FILE.read_text(encoding="utf-8"))))
 
 
+def title_of(code: str, lang: Lang) -> str:
+    """A unit group's title, or the code itself where it is none."""
+    title = titles().get(code)
+    return code if title is None else title[lang]
+
+
 def _title(english: str, ours: Mapping[str, str]) -> Text:
     uzbek = normalise(ours["uz"]) if "uz" in ours else english
     return {

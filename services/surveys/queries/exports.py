@@ -23,6 +23,7 @@ Hidden = dict[str, frozenset[str]]
 _COUNTS = text(
     "select measure, option, sum(count) from released_choice where campaign_id = any(:ids) group by measure, option"
 ).bindparams(bindparam("ids"))
+_POOLS = text("select id from pool where wave_id = :wave")
 
 
 async def wave_is_over(database: Database, wave: str) -> bool:
@@ -69,10 +70,10 @@ async def of_wave(
             raise NotFound(what="wave", id=wave)
         first = found[0][0]
         instrument = await library.ensure(session, first.instrument, first.instrument_version)
-    if not all(over for _, over in found) or not await wave_is_over(database, wave):
+        pools = list((await session.execute(_POOLS, {"wave": wave})).scalars())
+    if not all(over for _, over in found) or not await wave_is_over(database, wave) or not pools:
         raise NothingToExport(k=k)
-    ids = [row.id for row, _ in found]
-    return ids, instrument, await _hidden(database, instrument, ids, k)
+    return [row.id for row, _ in found], instrument, await _hidden(database, instrument, pools, k)
 
 
 async def _hidden(database: Database, instrument: Instrument, ids: Sequence[str], k: int) -> Hidden:

@@ -1,10 +1,11 @@
 """What many campaigns found together: a territory's results of an instrument, by place below it, and over time.
 
-Each campaign adds what is released of it, in steps of at least k responses. So whatever is shown of any places, periods
-and waves, now or later, adds up from such steps: no difference of two figures is about fewer than k responses.
+Index and dimensions add up what single campaigns released, in steps of at least k responses, and the pools of those
+that are over; single questions add up pools alone (domain/pooling.py). So whatever is shown of any places, periods and
+waves, now or later, adds up from parts of at least k responses each.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -13,9 +14,10 @@ from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.surveys.domain.instruments import Instrument
-from services.surveys.domain.results import Released, Sums, results, summary, topics_of
+from services.surveys.domain.pooling import bundles, whole_topics
+from services.surveys.domain.results import Released, Sums, results, summary
 from services.surveys.domain.scoring import INDEX
-from services.surveys.domain.tallies import alpha_topic, gap_topic, reliable_items
+from services.surveys.domain.tallies import reliable_items
 from services.surveys.instruments import InstrumentLibrary
 from services.surveys.queries.results import released_counts
 from shared.errors import NotFound
@@ -26,35 +28,43 @@ from shared.scope import TERRITORIAL, Principal
 MOST_POINTS: Final = 24
 
 _CHOSEN = """
-    from campaign c
+    from {of} c
     where starts_with(c.org_path, :path) and c.instrument = :instrument and c.instrument_version = :version
     and (cast(:wave as text) is null or c.wave_id = :wave)
     and (cast(:first as date) is null or c.last_day >= :first) and (cast(:last as date) is null or c.first_day <= :last)
 """
+_CAMPAIGNS = _CHOSEN.format(of="campaign")
+_RELEASED = _CHOSEN.format(of="released_of")
+SHOWN: Final = "(c.pooled or r.measure = any(:whole))"
+"""Single questions are shown of pools alone: `whole` are the other topics."""
 _SUMS = text(
     "select r.measure, sum(r.count), sum(r.total), sum(r.squares) from released_result r "  # noqa: S608 - our own text
-    f"where r.campaign_id in (select c.id {_CHOSEN}) and r.measure = any(:topics) group by r.measure"
+    f"join (select c.id, c.pooled {_RELEASED}) c on c.id = r.campaign_id "
+    f"where r.measure = any(:topics) and {SHOWN} group by r.measure"
 )
 _BY_PLACE = text(
     "select split_part(substr(c.org_path, length(:path) + 1), '/', 1) as place, r.measure, sum(r.count), "  # noqa: S608
-    f"sum(r.total), sum(r.squares) from released_result r join (select c.id, c.org_path {_CHOSEN}) c "
-    "on c.id = r.campaign_id where r.measure = any(:topics) group by 1, 2 order by 1"
+    "sum(r.total), sum(r.squares) from released_result r "
+    f"join (select c.id, c.org_path, c.pooled {_RELEASED}) c on c.id = r.campaign_id "
+    f"where r.measure = any(:topics) and {SHOWN} and c.org_path <> :path group by 1, 2 order by 1"
 )
 _COUNTS = text(
     "select r.measure, r.option, sum(r.count) from released_choice r "  # noqa: S608 - our own text
-    f"where r.campaign_id in (select c.id {_CHOSEN}) group by r.measure, r.option"
+    f"where r.campaign_id in (select c.id {_RELEASED} and c.pooled) group by r.measure, r.option"
 )
 _STATE = text(
     "select count(*), count(*) filter (where exists (select 1 from released_result r where r.campaign_id = s.id)), "  # noqa: S608
     "bool_and(coalesce((select over from intake i where i.campaign_id = s.id), false)) "
-    f"from (select c.id {_CHOSEN}) s"
+    f"from (select c.id {_CAMPAIGNS}) s"
 )
 _TREND = text(
-    "select c.instrument_version, c.wave_id, case when :by = 'campaign' then c.id when :by = 'wave' then c.wave_id "
+    "select c.instrument_version, c.wave_id, "  # noqa: S608 - our own text
+    "case when :by = 'campaign' then c.id when :by = 'wave' then c.wave_id "
     "else to_char(date_trunc('quarter', c.last_day), 'YYYY-\"Q\"Q') end as point, min(c.first_day), max(c.last_day), "
     "max(c.title), sum(r.count), sum(r.total), sum(r.squares), r.measure from released_result r "
-    "join campaign c on c.id = r.campaign_id where starts_with(c.org_path, :path) and c.instrument = :instrument "
-    "and (:by <> 'wave' or c.wave_id is not null) and r.measure = any(:topics) "
+    "join released_of c on c.id = r.campaign_id where starts_with(c.org_path, :path) and c.instrument = :instrument "
+    "and (:by <> 'wave' or c.wave_id is not null) and (:by <> 'campaign' or not c.pooled) "
+    f"and r.measure = any(:topics) and {SHOWN} "
     "group by 1, 2, 3, r.measure order by 4, 3"
 )
 _NAMES = text("select id, name from institution where id = any(:ids)")
@@ -107,7 +117,9 @@ async def territory_results(
     """
     async with database.reading(principal) as session:
         instrument = await library.ensure(session, chosen.instrument, chosen.version)
-        sums = await sums_of(session, chosen, topics_in(instrument))
+        whole = whole_topics(instrument)
+        found = await session.execute(_SUMS, {**chosen.parameters, "topics": topics_in(instrument), "whole": whole})
+        sums = {measure: Sums(int(count), int(total), int(squares)) for measure, count, total, squares in found}
         campaigns, with_results, over = (await session.execute(_STATE, chosen.parameters)).one()
         places = await _places(session, chosen, instrument)
     final = wave_over and bool(over) and chosen.path == principal.scope.value
@@ -122,31 +134,21 @@ async def territory_results(
         "campaigns_with_results": with_results,
         "over": final,
         "released_in_steps_of": step,
-        **results(instrument, Released(sums, counts), step, lang, options_shown=final),
+        **results(instrument, Released(sums, counts), step, lang, options_shown=final, items_shown=bool(counts)),
         "places": places,
     }
 
 
 def topics_in(instrument: Instrument) -> list[str]:
     """The topics of an instrument's results: all but those by profession."""
-    topics = [INDEX, *map(str, instrument.dimensions)]
-    topics += [topic.name for question in instrument.questions for topic in topics_of(question)]
-    topics += [gap_topic(pair.code) for pair in instrument.competences]
-    for dimension, items in reliable_items(instrument).items():
-        topics += [alpha_topic(dimension), *(alpha_topic(dimension, item) for item in items)]
-    return topics
-
-
-async def sums_of(session: AsyncSession, chosen: Chosen, topics: Sequence[str]) -> dict[str, Sums]:
-    """The released sums of the chosen campaigns the session sees."""
-    found = await session.execute(_SUMS, {**chosen.parameters, "topics": list(topics)})
-    return {measure: Sums(int(count), int(total), int(squares)) for measure, count, total, squares in found}
+    return [topic for bundle in bundles(instrument) for topic in bundle]
 
 
 async def _places(session: AsyncSession, chosen: Chosen, instrument: Instrument) -> list[dict[str, Any]]:
     """Index and dimensions of each place right below; of dimensions, those of several items."""
     several = [INDEX, *reliable_items(instrument)]
-    places = await by_place(session, _BY_PLACE, {**chosen.parameters, "topics": several})
+    asked = {**chosen.parameters, "topics": several, "whole": whole_topics(instrument)}
+    places = await by_place(session, _BY_PLACE, asked)
     names = await _names(session, places)
     return [
         {
@@ -177,12 +179,17 @@ async def _names(session: AsyncSession, places: Mapping[str, Any]) -> dict[str, 
 
 
 async def trend(
-    session: AsyncSession, library: InstrumentLibrary, path: str, instrument: str, by: str, step: int
+    session: AsyncSession, library: InstrumentLibrary, path: str, instrument: str, by: str, step: int, *, own: bool
 ) -> dict[str, Any]:
-    """Index and dimensions over quarters, waves or campaigns; points of other versions say why they don't compare."""
+    """Index and dimensions over quarters, waves or campaigns; points of other versions say why they don't compare.
+
+    `own` campaigns show the reader a dimension of a single question too.
+    """
     newest = await library.ensure(session, instrument)
     several = [INDEX, *reliable_items(newest)]
-    found = await session.execute(_TREND, {"path": path, "instrument": instrument, "by": by, "topics": several})
+    whole = several if own else whole_topics(newest)
+    asked = {"path": path, "instrument": instrument, "by": by, "topics": several, "whole": whole}
+    found = await session.execute(_TREND, asked)
     points: dict[tuple[int, str], dict[str, Any]] = {}
     sums: dict[tuple[int, str], dict[str, Sums]] = {}
     for version, wave, point, first, last, title, count, total, squares, measure in found:

@@ -19,9 +19,11 @@ token_key         a campaign's key for blind signatures, its secret half sealed
 staged_answer     sealed answers on their way – no id, no time, no code
 response          answers under random ids, with the day – no code, no person, no moment
 tally             sums over all responses, for the service alone
-released_result   the part of the sums that may be shown, moved in steps of at least k responses
+released_result   the part of the sums that may be shown: of a campaign, in steps of k responses and more, or of a pool
 choice            how often each option was chosen, for the service alone
 released_choice   the same at the moment its topic's sums were released; for the service, which hides small counts
+pool              answers of campaigns that are over, too few alone, together; its sums are released under its id
+pooled_campaign   where the institution of such a campaign was, and the territory in which all its answers count
 held_text         free texts that wait for company – no response, no day
 released_text     free texts of at least k together under random ids, for the owning institution alone
 """

@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -12,20 +13,24 @@ from unittest.mock import patch
 import pytest
 from openpyxl import Workbook
 from selenium import webdriver
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from services.portal.app import build as build_portal
+from services.portal.surveys.drawn import ended_years
 from services.surveys.app import build as build_surveys
 from services.surveys.instruments import InstrumentLibrary
+from shared.clock import local_day, now
 from tests.e2e.pages.conftest import DESKTOP, NODE_MODULES, PHONE, Browser, Stage
 from tests.e2e.pages.conftest import serving as serving_in_thread
 from tests.e2e.pages.fake_services import World
 from tests.support.engines import a_broker, a_postgres
 from tests.support.services import environment_of
 from tests.support.services import serving as serving_here
-from tests.support.surveys import SCHOOL, fill
+from tests.support.surveys import SCHOOL, Asked, fill, pool
 
 pytestmark = pytest.mark.slow
+_DISTRICTS = ("1708201", "1708201", "1703202", "1703202", "1714204", "1714204")
 
 RUN = """
 const done = arguments[arguments.length - 1];
@@ -41,6 +46,7 @@ class Behind:
     portal: str = ""
     environment: dict[str, str] = field(default_factory=dict)
     campaigns: dict[str, str] = field(default_factory=dict)
+    year: str = field(default_factory=lambda: ended_years(local_day(now()))[0])
     failed: BaseException | None = None
     ready: threading.Event = field(default_factory=threading.Event)
     stop: threading.Event = field(default_factory=threading.Event)
@@ -76,6 +82,12 @@ class Behind:
                     ("s1", "S1", 300, True),
                 ):
                     self.campaigns[name] = await fill(app.state.database, library, code, count, over=over)
+                ended = date(int(self.year[:4]) + 1, 5, 20)
+                for code in ("S1", "S3"):
+                    for number, district in enumerate(_DISTRICTS, start=2):
+                        asked = Asked(f"{SCHOOL[:-1]}{number}", district, ended)
+                        await fill(app.state.database, library, code, 240, over=True, asked=asked)
+                await pool(app.state.database, library)
                 self.ready.set()
                 await asyncio.to_thread(self.stop.wait)
 
@@ -159,9 +171,58 @@ def test_the_ministry_compares_and_sees_no_single_question_of_a_school(person: B
     assert not person.all(".question")
     assert not person.all(".gap-table")
     person.open("/surveys/gaps")
-    assert len(person.all(".gap-table tbody tr")) == 9
+    assert len(person.all(".table-panel .gap-table tbody tr")) == 9
+    assert len(person.all("details .gap-table")) == 3  # the regions in which several schools asked
     assert person.all(".gap")
     person.open(f"/surveys/campaigns/{over}/texts")
+    assert person.text(".message .code") == "404"
+
+
+def test_an_office_reads_the_gap_by_profession_and_place_with_the_keyboard_and_on_a_phone(
+    person: Browser, behind: Behind
+) -> None:
+    person.sign_in("ministry", "/surveys")
+    person.open("/surveys/gaps")
+    person.follow("a[href='/surveys/gaps/professions']", "/surveys/gaps/professions")
+    pages = [
+        f"/surveys/gaps/professions?year={behind.year}",
+        f"/surveys/gaps/professions?year={behind.year}&profession=7212&competence=theory&group=S3",
+        f"/surveys/gaps/professions?year={behind.year}&territory=1703",
+        f"/surveys/gaps/professions?year={int(behind.year[:4]) - 3}-{int(behind.year[2:4]) - 2:02d}",
+    ]
+    for size in (DESKTOP, PHONE):
+        person.resize(size)
+        assert faults(person, pages) == {}
+        for number, path in enumerate(pages):
+            person.open(path)
+            person.run("document.querySelector('.gap-grid')?.scrollIntoView()")
+            pictured(person, f"professions-{number}-{size[0]}")
+    assert person.text(".empty")  # a year in which nobody was asked
+    person.resize(DESKTOP)
+    person.open(pages[1])
+    rows = person.all(".gap-grid tbody tr")
+    assert len(rows) == 4
+    assert len(rows[0].find_elements("css selector", "td .gap")) == 4  # the whole, and three regions
+    assert len(person.all("section.below")[0].find_elements("css selector", "details")) == 3
+    # The table scrolls by keyboard, a profession is a link.
+    link = rows[1].find_element("css selector", "a")
+    code = link.text.partition(" ")[0]
+    assert code != "7212"
+    person.run("arguments[0].focus()", link)
+    link.send_keys(Keys.ENTER)
+    WebDriverWait(person.driver, 30).until(lambda _: "profession=7212" not in person.driver.current_url)
+    assert person.find("#profession").get_attribute("value") == code
+    exports = [link.get_attribute("href") for link in person.all(".tools a[download]")]
+    assert [("csv" in str(href), "xlsx" in str(href), "codebook" in str(href)) for href in exports] == [
+        (True, False, False),
+        (False, True, False),
+        (False, False, True),
+    ]
+
+
+def test_a_school_has_no_gap_by_profession(person: Browser, behind: Behind) -> None:
+    person.sign_in(f"institution:{SCHOOL}", "/surveys")
+    person.open(f"/surveys/gaps/professions?year={behind.year}")
     assert person.text(".message .code") == "404"
 
 

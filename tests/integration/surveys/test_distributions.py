@@ -4,6 +4,7 @@ import csv
 import io
 import random
 import tempfile
+from datetime import timedelta
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -19,6 +20,7 @@ from services.surveys.instruments import InstrumentLibrary
 from shared.persistence.engine import raw_connection
 from shared.scope import Role
 from tests.integration.surveys.support import DISTRICT, MINE, OTHER, K, Office, today
+from tests.support.surveys import Asked, fill, pool
 
 LIBRARY = InstrumentLibrary.load()
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -132,36 +134,33 @@ async def test_territories_add_up_what_campaigns_released(office: Office) -> Non
 
 
 async def test_gaps_stand_beside_each_other_by_group_and_place(office: Office) -> None:
-    for code in ("S1", "S3"):
-        campaign = await office.campaign(code)
-        chance = random.Random(5)
-        pairs = LIBRARY.get(code).competences
-        contents = [
+    ended = today() - timedelta(days=130)
+    for number, code in enumerate(("S1", "S1", "S3", "S3"), start=1):
+        asked = Asked(f"0199c1e4-0000-7000-8000-{number:012d}", DISTRICT, ended, k=K)
+        chance = random.Random(number)
+        answers = [
             {
-                "day": today().isoformat(),
-                "mode": "form",
-                "answers": {
-                    pair.code: {
-                        "importance": chance.choice([1, 2, 3, 4, 5, 5, 5]),
-                        "satisfaction": chance.choice([1, 1, 2, 3, 4, 5]),
-                    }
-                    for pair in pairs
-                },
+                pair.code: {
+                    "importance": chance.choice([1, 2, 3, 4, 5, 5, 5]),
+                    "satisfaction": chance.choice([1, 1, 2, 3, 4, 5]),
+                }
+                for pair in LIBRARY.get(code).competences
             }
-            for _ in range(300)
+            for _ in range(150)
         ]
-        async with office.database.unit_of_work() as uow:
-            await responses._store(
-                uow, campaign, LIBRARY.get(campaign.instrument, campaign.instrument_version), contents, K
-            )
-    found = (await office.running.as_(Role.MINISTRY, "17").get("/v1/gaps")).json()
+        await fill(office.database, LIBRARY, code, 150, over=True, asked=asked, answers=answers)  # type: ignore[arg-type]
+    ministry = office.running.as_(Role.MINISTRY, "17")
+    assert (await ministry.get("/v1/gaps")).json()["competences"][0]["required"]["suppressed"] is True
+    await pool(office.database, LIBRARY, K)
+    found = (await ministry.get("/v1/gaps")).json()
     theory = next(each for each in found["competences"] if each["competence"] == "theory")
     gap = theory["acquired"]["S3"]
     assert gap["significant"] is True
     assert gap["gap_interval"][0] < gap["gap"] < gap["gap_interval"][1]
     assert theory["acquired"]["S4"]["gap"] is None
-    assert len(found["places"]) == 1
-    year = (await office.running.as_(Role.MINISTRY, "17").get("/v1/gaps/professions", year="2020-21")).json()
+    assert [place["place"] for place in found["places"]] == [DISTRICT[:4]]
+    assert found["places"][0]["competences"] == found["competences"]
+    year = (await ministry.get("/v1/gaps/professions", year="2020-21")).json()
     assert year["professions"] == []
 
 

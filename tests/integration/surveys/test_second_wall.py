@@ -1,13 +1,17 @@
 """Row-level security alone, without any help of the code: what each scope finds in the tables."""
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import ProgrammingError
 
+from services.surveys.instruments import InstrumentLibrary
 from shared.persistence.engine import make_session
 from shared.scope import ALL, NONE, Scope
-from tests.integration.surveys.support import MINE, OTHER, K, Office
+from tests.integration.surveys.support import DISTRICT, MINE, OTHER, K, Office, today
 from tests.support.services import eventually
+from tests.support.surveys import Asked, fill, pool
 
 SEEING = [ALL, Scope("path", "/17/"), Scope("path", "/17/1708/"), Scope("institution", MINE)]
 BLIND = [
@@ -48,6 +52,22 @@ async def test_what_belongs_to_a_campaign_is_seen_from_its_institution_upwards(f
         assert await visible(full, scope, table) > 0, table
     for table in OF_THE_SERVICE:
         assert (await visible(full, scope, table) > 0) == (scope is ALL), table
+
+
+async def test_a_pool_is_seen_in_its_territory_and_above_and_who_is_in_it_by_nobody(office: Office) -> None:
+    library = InstrumentLibrary.load()
+    for number in range(1, 5):
+        asked = Asked(f"0199c1e4-0000-7000-8000-{number:012d}", DISTRICT, today() - timedelta(days=130), k=K)
+        await fill(office.database, library, "S3", 3, over=True, asked=asked)
+    await pool(office.database, library, K)
+    for scope in (ALL, Scope("path", "/17/"), Scope("path", f"/17/{DISTRICT[:4]}/{DISTRICT}/")):
+        assert await visible(office, scope, "pool") == 1
+        assert await visible(office, scope, "released_result") > 0
+        assert await visible(office, scope, "released_of") == 5
+        assert (await visible(office, scope, "pooled_campaign") > 0) == (scope is ALL)
+    for scope in [*BLIND, Scope("institution", "0199c1e4-0000-7000-8000-000000000001")]:
+        for table in ("pool", "released_result", "released_choice", "pooled_campaign"):
+            assert await visible(office, scope, table) == 0, (scope, table)
 
 
 @pytest.mark.parametrize("scope", BLIND, ids=lambda scope: scope.setting)

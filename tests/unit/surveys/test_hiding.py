@@ -9,15 +9,16 @@ from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from services.surveys.domain.answers import Answers
-from services.surveys.domain.gaps import profession_slice
 from services.surveys.domain.hiding import hidden_choices, hidden_ratings, moments
 from services.surveys.domain.instruments import CompetencePair, Likert, PairPart, SingleChoice
 from services.surveys.domain.results import Released, Sums, results
 from services.surveys.domain.tallies import added
 from services.surveys.instruments import InstrumentLibrary
 from shared.i18n import Lang
+from tests.support.disclosure import Attack, Known
 
 K = 10
+RATED = range(5)
 LIBRARY = InstrumentLibrary.load()
 
 
@@ -124,8 +125,32 @@ def test_whole_results_show_no_small_count(seed: int, count: int) -> None:
     assert seen > 10
 
 
-def test_a_small_profession_takes_another_with_it() -> None:
-    topic = "theory.importance"
-    counts = {"2411": 4, "2512": 15, "7212": 81}
-    sums = {topic: Sums(100, 0, 0), **{f"{topic}@{code}": Sums(count, 0, 0) for code, count in counts.items()}}
-    assert set(profession_slice({"S1": sums}, [topic], K)) == {"7212"}
+def watched(seed: int, *, naive: bool = False) -> list[str]:
+    """What a coordinator finds out of a rated question who looks after every release, and at the end at the options."""
+    chance = random.Random(seed)
+    taste = [chance.random() ** chance.choice([1, 3, 6]) + 0.001 for _ in RATED]
+    known: list[Known] = []
+    counts = [0] * len(RATED)
+    releases = chance.randint(1, 4)
+    for release in range(releases):
+        for _ in range(chance.randint(K, 25)):
+            counts[chance.choices(RATED, taste)[0]] += 1
+        inside = tuple((before, rating) for before in range(release + 1) for rating in RATED)
+        for power in range(1 + (2 if naive else moments(counts, K))):
+            total = sum(rating**power * count for rating, count in enumerate(counts))
+            known.append(Known(inside, total, weights=tuple(float(rating**power) for _, rating in inside)))
+    small = {rating for rating, count in enumerate(counts) if count < K}
+    hidden = small if naive else hidden_ratings(counts, K, moments(counts, K))
+    whole = {rating: tuple((release, rating) for release in range(releases)) for rating in RATED}
+    known += [Known(whole[rating], counts[rating]) for rating in RATED if rating not in hidden]
+    return Attack(known, {str(rating): (whole[rating], counts[rating], 0) for rating in hidden}, K).pinned()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**9))
+def test_who_watches_every_release_of_a_campaign_finds_no_small_count(seed: int) -> None:
+    assert watched(seed) == []
+
+
+def test_who_would_be_shown_all_moments_and_all_but_the_small_counts_finds_many() -> None:
+    assert sum(bool(watched(seed, naive=True)) for seed in range(20)) > 10
