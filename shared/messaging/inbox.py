@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.contracts.events import Event
 from shared.ids import SHARDS
 from shared.messaging.dead_letters import Poison, lay_down, settle, take_for_replay
-from shared.messaging.feed import Feed
+from shared.messaging.feed import Source
 from shared.messaging.wire import Origin, Unreadable
 from shared.persistence.engine import is_transient
 from shared.persistence.unit_of_work import Database, UnitOfWork
@@ -67,7 +67,7 @@ class Inbox:
     a projection may keep state and need not be safe against itself.
     """
 
-    def __init__(self, database: Database, projection: Projection, feeds: Mapping[str, Feed]) -> None:
+    def __init__(self, database: Database, projection: Projection, feeds: Mapping[str, Source]) -> None:
         self._database = database
         self._projection = projection
         self._feeds = feeds
