@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from shared.importing.jobs import BATCH, LANES, Target, work_off_batch
+from shared.importing.jobs import Target, work_off_batch
 from shared.persistence.engine import make_engine
 from shared.persistence.unit_of_work import Database
 from shared.telemetry.logs import configure_logs
@@ -16,6 +16,7 @@ from shared.telemetry.progress import Progress
 
 log = structlog.get_logger(__name__)
 
+LANES = 2
 BEAT_S = 5.0
 ADDRESS = "HAMKOR_IMPORT_DATABASE_URL"
 
@@ -55,12 +56,12 @@ class ImportProcess:
 
 
 async def work_off(database: Database, targets: dict[str, Target]) -> None:
-    """Batch after batch, in as many lanes as jobs have, until nothing waits."""
+    """Batch after batch, in lanes: while one's waits for PostgreSQL another's is computed. Until nothing waits."""
 
     async def lane() -> None:
         while True:
             async with database.unit_of_work() as uow:
-                if not await work_off_batch(uow, targets, BATCH):
+                if not await work_off_batch(uow, targets):
                     return
 
     await asyncio.gather(*(lane() for _ in range(LANES)))

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from services.partners.commands.imports import TARGETS, EnterpriseImport
 from shared.i18n import Lang
-from shared.importing import worker
+from shared.importing import jobs, worker
 from shared.importing.process import ImportProcess
 from shared.importing.worker import ImportWorker
 from shared.persistence.unit_of_work import UnitOfWork
@@ -174,7 +174,7 @@ async def test_import_goes_on_behind_the_last_row_that_was_done(
 ) -> None:
     await a_territory(partners)
     ministry = partners.as_(Role.MINISTRY, "17")
-    monkeypatch.setattr(worker, "BATCH", 10)
+    monkeypatch.setattr(jobs, "BATCH", 10)
     real, calls = EnterpriseImport.apply, 0
 
     async def apply(self: EnterpriseImport, uow: UnitOfWork, *arguments: Any, **options: Any) -> Any:
@@ -195,13 +195,13 @@ async def test_import_goes_on_behind_the_last_row_that_was_done(
             text("select count(*), count(distinct subject) from event where type like '%enterprise.registered%'")
         )
         assert tuple(told.one()) == (45, 45)
-        assert (await uow.session.execute(text("select count(*) from import_row"))).scalar_one() == 0
+        assert (await uow.session.execute(text("select count(*) from import_block"))).scalar_one() == 0
 
 
 async def test_workers_beside_each_other_do_every_row_once(partners: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     await a_territory(partners)
     ministry = partners.as_(Role.MINISTRY, "17")
-    monkeypatch.setattr(worker, "BATCH", 7)
+    monkeypatch.setattr(jobs, "BATCH", 7)
     others = [ImportWorker(partners.app.state.database, Progress(), TARGETS) for _ in range(2)]
     rows = [f"3010000{number:02};Zavod {number};small;C;1708201" for number in range(60)]
     answer = await send(ministry, "\n".join([HEADER, *rows]))
@@ -219,7 +219,7 @@ async def test_large_imports_go_through_a_process_and_on_here_where_it_fails(
     await a_territory(partners)
     ministry = partners.as_(Role.MINISTRY, "17")
     monkeypatch.setattr(worker, "LARGE", 20)
-    monkeypatch.setattr(worker, "BATCH", 25)
+    monkeypatch.setattr(jobs, "BATCH", 25)
     ended: list[bool] = []
     real = ImportProcess.run
 
