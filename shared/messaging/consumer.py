@@ -236,7 +236,8 @@ class Consumer:
             self._progress.beat(f"watch.{own.source}")
             self._told.clear()
             try:
-                events, waiting = await own.next()
+                passed = await self._inbox.pass_by(own.source)
+                events, waiting = ([], {}) if passed else await own.next()
                 for shard, gauge in enumerate(lag):
                     gauge.set(waiting.get(shard, 0))
                 if events:
@@ -250,7 +251,7 @@ class Consumer:
                 continue
             if sum(waiting.values()) > len(events):
                 continue  # there is more
-            if events:
+            if passed or events:
                 await asyncio.sleep(OWN_LINGER_S)
             await _wait(self._told, LOOK_S)
 

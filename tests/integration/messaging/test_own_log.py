@@ -1,9 +1,13 @@
 """A service that listens to itself reads its own log: no Kafka needed, each event once and in order."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.messaging import consumer
 from tests.integration.messaging.world import (
@@ -68,3 +72,39 @@ async def test_poison_in_the_own_log_is_laid_down_and_a_failing_batch_comes_agai
         assert [n for _, _, n in await sink.effects()] == [n for n in range(10) if n not in (3, 5)]
         assert {letter["reason"] for letter in await sink.letters()} == {"undecodable", "apply-failed"}
         assert failures == []
+
+
+@dataclass
+class Choosy(Recording):
+    """A projection that needs events only while somebody wants them."""
+
+    async def needs_any(self, session: AsyncSession) -> bool:
+        found = await session.execute(text("select to_regclass('wanted')"))
+        return found.scalar_one() is not None
+
+
+async def test_what_nobody_needs_is_passed_by_and_what_is_told_afterwards_takes_effect(world: World) -> None:
+    async with listening_to_itself(world, Choosy(), kafka=NOWHERE) as (source, sink):
+        await source.tell(*range(500))
+        await settled(source, sink)
+        assert await sink.effects() == []
+        assert await sink.metric("hamkor_inbox_applied_events_total", source=source.name) == 500
+        # Whoever begins to want something while events come misses none that were told after that.
+        telling = asyncio.create_task(_tell(source, range(500, 800)))
+        await source.sql("create table wanted ()")
+        await source.tell(*range(800, 900))
+        await telling
+        await source.tell(*range(900, 1000))
+        await settled(source, sink)
+        effects = await sink.effects()
+        numbers = [n for _, _, n in effects]
+        assert set(range(800, 1000)) <= set(numbers)
+        assert len(numbers) == len(set(numbers))
+        for shard in {shard for shard, _, _ in effects}:
+            positions = [position for each, position, _ in effects if each == shard]
+            assert positions == list(range(positions[0], positions[-1] + 1))
+
+
+async def _tell(source: Source, numbers: range) -> None:
+    for n in numbers:
+        await source.tell(n)
