@@ -4,8 +4,9 @@ Texts live in the message catalogue under `problem.<code>.title|detail|remedy` a
 """
 
 import dataclasses
+import re
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +123,20 @@ class Unavailable(HamkorError):
 
     status = 503
     code = "unavailable"
+
+
+def field_error(error: Any) -> FieldError:
+    """A pydantic error as ours: the path without "body", the rule's code, and its plain parameters."""
+    place = [str(part) for part in error["loc"] if part not in ("body", "query", "path", "header")]
+    context = error.get("ctx") or {}
+    params = {name: value for name, value in context.items() if isinstance(value, (str, int, float))}
+    rule = str(error["type"])
+    if rule in ("enum", "literal_error"):
+        params["expected"] = ", ".join(re.findall(r"'([^']*)'", str(context.get("expected")))) or params["expected"]
+    if rule == "json_invalid":
+        place = ["body"]  # pydantic says how far into the text it came
+    cause = context.get("error")
+    if rule == "value_error" and isinstance(cause, ValueError) and str(cause).replace("-", "_").isidentifier():
+        # A validator of ours names its rule: raise ValueError("stir_check_digit").
+        rule = str(cause)
+    return FieldError(".".join(place) or str(error["loc"][-1] if error["loc"] else "body"), rule, params)

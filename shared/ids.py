@@ -11,6 +11,7 @@ AgreementId = NewType("AgreementId", str)
 Soato = NewType("Soato", str)
 
 SHARDS = 64
+_VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}
 
 
 def new_id() -> str:
@@ -20,14 +21,14 @@ def new_id() -> str:
 
 def new_ids(count: int) -> list[str]:
     """So many of them at once: asking the system for randomness lets other threads in, each time."""
-    random = os.urandom(10 * count)
-    stamp = time.time_ns() // 1_000_000 << 80
-    ids = []
-    for start in range(0, len(random), 10):
-        value = stamp | int.from_bytes(random[start : start + 10], "big")
-        digits = f"{value & ~(0xF << 76 | 0x3 << 62) | 0x7 << 76 | 0x2 << 62:032x}"
-        ids.append(f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}")
-    return ids
+    random = os.urandom(10 * count).hex()
+    stamp = f"{time.time_ns() // 1_000_000:012x}"
+    begins = f"{stamp[:8]}-{stamp[8:]}-7"
+    return [
+        f"{begins}{digits[1:4]}-{_VARIANT[digits[4]]}{digits[5:8]}-{digits[8:]}"
+        for start in range(0, len(random), 20)
+        for digits in (random[start : start + 20],)
+    ]
 
 
 def shard_of(key: str) -> int:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import ColumnElement, SQLColumnExpression, any_, false, literal, true
@@ -25,6 +26,7 @@ EDUCATION = TERRITORIAL | {Role.INSTITUTION}
 SOATO_LENGTHS = {2: (2,), 4: (2, 4), 7: (2, 4, 7)}
 
 
+@lru_cache(maxsize=1024)
 def path_of(soato: str) -> str:
     """The org path of a territory code: "1708201" -> "/17/1708/1708201/"; raises ValueError on any other shape."""
     lengths = SOATO_LENGTHS.get(len(soato))

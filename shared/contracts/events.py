@@ -65,16 +65,17 @@ def dead_letter_topic_of(topic: str) -> str:
     return f"{topic.removesuffix('.events')}.dlq"
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(msgspec.Struct, frozen=True):
     """An event that a command records, before its stream gives it a position.
 
-    `key` is the stream key: the institution's id or, for the national enterprise register, the enterprise's.
+    `key` is the stream key: the institution's id or, for the national enterprise register, the enterprise's. `json` is
+    the state's, where it was made already.
     """
 
     type: EventType
     key: str
     state: State
+    json: str | None = None
 
     @property
     def shard(self) -> int:

@@ -52,7 +52,7 @@ def _district(value: str) -> str:
 
 
 def _clean(value: str) -> str:
-    if any(ord(character) < 32 for character in value):
+    if not value.isprintable() and any(ord(character) < 32 for character in value):
         raise ValueError("control_characters")
     return value
 

@@ -1,8 +1,8 @@
 """Jobs of imports: what was sent, how far it has come, what was wrong – all in the service's database.
 
-A job's rows go in lanes, each worked off in order and by one at a time: while one lane's batch waits for PostgreSQL,
-another's is computed. A batch's effects, its faults and the number of its lane's last row commit together: after kill
--9 every lane goes on behind the last row that was done, and no row is done twice.
+A job's rows lie in blocks, each of which is done in one transaction: its effects, its faults and its end commit
+together. After kill -9 the blocks that are there are those that were not done, and no row is done twice. Any number
+of workers take blocks: while one's waits for PostgreSQL, another's is computed.
 """
 
 import dataclasses
@@ -12,58 +12,20 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Protocol
 
-from alembic import op
+import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from shared.errors import KeyReused
 from shared.persistence.arrays import array_of, as_arrays
-from shared.persistence.chassis import grant, protect
 from shared.persistence.unit_of_work import UnitOfWork
 from shared.scope import Principal, Role
 
-STAGED_AT_ONCE = 5_000
 BATCH = 1_000
-"""Rows done in one transaction."""
-LANES = 2
+"""Rows of a block, done in one transaction."""
 
 
-def create_import_tables() -> None:
-    """For a migration: jobs, their rows while they wait, and their faults."""
-    op.execute(
-        'create table import_job (id text collate "C" primary key, register text not null, commits boolean not null, '
-        "role text not null, subject text not null, org text not null, org_path text not null, hash bytea not null, "
-        "columns text[] not null, status text not null, rows integer not null default 0, "
-        "done integer not null default 0, new integer not null default 0, changed integer not null default 0, "
-        "unchanged integer not null default 0, wrong integer not null default 0, created_at timestamptz not null, "
-        "started_at timestamptz, ended_at timestamptz)"
-    )
-    op.execute("create index import_job_waiting on import_job (created_at) where status in ('waiting', 'running')")
-    op.execute(
-        'create table import_lane (job text collate "C" not null references import_job, lane smallint not null, '
-        "last_row integer not null default 0, ended boolean not null default false, primary key (job, lane))"
-    )
-    op.execute(
-        'create table import_row (job text collate "C" not null references import_job, row integer not null, '
-        "key text not null, cells text not null, primary key (job, row))"
-    )
-    op.execute("create index import_row_key on import_row (job, key, row)")
-    op.execute(
-        'create table import_fault (job text collate "C" not null references import_job, row integer not null, '
-        "field text not null, value text not null, rule text not null, params jsonb not null, "
-        "primary key (job, row, field, rule))"
-    )
-    grant("import_job")
-    grant("import_lane")
-    grant("import_row", "select, insert, delete")
-    grant("import_fault", "select, insert")
-    protect("import_job", read="app_sees(org_path)")
-    for table in ("import_lane", "import_row", "import_fault"):
-        protect(table, read="app_signed_in()")
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True, gc=False):
     """A row of the file: its filled cells by column; `first` is the row in which its key stands first."""
 
     number: int
@@ -110,8 +72,16 @@ _CLAIM = text(
     "on conflict (id) do nothing returning id"
 )
 _STAGE = text(
-    "insert into import_row (job, row, key, cells) select :job, * from "  # noqa: S608 - own names
-    f"unnest({array_of('rows', 'integer')}, {array_of('keys', 'text')}, {array_of('cells', 'text')})"
+    "insert into import_block (job, block, rows, keys, cells) values "  # noqa: S608 - own names
+    f"(:job, :block, {array_of('rows', 'integer')}, {array_of('keys', 'text')}, :cells)"
+)
+# Which rows have a key that another one before them has.
+_NOTE_REPEATS = text(
+    "update import_block block set repeats = found.repeats from ("
+    "select block, jsonb_object_agg(row, first) as repeats from ("
+    "select block, row, min(row) over (partition by key) as first "
+    "from import_block, unnest(rows, keys) line(row, key) where job = :job) line where row > first group by block"
+    ") found where block.job = :job and block.block = found.block"
 )
 _SHOWN = """
     id, register, commits as commit, status, rows, done, new, changed, unchanged, wrong,
@@ -121,37 +91,31 @@ _FAULTS = text(
     "select row, field, value, rule, params from import_fault where job = :job and (row, field, rule) > "
     "(:row, :field, :rule) order by row, field, rule limit :limit"
 )
-_OPEN_LANES = text("insert into import_lane (job, lane) select :job, generate_series(0, :lanes - 1)")
 # Somebody else works on what is locked.
 _NEXT = text(
-    "select job.id, job.register, job.commits, job.role, job.subject, job.org, job.columns, lane.lane, lane.last_row "
-    "from import_job job join import_lane lane on lane.job = job.id and not lane.ended "
-    "where job.status in ('waiting', 'running') order by job.created_at, job.id, lane.last_row, lane.lane "
-    "limit 1 for update of lane skip locked"
+    "select job.id, job.register, job.commits, job.role, job.subject, job.org, job.columns, block.block, block.rows, "
+    "block.cells, block.repeats from import_job job join import_block block on block.job = job.id "
+    "where job.status in ('waiting', 'running') order by job.created_at, job.id, block.block "
+    "limit 1 for update of block skip locked"
 )
 _LEFT = text(
     "select rows - done from import_job where status in ('waiting', 'running') order by created_at, id limit 1"
 )
-_BATCH = text(
-    "select r.row, r.cells, (select min(f.row) from import_row f where f.job = r.job and f.key = r.key) as first "
-    "from import_row r where r.job = :job and r.row > :after and r.row % :lanes = :lane order by r.row limit :limit"
-)
-_MOVE_ON = text("update import_lane set last_row = :last where job = :job and lane = :lane")
+_DONE = text("delete from import_block where job = :job and block = :block")
 _ADVANCE = text(
     "update import_job set status = 'running', started_at = coalesce(started_at, :now), done = done + :count, "
     "new = new + :new, changed = changed + :changed, unchanged = unchanged + :unchanged, "
     "wrong = wrong + :wrong where id = :job"
 )
-_END_LANE = text("update import_lane set ended = true where job = :job and lane = :lane")
-_LOCK = text("select 1 from import_job where id = :job for update")
-_LANES_LEFT = text("select count(*) from import_lane where job = :job and not ended")
+_END = text(
+    "update import_job set status = 'done', ended_at = :now where status in ('waiting', 'running') "
+    "and not exists (select from import_block where job = import_job.id)"
+)
 _NOTE = text(
     "insert into import_fault (job, row, field, value, rule, params) select :job, f.row, f.field, f.value, f.rule, "
     "cast(f.params as jsonb) from unnest(cast(:rows as integer[]), cast(:fields as text[]), cast(:values as text[]), "
     "cast(:rules as text[]), cast(:params as text[])) as f(row, field, value, rule, params) on conflict do nothing"
 )
-_END = text("update import_job set status = 'done', ended_at = :now where id = :job")
-_FORGET = text("delete from import_row where job = :job")
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,24 +155,18 @@ async def stage(
             raise KeyReused
         return
     place = header.index(target.key)
-    count = 0
-    while block := list(islice(rows, STAGED_AT_ONCE)):
-        await uow.session.execute(
-            _STAGE,
-            {
-                "job": sent.id,
-                **as_arrays(
-                    {
-                        "rows": [number for number, _ in block],
-                        "keys": [cells[place] if place < len(cells) else "" for _, cells in block],
-                        "cells": [json.dumps(cells, ensure_ascii=False) for _, cells in block],
-                    }
-                ),
-            },
-        )
-        count += len(block)
+    count = block = 0
+    while lines := list(islice(rows, BATCH)):
+        arrays: dict[str, Sequence[object]] = {
+            "rows": [number for number, _ in lines],
+            "keys": [cells[place] if place < len(cells) else "" for _, cells in lines],
+        }
+        text_ = msgspec.json.encode([cells for _, cells in lines]).decode()
+        await uow.session.execute(_STAGE, {"job": sent.id, "block": block, **as_arrays(arrays), "cells": text_})
+        count += len(lines)
+        block += 1
+    await uow.session.execute(_NOTE_REPEATS, {"job": sent.id})
     await uow.session.execute(text("update import_job set rows = :rows where id = :id"), {"rows": count, "id": sent.id})
-    await uow.session.execute(_OPEN_LANES, {"job": sent.id, "lanes": LANES})
 
 
 async def rows_left(session: AsyncSession) -> int:
@@ -216,31 +174,27 @@ async def rows_left(session: AsyncSession) -> int:
     return int((await session.execute(_LEFT)).scalar() or 0)
 
 
-async def work_off_batch(uow: UnitOfWork, targets: dict[str, Target], limit: int) -> bool:
+async def work_off_batch(uow: UnitOfWork, targets: dict[str, Target]) -> bool:
     """Do the next batch of the oldest job within `uow`; False where nothing waits, or others are at all of it."""
-    job = (await uow.session.execute(_NEXT)).one_or_none()
-    if job is None:
+    batch = (await uow.session.execute(_NEXT)).one_or_none()
+    if batch is None:
+        # The job is over with its last block; whoever commits that one comes here afterwards.
+        await uow.session.execute(_END, {"now": uow.now})
         return False
-    lane = {"job": job.id, "lane": job.lane}
-    asked = {**lane, "lanes": LANES, "after": job.last_row, "limit": limit}
-    found = (await uow.session.execute(_BATCH, asked)).all()
-    if not found:
-        await _end_lane(uow, lane)
-        return True
-    lines, faults = _lines(job.columns, found)
-    uow.principal = Principal(job.subject, Role(job.role), job.org)
-    done = await targets[job.register].apply(uow, lines, commit=job.commits)
+    lines, faults = _lines(batch)
+    uow.principal = Principal(batch.subject, Role(batch.role), batch.org)
+    done = await targets[batch.register].apply(uow, lines, commit=batch.commits)
     faults += done.faults
     counts = {"new": done.new, "changed": done.changed, "unchanged": done.unchanged}
     wrong = len({fault.row for fault in faults})
-    await uow.session.execute(_MOVE_ON, {**lane, "last": found[-1].row})
-    progress = {"job": job.id, "now": uow.now, "count": len(found), "wrong": wrong}
+    await uow.session.execute(_DONE, {"job": batch.id, "block": batch.block})
+    progress = {"job": batch.id, "now": uow.now, "count": len(batch.rows), "wrong": wrong}
     await uow.session.execute(_ADVANCE, {**progress, **counts})
     if faults:
         await uow.session.execute(
             _NOTE,
             {
-                "job": job.id,
+                "job": batch.id,
                 "rows": [fault.row for fault in faults],
                 "fields": [fault.field for fault in faults],
                 "values": [fault.value[:200] for fault in faults],
@@ -251,26 +205,19 @@ async def work_off_batch(uow: UnitOfWork, targets: dict[str, Target], limit: int
     return True
 
 
-async def _end_lane(uow: UnitOfWork, lane: dict[str, Any]) -> None:
-    """The lane is at its end; the job is with its last lane: whoever ends one waits for another's commit and looks."""
-    await uow.session.execute(_END_LANE, lane)
-    job = {"job": lane["job"]}
-    await uow.session.execute(_LOCK, job)
-    if (await uow.session.execute(_LANES_LEFT, job)).scalar_one() == 0:
-        await uow.session.execute(_END, {**job, "now": uow.now})
-        await uow.session.execute(_FORGET, job)
+_cells = msgspec.json.Decoder(list[list[str]])
 
 
-def _lines(columns: Sequence[str], rows: Sequence[Any]) -> tuple[list[Line], list[Fault]]:
+def _lines(batch: Any) -> tuple[list[Line], list[Fault]]:
+    columns, repeats = batch.columns, batch.repeats or {}
     lines: list[Line] = []
     faults: list[Fault] = []
-    for row in rows:
-        cells = json.loads(row.cells)
+    for number, cells in zip(batch.rows, _cells.decode(batch.cells), strict=True):
         if any(cells[len(columns) :]):
-            faults.append(Fault(row.row, "", next(filter(None, cells[len(columns) :])), "more_cells"))
+            faults.append(Fault(number, "", next(filter(None, cells[len(columns) :])), "more_cells"))
             continue
         filled = {name: cell for name, cell in zip(columns, cells, strict=False) if cell}
-        lines.append(Line(row.row, filled, row.first))
+        lines.append(Line(number, filled, repeats.get(str(number), number)))
     return lines, faults
 
 

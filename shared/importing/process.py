@@ -1,6 +1,7 @@
 """Large imports in a process of their own: a batch's work never holds up what the service answers meanwhile."""
 
 import asyncio
+import gc
 import importlib
 import os
 import sys
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from shared.importing.jobs import BATCH, LANES, Target, work_off_batch
+from shared.importing.jobs import Target, work_off_batch
 from shared.persistence.engine import make_engine
 from shared.persistence.unit_of_work import Database
 from shared.telemetry.logs import configure_logs
@@ -16,6 +17,7 @@ from shared.telemetry.progress import Progress
 
 log = structlog.get_logger(__name__)
 
+LANES = 2
 BEAT_S = 5.0
 ADDRESS = "HAMKOR_IMPORT_DATABASE_URL"
 
@@ -55,13 +57,14 @@ class ImportProcess:
 
 
 async def work_off(database: Database, targets: dict[str, Target]) -> None:
-    """Batch after batch, in as many lanes as jobs have, until nothing waits."""
+    """Batch after batch, in lanes: while one's waits for PostgreSQL another's is computed. Until nothing waits."""
 
     async def lane() -> None:
         while True:
             async with database.unit_of_work() as uow:
-                if not await work_off_batch(uow, targets, BATCH):
+                if not await work_off_batch(uow, targets):
                     return
+            gc.collect()
 
     await asyncio.gather(*(lane() for _ in range(LANES)))
 
@@ -86,6 +89,9 @@ def main(arguments: list[str]) -> None:
     module, _, name = place.partition(":")
     configure_logs(service, os.environ.get("LOG_LEVEL", "info"), os.environ.get("LOG_FORMAT", "json"))
     targets: dict[str, Target] = getattr(importlib.import_module(module), name)
+    # A batch makes tens of thousands of objects that live as long as it: looked through once behind it, not meanwhile.
+    gc.freeze()
+    gc.disable()
     engine = make_engine(os.environ.pop(ADDRESS), application=f"hamkor-{service}-import", pool_size=LANES)
     asyncio.run(_while_wanted(Database(service, engine), targets))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from shared.importing.jobs import BATCH, Target, rows_left, work_off_batch
+from shared.importing.jobs import Target, rows_left, work_off_batch
 from shared.importing.process import ImportProcess
 from shared.persistence.unit_of_work import Database
 from shared.scope import SYSTEM
@@ -47,7 +47,7 @@ class ImportWorker:
     async def work_off_one(self) -> bool:
         """Do one batch; False where nothing waits."""
         async with self.database.unit_of_work() as uow:
-            return await work_off_batch(uow, self.targets, BATCH)
+            return await work_off_batch(uow, self.targets)
 
     async def _large(self) -> bool:
         async with self.database.reading(SYSTEM) as session:

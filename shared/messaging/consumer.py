@@ -13,9 +13,11 @@ from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared.contracts.events import topic_of
-from shared.messaging.feed import Feed
+from shared.ids import SHARDS
+from shared.messaging.feed import Source
 from shared.messaging.inbox import FuseBlown, Inbox
 from shared.messaging.kafka import KafkaAddress, RecordsHandler, make_broker, subscribe
+from shared.messaging.own_log import OwnLog
 from shared.messaging.wire import event_of
 from shared.retry import Backoff
 from shared.telemetry.metrics import CONSUMER_CONNECTED, INBOX_FAILURES, INBOX_LAG
@@ -34,6 +36,8 @@ HOLD_S = 60.0
 """How long a failing batch is tried again before Kafka is polled in between, so that the group keeps its member."""
 HEAL_SHARDS = 8
 HEAL_EVENTS = 500
+OWN_LINGER_S = 0.1
+"""In a steady flow own events are applied in company; the first one after a silence at once."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ class ConsumerSettings:
 
 
 class Consumer:
-    """Reads the topics of `feeds` into the inbox.
+    """Reads the topics of `feeds` into the inbox; a service's own events straight from its log.
 
     Kafka is where to look first; the inbox positions and the sources' logs are the truth. A watch compares the two
     every second: a shard that does not move although its source's head is ahead is healed from the feed - at once if
@@ -56,13 +60,15 @@ class Consumer:
     def __init__(
         self,
         inbox: Inbox,
-        feeds: Mapping[str, Feed],
+        feeds: Mapping[str, Source],
         kafka: KafkaAddress,
         progress: Progress,
         settings: ConsumerSettings | None = None,
     ) -> None:
         self._inbox = inbox
-        self._feeds = feeds
+        self._feeds = {source: feed for source, feed in feeds.items() if not isinstance(feed, OwnLog)}
+        self._own = [feed for feed in feeds.values() if isinstance(feed, OwnLog)]
+        self._told = asyncio.Event()
         self._kafka = kafka
         self._progress = progress
         self._settings = settings or ConsumerSettings()
@@ -77,6 +83,12 @@ class Consumer:
             group.create_task(self._stay_connected())
             for source in self._feeds:
                 group.create_task(self._watch(source))
+            for log_ in self._own:
+                group.create_task(self._follow(log_))
+
+    def look(self) -> None:
+        """There is something new in the own log."""
+        self._told.set()
 
     async def _prepare(self) -> None:
         backoff = Backoff(first_s=0.1, most_s=5.0)
@@ -215,6 +227,33 @@ class Consumer:
                         error=repr(problem)[:300],
                         since_s=round(now - failing_since),
                     )
+
+    async def _follow(self, own: OwnLog) -> None:
+        """Apply the own log as it grows; looks when told and, as a safety net, every second."""
+        backoff = Backoff(first_s=0.1, most_s=5.0)
+        lag = [INBOX_LAG.labels(self._inbox.service, own.source, str(shard)) for shard in range(SHARDS)]
+        while True:
+            self._progress.beat(f"watch.{own.source}")
+            self._told.clear()
+            try:
+                passed = await self._inbox.pass_by(own.source)
+                events, waiting = ([], {}) if passed else await own.next()
+                for shard, gauge in enumerate(lag):
+                    gauge.set(waiting.get(shard, 0))
+                if events:
+                    await self._inbox.deliver(own.source, events)
+                backoff.reset()
+            except Exception as problem:
+                INBOX_FAILURES.labels(self._inbox.service, own.source).inc()
+                report = log.critical if isinstance(problem, FuseBlown) else log.warning
+                report("consumer.batch_failed", source=own.source, error=repr(problem)[:500])
+                await backoff.wait()
+                continue
+            if sum(waiting.values()) > len(events):
+                continue  # there is more
+            if passed or events:
+                await asyncio.sleep(OWN_LINGER_S)
+            await _wait(self._told, LOOK_S)
 
     def _tell_lag(self, source: str, heads: Sequence[int], applied: Sequence[int]) -> None:
         for shard, (head, position) in enumerate(zip(heads, applied, strict=True)):

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import Protocol
 
 import httpx
 import msgspec
@@ -60,6 +61,16 @@ def _text(data: bytes, traceparent: str | None) -> tuple[str, str | None, bytes 
     except UnicodeDecodeError:
         # Damaged in the log: consumers must still get past it, into their dead letters.
         return "", traceparent, data
+
+
+class Source(Protocol):
+    """The log of a service that is listened to."""
+
+    async def heads(self) -> list[int]:
+        """The last position of every shard, indexed by shard; raises OSError while the log cannot be reached."""
+
+    async def events(self, shard: int, after: int, limit: int = PAGE) -> list[Event]:
+        """Up to `limit` events of `shard` behind `after`, in order; raises OSError while the log cannot be reached."""
 
 
 class Feed:

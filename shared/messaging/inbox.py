@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, runtime_checkable
 
 import structlog
 from sqlalchemy import text
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from shared.contracts.events import Event
 from shared.ids import SHARDS
 from shared.messaging.dead_letters import Poison, lay_down, settle, take_for_replay
-from shared.messaging.feed import Feed
+from shared.messaging.feed import Source
 from shared.messaging.wire import Origin, Unreadable
 from shared.persistence.engine import is_transient
 from shared.persistence.unit_of_work import Database, UnitOfWork
@@ -36,6 +36,12 @@ CONFIRM_PAGE = 50
 _LOCK = text(
     "select shard, position from inbox where source = :source and shard = any(:shards) order by shard for update"
 )
+_AHEAD = text(
+    "select inbox.shard, inbox.position as reached, head.position, event.time "
+    "from inbox join stream_head head using (shard) "
+    "join event on event.shard = head.shard and event.position = head.position "
+    "where inbox.source = :source and head.position > inbox.position order by inbox.shard for update of inbox"
+)
 _ADVANCE = text(
     "update inbox set position = new.position, event_time = greatest(inbox.event_time, new.time) "
     "from unnest(cast(:shards as smallint[]), cast(:positions as bigint[]), cast(:times as timestamptz[])) "
@@ -53,6 +59,15 @@ class Projection(Protocol):
         """Bring decoded events into effect, in order, inside the transaction that advances their positions."""
 
 
+@runtime_checkable
+class Selective(Projection, Protocol):
+    """A projection that for some time may need no event at all."""
+
+    async def needs_any(self, session: AsyncSession) -> bool:
+        """False while no event of now, whatever it tells, would have an effect."""
+        ...
+
+
 class FuseBlown(Exception):
     """Too much poison in a row: rather a bad deploy than bad events, so the consumer stops instead of skipping."""
 
@@ -67,7 +82,7 @@ class Inbox:
     a projection may keep state and need not be safe against itself.
     """
 
-    def __init__(self, database: Database, projection: Projection, feeds: Mapping[str, Feed]) -> None:
+    def __init__(self, database: Database, projection: Projection, feeds: Mapping[str, Source]) -> None:
         self._database = database
         self._projection = projection
         self._feeds = feeds
@@ -126,6 +141,24 @@ class Inbox:
             for rival in rivals:
                 await self._decide(source, by_shard[rival.shard], rival)
             return await self._deliver_shards(source, by_shard, healed) if by_shard else 0
+
+    async def pass_by(self, source: str) -> int:
+        """Go to the heads of the own log without reading what no effect comes of; returns how many events that were.
+
+        The heads are read before the projection is asked: whatever makes it need events and was committed before one of
+        these events is seen then.
+        """
+        if not isinstance(self._projection, Selective):
+            return 0
+        async with self._turns[source], self._effects, self._database.unit_of_work() as uow:
+            ahead = (await uow.session.execute(_AHEAD, {"source": source})).all()
+            if not ahead or await self._projection.needs_any(uow.session):
+                return 0
+            values = {"shards": [row.shard for row in ahead], "positions": [row.position for row in ahead]}
+            await uow.session.execute(_ADVANCE, {"source": source, **values, "times": [row.time for row in ahead]})
+        passed: int = sum(row.position - row.reached for row in ahead)
+        INBOX_APPLIED.labels(self.service, source).inc(passed)
+        return passed
 
     async def _deliver_shards(self, source: str, by_shard: Mapping[int, dict[int, Event]], healed: bool) -> int:
         applied = await self.positions(source)

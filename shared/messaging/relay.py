@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -10,14 +10,15 @@ import asyncpg
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.producer.message_accumulator import BatchBuilder
 from sqlalchemy import text
 
-from shared.contracts.events import MAX_DATA_BYTES, dead_letter_topic_of, topic_of
+from shared.contracts.events import MAX_DATA_BYTES, Event, dead_letter_topic_of, topic_of
 from shared.messaging.dead_letters import DeadLetter, mark_published, unpublished
 from shared.messaging.kafka import KafkaAddress, make_producer
-from shared.messaging.stream import CHANNEL, event_of_row
+from shared.messaging.stream import CHANNEL, behind, event_of_row
 from shared.messaging.wire import headers_of
-from shared.persistence.engine import dsn_of
+from shared.persistence.engine import dsn_of, raw_connection
 from shared.persistence.unit_of_work import Database
 from shared.retry import Backoff
 from shared.scope import SYSTEM
@@ -36,14 +37,7 @@ LINGER_S = 0.05
 SEND_S = 30.0
 LOCK = 0x48616D6B  # advisory lock: one relay works per service database
 
-_BEHIND = text(
-    "select e.*, c.published, h.position as head from relay_cursor c join stream_head h using (shard) "
-    "cross join lateral ("
-    "select * from (select event.*, sum(octet_length(data)) over (order by position) as size from event "
-    "where shard = c.shard and position > c.published order by position limit :limit) page "
-    "where size <= :bytes or position = c.published + 1) e "
-    "where h.position > c.published order by e.shard, e.position"
-)
+_BEHIND = behind("select shard, published as reached from relay_cursor")
 _ADVANCE = text(
     "update relay_cursor set published = new.position "
     "from unnest(cast(:shards as smallint[]), cast(:positions as bigint[]), cast(:after as bigint[])) "
@@ -58,7 +52,15 @@ class Relay:
     embedded broker comes back under another address.
     """
 
-    def __init__(self, database: Database, database_url: str, kafka: KafkaAddress, progress: Progress) -> None:
+    def __init__(
+        self,
+        database: Database,
+        database_url: str,
+        kafka: KafkaAddress,
+        progress: Progress,
+        also_woken: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._also_woken = also_woken
         self._database = database
         self._dsn = dsn_of(database_url)
         self._kafka = kafka
@@ -84,7 +86,7 @@ class Relay:
             while not await guard.fetchval("select pg_try_advisory_lock($1)", LOCK):
                 self._progress.beat("relay")
                 await asyncio.sleep(POLL_S)
-            await guard.add_listener(CHANNEL, lambda *_: self._wake.set())
+            await guard.add_listener(CHANNEL, self._woken)
             address = self._kafka.resolve()
             producer = make_producer(self._kafka, f"hamkor-{self._database.service}-relay")
             try:
@@ -99,6 +101,10 @@ class Relay:
         finally:
             with suppress(Exception):
                 await asyncio.wait_for(guard.close(), 2)
+
+    def _woken(self, *_: object) -> None:
+        self._wake.set()
+        self._also_woken()
 
     async def _round(self, guard: "asyncpg.Connection[Any]", producer: AIOKafkaProducer) -> None:
         self._progress.beat("relay")
@@ -121,22 +127,22 @@ class Relay:
     async def _carry(self, producer: AIOKafkaProducer) -> int:
         """Publish what is behind, then advance the cursors: one read, one wait for Kafka, one write a round."""
         async with self._database.reading(SYSTEM) as session:
-            rows = (await session.execute(_BEHIND, {"limit": BATCH, "bytes": SHARD_BYTES})).all()
-        heads = {row.shard: row.head - row.published for row in rows}
-        RELAY_LAG.labels(self._database.service).set(sum(heads.values()))
+            rows = await (await raw_connection(session)).fetch(_BEHIND, BATCH, SHARD_BYTES)
+        last = {row["shard"]: row for row in rows}
+        lag = sum(row["head"] - row["reached"] for row in last.values())
+        RELAY_LAG.labels(self._database.service).set(lag)
         if not rows:
             return 0
         await self._while_the_address_holds(self._send(producer, rows))
-        reached = {row.shard: (row.position, row.published) for row in rows}
         parameters = {
-            "shards": list(reached),
-            "positions": [position for position, _ in reached.values()],
-            "after": [published for _, published in reached.values()],
+            "shards": list(last),
+            "positions": [row["position"] for row in last.values()],
+            "after": [row["reached"] for row in last.values()],
         }
         async with self._database.unit_of_work(SYSTEM) as uow:
             await uow.session.execute(_ADVANCE, parameters)
         RELAY_PUBLISHED.labels(self._database.service).inc(len(rows))
-        RELAY_LAG.labels(self._database.service).set(sum(heads.values()) - len(rows))
+        RELAY_LAG.labels(self._database.service).set(lag - len(rows))
         return len(rows)
 
     async def _while_the_address_holds(self, sending: Coroutine[Any, Any, None]) -> None:
@@ -155,21 +161,34 @@ class Relay:
             task.cancel()
 
     async def _send(self, producer: AIOKafkaProducer, rows: Sequence[Any]) -> None:
+        """Await the acknowledgement of all; whole batches are made here: a future for each event costs more than it."""
         topic = topic_of(self._database.service)
         partitions = len(await producer.partitions_for(topic))
-        sent = []
-        for row in rows:
-            event = event_of_row(self._database.service, row)
-            sent.append(
-                await producer.send(
-                    topic,
-                    value=event.data,
-                    key=event.key.encode(),
-                    partition=event.shard % partitions,
-                    headers=headers_of(event),
-                )
-            )
-        await asyncio.gather(*sent)
+        batches: dict[int, BatchBuilder] = {}
+        sent: list[asyncio.Future[Any]] = []
+
+        async def submit(partition: int) -> None:
+            batch = batches.pop(partition)
+            batch.close()
+            # Waits until the batch before it is on its way: a partition's batches never overtake one another.
+            sent.append(await producer.send_batch(batch, topic, partition=partition))
+            await asyncio.sleep(0)  # requests are answered in between
+
+        try:
+            for row in rows:
+                event = event_of_row(self._database.service, row)
+                partition = event.shard % partitions
+                if partition in batches and not _added(batches[partition], event):
+                    await submit(partition)
+                if partition not in batches:
+                    batches[partition] = producer.create_batch()
+                    _added(batches[partition], event)  # the first one always fits
+            for partition in list(batches):
+                await submit(partition)
+            await asyncio.gather(*sent)
+        finally:
+            for each in sent:
+                each.cancel()  # nobody waits for what is left of a round that failed
 
     async def _carry_dead_letters(self, producer: AIOKafkaProducer) -> float:
         """Publish dead letters and answer in how many seconds to look again; a failure here holds no event up."""
@@ -197,3 +216,9 @@ class Relay:
             value = value[:MAX_DATA_BYTES]
             headers.append(("dlq_truncated", b"true"))
         await producer.send_and_wait(dead_letter_topic_of(topic_of(letter.source)), value=value, headers=headers)
+
+
+def _added(batch: BatchBuilder, event: Event) -> bool:
+    """False where the batch is full."""
+    key, headers = event.key.encode(), headers_of(event)
+    return batch.append(timestamp=None, key=key, value=event.data, headers=headers) is not None

@@ -1,11 +1,11 @@
 """The event log of a service: appended in the command's transaction, read by the relay and by the event feed."""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -54,8 +54,23 @@ _READ = text(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+def behind(cursor: str) -> str:
+    """The SQL of what stands behind a cursor, shard by shard in order, with the cursor and the shard's head.
+
+    `cursor` is a query of (shard, reached). Of each shard come up to $1 events that together have up to $2 bytes, but
+    one at least.
+    """
+    return (
+        "select e.shard, e.position, e.id, e.type, e.key, e.subject, e.time, e.data, e.traceparent, c.reached, "  # noqa: S608
+        f"h.position as head from ({cursor}) c join stream_head h using (shard) cross join lateral ("
+        "select * from (select event.*, sum(octet_length(data)) over (order by position) as size from event "
+        "where shard = c.shard and position > c.reached order by position limit $1) page "
+        "where size <= $2 or position = c.reached + 1) e "
+        "where h.position > c.reached order by e.shard, e.position"
+    )
+
+
+class Position(msgspec.Struct, frozen=True, gc=False):
     """Where an event stands: dense per (service, shard), in commit order."""
 
     service: str
@@ -84,7 +99,9 @@ async def append(session: AsyncSession, service: str, recorded: Sequence[Recorde
     positions: list[Position] = []
     for shard in sorted(by_shard):
         events = by_shard[shard]
-        head: int = await connection.fetchval(_APPEND, shard, len(events), *_columns(events, at).values())
+        columns = _columns(events, at)
+        columns["data"] = [json.encode() for json in columns["data"]]
+        head: int = await connection.fetchval(_APPEND, shard, len(events), *columns.values())
         positions += [Position(service, shard, position) for position in range(head - len(events) + 1, head + 1)]
     return positions
 
@@ -104,7 +121,7 @@ async def _append_to_many(
     ]
     values = {
         **{name: columns.pop(name) for name in ("time", "traceparent", "channel")},
-        **as_arrays({**columns, "data": [payload.decode() for payload in columns["data"]]}),
+        **as_arrays(columns),
         **as_arrays(
             {
                 "shards": [each.shard for each in positions],
@@ -120,9 +137,9 @@ async def _append_to_many(
 
 def _columns(events: Sequence[Recorded], at: datetime) -> dict[str, Any]:
     """What both statements take, in the order of their parameters."""
-    payloads = [each.state.model_dump_json().encode() for each in events]
+    payloads = [each.json or each.state.model_dump_json() for each in events]
     for payload in payloads:
-        if len(payload) >= MAX_DATA_BYTES:
+        if len(payload) * 4 >= MAX_DATA_BYTES and len(payload.encode()) >= MAX_DATA_BYTES:
             raise TooLarge(limit=MAX_DATA_BYTES)
     return {
         "time": at,
@@ -142,20 +159,10 @@ async def read_events(session: AsyncSession, service: str, shard: int, after: in
     return [event_of_row(service, row) for row in result]
 
 
-def event_of_row(service: str, row: Any) -> Event:
-    """The event of a row of the log."""
-    return Event(
-        id=str(row.id),
-        type=row.type,
-        source=service,
-        subject=row.subject,
-        key=row.key,
-        time=row.time,
-        shard=row.shard,
-        position=row.position,
-        data=bytes(row.data),
-        traceparent=row.traceparent,
-    )
+def event_of_row(service: str, row: Iterable[Any]) -> Event:
+    """The event of a row of the log: its columns in their order, and whatever comes behind them."""
+    shard, position, id_, type_, key, subject, time, data, traceparent, *_ = row
+    return Event(str(id_), type_, service, subject, key, time, shard, position, data, traceparent)
 
 
 async def read_heads(session: AsyncSession) -> list[int]:

@@ -35,19 +35,19 @@ class Unreadable:
 def headers_of(event: Event) -> Headers:
     """The record headers of an event."""
     headers = [
-        ("ce_specversion", "1.0"),
-        ("ce_id", event.id),
-        ("ce_type", event.type),
-        ("ce_source", event.source),
-        ("ce_subject", event.subject),
-        ("ce_time", event.time.isoformat()),
-        ("ce_shard", str(event.shard)),
-        ("ce_position", str(event.position)),
-        ("content-type", "application/json"),
+        ("ce_specversion", b"1.0"),
+        ("ce_id", event.id.encode()),
+        ("ce_type", event.type.encode()),
+        ("ce_source", event.source.encode()),
+        ("ce_subject", event.subject.encode()),
+        ("ce_time", event.time.isoformat().encode()),
+        ("ce_shard", b"%d" % event.shard),
+        ("ce_position", b"%d" % event.position),
+        ("content-type", b"application/json"),
     ]
     if event.traceparent is not None:
-        headers.append(("traceparent", event.traceparent))
-    return [(name, value.encode()) for name, value in headers]
+        headers.append(("traceparent", event.traceparent.encode()))
+    return headers
 
 
 def event_of(record: "ConsumerRecord[bytes, bytes]") -> Event | Unreadable:

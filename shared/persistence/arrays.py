@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+_BETWEEN = "\x1f"  # hardly ever in a value: all of them are then escaped at once
+
 
 def array_of(parameter: str, type_: str) -> str:
     """The SQL of a named parameter whose value `as_arrays` made, as an array of a type."""
@@ -15,8 +17,18 @@ def as_arrays(columns: Mapping[str, Sequence[object]]) -> dict[str, str]:
 
 def literal(values: Sequence[object]) -> str:
     """The array literal of texts and numbers (PostgreSQL manual, 8.15.2): every element quoted, so none is special."""
-    quoted = '","'.join([str(value).replace("\\", "\\\\").replace('"', '\\"') for value in values])
-    return f'{{"{quoted}"}}' if quoted or values else "{}"
+    if not values:
+        return "{}"
+    joined = _BETWEEN.join(map(str, values))
+    if joined.count(_BETWEEN) == len(values) - 1:
+        quoted = _escaped(joined).replace(_BETWEEN, '","')
+    else:
+        quoted = '","'.join([_escaped(str(value)) for value in values])
+    return f'{{"{quoted}"}}'
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def plain(values: Iterable[object]) -> str:

@@ -10,12 +10,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from alembic import op
 from sqlalchemy import Row, text
 
 from shared.contracts.events import REGISTRY, Recorded
 from shared.persistence.aggregates import AggregateRow
-from shared.persistence.chassis import grant, protect
 from shared.persistence.unit_of_work import Change, UnitOfWork
 
 Follow = Callable[[UnitOfWork, str, str], Awaitable[None]]
@@ -34,20 +32,6 @@ _TAKE = text(
     "on later.kind = first.kind and later.id = first.id and later.nr >= first.nr where first.nr = any(:numbers)) "
     "returning nr, living, kind, id, key, merged, aggregate, changes"
 )
-
-
-def create_journal() -> None:
-    """For a migration: the table of what merges changed; ids and codes alone."""
-    op.execute(
-        "create table followed (nr bigint generated always as identity primary key, merged text not null, "
-        "living text not null, kind text not null, id text not null, key text not null, aggregate text not null, "
-        "twin boolean not null, changes jsonb not null)"
-    )
-    op.execute("create index followed_merged on followed (merged)")
-    op.execute("create index followed_living on followed (living)")
-    op.execute("create index followed_aggregate on followed (kind, id, nr)")
-    grant("followed", "select, insert, delete")
-    protect("followed", read="app_signed_in()")
 
 
 def rows_of(base: type[AggregateRow]) -> dict[str, type[AggregateRow]]:

@@ -118,7 +118,7 @@ class UnitOfWork:
         await (await self._driver()).execute(write.sql, *write.arguments(values))
         self._held[row_type, state.id] = _Held(state.version, text_, org_path, shown)
         self._tell_mapper(row_type, values)
-        self.recorded.append(Recorded(event_type, key, state))
+        self.recorded.append(Recorded(event_type, key, state, text_))
         return state
 
     @contextmanager

@@ -16,9 +16,10 @@ from sqlalchemy import text
 
 from shared.i18n import SHARED_MESSAGES, Catalogue
 from shared.messaging.consumer import Consumer, ConsumerSettings
-from shared.messaging.feed import Feed
+from shared.messaging.feed import Feed, Source
 from shared.messaging.inbox import Inbox, Projection
 from shared.messaging.kafka import KafkaAddress
+from shared.messaging.own_log import OwnLog
 from shared.messaging.relay import Relay
 from shared.persistence.engine import make_engine
 from shared.persistence.unit_of_work import Database
@@ -53,8 +54,10 @@ class Chassis:
     service_token: ServiceToken
     jobs: dict[str, Job] = field(default_factory=dict)
 
-    def feed(self, source: str) -> Feed:
-        """The event feed of another service."""
+    def log_of(self, source: str) -> Source:
+        """The log of a service: its feed, or this service's own."""
+        if source == self.settings.service:
+            return OwnLog(self.database)
         return Feed(self.client, source, self.settings.urls[source], self.service_token)
 
 
@@ -96,14 +99,16 @@ def create_app(
     """
     settings = chassis.settings
     kafka = KafkaAddress(settings.kafka_bootstrap_servers, settings.kafka_embedded)
-    relay = Relay(chassis.database, settings.database_url, kafka, chassis.progress)
-    jobs: dict[str, Job] = {"relay": relay.run, "housekeeping": lambda: _keep_house(chassis)}
+    jobs: dict[str, Job] = {"housekeeping": lambda: _keep_house(chassis)}
     inbox: Inbox | None = None
+    consumer: Consumer | None = None
     if projection is not None:
-        feeds = {source: chassis.feed(source) for source in listens_to}
+        feeds = {source: chassis.log_of(source) for source in listens_to}
         inbox = Inbox(chassis.database, projection, feeds)
         consumer = Consumer(inbox, feeds, kafka, chassis.progress, consumer_settings)
         jobs["consumer"] = consumer.run
+    woken = consumer.look if consumer is not None else lambda: None
+    jobs["relay"] = Relay(chassis.database, settings.database_url, kafka, chassis.progress, woken).run
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

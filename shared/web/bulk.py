@@ -11,11 +11,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from shared.contracts.events import State
-from shared.errors import HamkorError, InvalidInput, KeyReused
+from shared.errors import HamkorError, InvalidInput, KeyReused, field_error
 from shared.persistence.engine import is_transient, sqlstate_of
 from shared.persistence.unit_of_work import UnitOfWork
 from shared.web.edge import RequestEdge
-from shared.web.problems import field_error, refused_by_database
+from shared.web.problems import refused_by_database
 
 CHUNK_ROWS = 100
 """Rows a transaction: locks are held for less than a second, and a repeat finds what was done."""

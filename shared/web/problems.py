@@ -1,7 +1,6 @@
 """Errors as problem+json (RFC 9457) in the caller's language, with what to do next."""
 
 import json
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +12,16 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from shared.errors import AlreadyExists, FieldError, HamkorError, InvalidInput, Unauthenticated, Unavailable, WrongState
+from shared.errors import (
+    AlreadyExists,
+    FieldError,
+    HamkorError,
+    InvalidInput,
+    Unauthenticated,
+    Unavailable,
+    WrongState,
+    field_error,
+)
 from shared.i18n import Catalogue, Lang, negotiate
 from shared.persistence.engine import is_transient, sqlstate_of
 
@@ -154,23 +162,6 @@ def refused_by_database(problem: BaseException) -> HamkorError | None:
     if code == UNIQUE_VIOLATION:
         return AlreadyExists()
     return InvalidInput() if code.startswith(DATA_EXCEPTION) else None
-
-
-def field_error(error: Any) -> FieldError:
-    """A pydantic error as ours: the path without "body", the rule's code, and its plain parameters."""
-    place = [str(part) for part in error["loc"] if part not in ("body", "query", "path", "header")]
-    context = error.get("ctx") or {}
-    params = {name: value for name, value in context.items() if isinstance(value, (str, int, float))}
-    rule = str(error["type"])
-    if rule in ("enum", "literal_error"):
-        params["expected"] = ", ".join(re.findall(r"'([^']*)'", str(context.get("expected")))) or params["expected"]
-    if rule == "json_invalid":
-        place = ["body"]  # pydantic says how far into the text it came
-    cause = context.get("error")
-    if rule == "value_error" and isinstance(cause, ValueError) and str(cause).replace("-", "_").isidentifier():
-        # A validator of ours names its rule: raise ValueError("stir_check_digit").
-        rule = str(cause)
-    return FieldError(".".join(place) or str(error["loc"][-1] if error["loc"] else "body"), rule, params)
 
 
 def _answer(body: dict[str, Any], status: int, headers: dict[str, str]) -> Response:

@@ -1,6 +1,6 @@
 """What merges of enterprises changed here, so that a merge that was a mistake can be undone."""
 
-from shared.persistence.following import create_journal
+from shared.persistence.chassis import create_journal
 
 revision = "0004"
 down_revision = "0003"

@@ -16,12 +16,12 @@ from services.partners.tables.registers import EnterpriseRow, TerritoryRow
 from shared.contracts.events import EventType, Recorded
 from shared.contracts.partners import EnterpriseState, EnterpriseStatus
 from shared.contracts.vocabulary import TerritoryLevel
+from shared.errors import field_error
 from shared.ids import new_ids
 from shared.importing.jobs import Done, Fault, Line, Target
 from shared.persistence.arrays import array_of, as_arrays
 from shared.persistence.unit_of_work import UnitOfWork
 from shared.scope import Scope, path_of
-from shared.web.problems import field_error
 
 _COLUMNS = ("ids", "versions", "paths", "states", "stirs", "names", "statuses", "terms")
 _GIVEN = (
@@ -84,8 +84,11 @@ class EnterpriseImport:
                 values, met = await asyncio.to_thread(_values, [state for _, state in outcomes])
                 words |= met
                 await uow.session.execute(statement, as_arrays(values))
+                uow.recorded += [
+                    Recorded(event_type, state.id, state, json)
+                    for (event_type, state), json in zip(outcomes, values["states"], strict=True)
+                ]
         await keep_words(uow, words)
-        uow.recorded += [Recorded(event_type, state.id, state) for event_type, state in (*plan.new, *plan.changed)]
 
 
 TARGETS: dict[str, Target] = {"enterprises": EnterpriseImport()}

@@ -33,6 +33,7 @@ _CYRILLIC = str.maketrans(
     dict(zip("абвгғдезийкқлмнопрстуўфхҳыэ", "abvggdeziykqlmnoprstuofxhie", strict=True))
     | {"ё": "yo", "ж": "j", "ц": "ts", "ч": "ch", "ш": "sh", "щ": "sh", "ъ": "", "ь": "", "ю": "yu", "я": "ya"}
 )
+_WORD = re.compile(r"[^\W_]+")
 _SIGNS = str.maketrans(dict.fromkeys("'‘’`´ʻʼ′ʹ", ""))
 _CONFUSED = (  # in this order: what people write for the same sound
     (re.compile(r"ts"), "s"),
@@ -53,8 +54,9 @@ def words_of(name: str) -> list[str]:
     letters = unicodedata.normalize("NFKC", name).casefold()
     # oʻ keeps its sound where yo would be read: йўл is yoʻl, not ёл.
     letters = re.sub(r"yo(?=['‘’`´ʻʼ])", "yu", letters) if "yo" in letters else letters
-    latin = letters.translate(_SIGNS).replace("йў", "yu").translate(_CYRILLIC)
-    plain = " ".join(re.findall(r"[^\W_]+", latin))
+    plain = " ".join(_WORD.findall(letters.translate(_SIGNS)))
+    if not plain.isascii():
+        plain = plain.replace("йў", "yu").translate(_CYRILLIC)
     bare = LEGAL_PHRASES.sub(" ", plain) if any(stem in plain for stem in _PHRASE_STEMS) else plain
     words = [word for word in bare.split() if word not in LEGAL_FORMS] or plain.split()
     return list(dict.fromkeys(_alike(word) for word in words))[:MAX_WORDS]

@@ -5,9 +5,8 @@ from alembic import op
 
 from services.partners.tables.registers import EnterpriseRow
 from shared.contracts.partners import EnterpriseState
-from shared.importing.jobs import create_import_tables
-from shared.persistence.chassis import grant
-from shared.persistence.following import create_journal
+from shared.importing.tables import create_import_tables
+from shared.persistence.chassis import create_journal, grant
 
 revision = "0002"
 down_revision = "0001"

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.partners.commands.webhooks import body_of
 from services.partners.domain.webhooks import NEVER_SENT, wants
@@ -49,6 +50,10 @@ class Delivery:
 
 class Collecting:
     """The projection: what webhooks are to be sent. Disabled ones too, so that nothing is missing afterwards."""
+
+    async def needs_any(self, session: AsyncSession) -> bool:
+        """Whether there is any webhook."""
+        return (await session.execute(_WEBHOOKS)).first() is not None
 
     def decode(self, event: Event) -> Placed | None:
         """Where the event belongs; None for what is never sent. Raises msgspec.ValidationError for what is no state."""

@@ -10,10 +10,9 @@ from services.surveys.api.parts import Parts
 from services.surveys.commands import interviews
 from services.surveys.commands.responses import Outcome
 from services.surveys.domain.interviews import MOST_INTERVIEWS, EnterInterview
-from shared.errors import HamkorError, InvalidInput
+from shared.errors import HamkorError, InvalidInput, field_error
 from shared.scope import EDUCATION, Role
 from shared.web.edge import Edge
-from shared.web.problems import field_error
 
 PERMISSIONS: dict[str, frozenset[Role]] = {"interview.enter": EDUCATION}
 

@@ -2,8 +2,7 @@
 
 from alembic import op
 
-from shared.persistence.chassis import aggregate_table, grant, protect
-from shared.persistence.following import create_journal
+from shared.persistence.chassis import aggregate_table, create_journal, grant, protect
 
 revision = "0003"
 down_revision = "0002"

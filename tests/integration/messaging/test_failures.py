@@ -205,7 +205,7 @@ async def test_backlog_of_large_events_passes_in_pages(world: World) -> None:
     async with world.source(relay=False) as source, world.sink(source.name) as sink:
         for n in range(12):
             await source.tell(n, key=KEYS[0], ballast="x" * 800_000)
-        feed = sink.inbox._feeds[source.name]
+        feed: Any = sink.inbox._feeds[source.name]
         shard = (await source.log())[0][0]
         page = await feed.events(shard, 0)
         assert 1 <= len(page) < 12
@@ -217,7 +217,7 @@ async def test_backlog_of_large_events_passes_in_pages(world: World) -> None:
 async def test_work_cancelled_in_the_middle_of_a_commit_leaves_no_trace_or_all(world: World) -> None:
     async with world.source(relay=False) as source, world.sink(source.name) as sink:
         await source.tell(*range(30), key=KEYS[0])
-        feed = sink.inbox._feeds[source.name]
+        feed: Any = sink.inbox._feeds[source.name]
         events = await feed.events((await source.log())[0][0], 0)
         for step in range(12):
             delivery = asyncio.create_task(sink.inbox.deliver(source.name, events))
@@ -232,7 +232,7 @@ async def test_work_cancelled_in_the_middle_of_a_commit_leaves_no_trace_or_all(w
 async def test_source_whose_feed_hangs_delays_no_other(world: World) -> None:
     async with world.source(relay=False) as source, world.sink(source.name) as sink:
         await source.tell(0, 1, 2, key=KEYS[0])
-        feed = sink.inbox._feeds[source.name]
+        feed: Any = sink.inbox._feeds[source.name]
         asked = asyncio.Event()
 
         class Hanging(Feed):
@@ -261,7 +261,7 @@ async def test_gap_in_one_shard_holds_back_no_other_while_the_feed_is_down(world
             async def events(self, shard: int, after: int, limit: int = 1) -> list[Event]:
                 raise OSError("refused")
 
-        feed = sink.inbox._feeds[source.name]
+        feed: Any = sink.inbox._feeds[source.name]
         inbox = Inbox(sink.inbox._database, sink.projection, {"other": Down(feed._client, "other", "", feed._token)})
         await inbox.prepare()
         sound = [an_event("other", position, key=KEYS[1]) for position in (1, 2)]

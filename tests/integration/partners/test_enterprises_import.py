@@ -5,6 +5,7 @@ import io
 import uuid
 from typing import Any
 
+import asyncpg
 import httpx
 import openpyxl
 import pytest
@@ -12,13 +13,16 @@ from sqlalchemy import text
 
 from services.partners.commands.imports import TARGETS, EnterpriseImport
 from shared.i18n import Lang
-from shared.importing import worker
+from shared.importing import jobs, worker
 from shared.importing.process import ImportProcess
 from shared.importing.worker import ImportWorker
-from shared.persistence.unit_of_work import UnitOfWork
-from shared.scope import Role
+from shared.persistence.engine import dsn_of, make_engine
+from shared.persistence.migrate import migrate
+from shared.persistence.unit_of_work import Database, UnitOfWork
+from shared.scope import SYSTEM, Role
 from shared.telemetry.progress import Progress
 from tests.integration.partners.test_registers import a_territory
+from tests.support.engines import Postgres
 from tests.support.services import Client, Running, eventually
 
 HEADER = "stir;name;size;isic_section;district"
@@ -174,7 +178,7 @@ async def test_import_goes_on_behind_the_last_row_that_was_done(
 ) -> None:
     await a_territory(partners)
     ministry = partners.as_(Role.MINISTRY, "17")
-    monkeypatch.setattr(worker, "BATCH", 10)
+    monkeypatch.setattr(jobs, "BATCH", 10)
     real, calls = EnterpriseImport.apply, 0
 
     async def apply(self: EnterpriseImport, uow: UnitOfWork, *arguments: Any, **options: Any) -> Any:
@@ -195,13 +199,13 @@ async def test_import_goes_on_behind_the_last_row_that_was_done(
             text("select count(*), count(distinct subject) from event where type like '%enterprise.registered%'")
         )
         assert tuple(told.one()) == (45, 45)
-        assert (await uow.session.execute(text("select count(*) from import_row"))).scalar_one() == 0
+        assert (await uow.session.execute(text("select count(*) from import_block"))).scalar_one() == 0
 
 
 async def test_workers_beside_each_other_do_every_row_once(partners: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     await a_territory(partners)
     ministry = partners.as_(Role.MINISTRY, "17")
-    monkeypatch.setattr(worker, "BATCH", 7)
+    monkeypatch.setattr(jobs, "BATCH", 7)
     others = [ImportWorker(partners.app.state.database, Progress(), TARGETS) for _ in range(2)]
     rows = [f"3010000{number:02};Zavod {number};small;C;1708201" for number in range(60)]
     answer = await send(ministry, "\n".join([HEADER, *rows]))
@@ -219,7 +223,7 @@ async def test_large_imports_go_through_a_process_and_on_here_where_it_fails(
     await a_territory(partners)
     ministry = partners.as_(Role.MINISTRY, "17")
     monkeypatch.setattr(worker, "LARGE", 20)
-    monkeypatch.setattr(worker, "BATCH", 25)
+    monkeypatch.setattr(jobs, "BATCH", 25)
     ended: list[bool] = []
     real = ImportProcess.run
 
@@ -242,3 +246,46 @@ async def test_large_imports_go_through_a_process_and_on_here_where_it_fails(
             text("select count(*), count(distinct subject) from event where type like '%enterprise.registered%'")
         )
         assert tuple(told.one()) == (60, 60)
+
+
+AS_IT_WAS = (
+    "drop table import_block",
+    'create table import_row (job text collate "C" not null references import_job, row integer not null, '
+    "key text not null, cells text not null, primary key (job, row))",
+    "create index enterprise_org_path on enterprise (org_path text_pattern_ops, id)",
+    "create index enterprise_stir_prefix on enterprise (stir text_pattern_ops)",
+    "update alembic_version set version_num = '0005'",
+    "select set_config('app.scope', 'all', false)",
+    "insert into import_job (id, register, commits, role, subject, org, org_path, hash, columns, status, rows, done, "
+    "wrong, created_at) values ('j', 'enterprises', true, 'ministry', 'm', '17', '/17/', '', "
+    "'{stir,name,size,isic_section,district}', 'running', 1203, 500, 500, now())",
+    "insert into import_row select 'j', row, case when row < 1100 then 300000000 + row else 300000007 end, "
+    'format(\'["%s", "Zavod «%s»", "small", "C", "1708201"]\', '
+    "case when row < 1100 then 300000000 + row else 300000007 end, row) from generate_series(2, 1204) row",
+)
+
+
+async def test_import_that_a_newer_version_finds_half_done_goes_on_there(postgres: Postgres) -> None:
+    former = await postgres.database("partners")
+    connection = await asyncpg.connect(dsn_of(former.owner_url))
+    for statement in AS_IT_WAS:
+        await connection.execute(statement)
+    await connection.close()
+    await migrate("partners", former.owner_url)
+    engine = make_engine(former.url, application="test")
+    try:
+        database = Database("partners", engine)
+        work = ImportWorker(database, Progress(), TARGETS)
+        assert [await work.work_off_one() for _ in range(3)] == [True, True, False]
+        async with database.reading(SYSTEM) as session:
+            job = await jobs.job_of(session, "j")
+            faults = await jobs.faults_of(session, "j", (0, "", ""), 2000)
+    finally:
+        await engine.dispose()
+    assert job is not None
+    assert (job["status"], job["rows"], job["done"], job["wrong"]) == ("done", 1203, 1203, 1203)
+    # There is no territory here: every row is read, and named for it or for the row that has its STIR.
+    told = {fault.row: (fault.rule, fault.params) for fault in faults}
+    assert told[2] == ("unknown_territory", {})
+    assert told[1204] == told[1100] == ("duplicate_row", {"first": 7})
+    assert len(told) == 1203

@@ -20,11 +20,20 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.requests import Request
 
 from shared.contracts.vocabulary import InstitutionKind
-from shared.errors import FieldError, HamkorError, InvalidInput, NotFound, TooLarge, Unauthenticated, Unavailable
+from shared.errors import (
+    FieldError,
+    HamkorError,
+    InvalidInput,
+    NotFound,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+    field_error,
+)
 from shared.i18n import SHARED_MESSAGES, Catalogue, Lang, message_directories
 from shared.persistence.engine import is_transient, sqlstate_of
 from shared.web.cursors import decode_cursor, encode_cursor
-from shared.web.problems import HTTP_CODES, Problems, field_error
+from shared.web.problems import HTTP_CODES, Problems
 from tests.support.logs import told_logs
 
 ROOT = Path(__file__).parents[3]
