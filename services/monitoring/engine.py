@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 
 from services.monitoring.domain.contributions import contributions
 from services.monitoring.domain.derived import DERIVATIONS, FEEDS, WAVES
-from services.monitoring.domain.expansion import Membership, expand, presence, presence_alone
+from services.monitoring.domain.expansion import Membership, Presence, expand, presence, presence_alone
 from services.monitoring.domain.gates import FIRST_EVIDENCE
 from services.monitoring.domain.measures import MEASURES, OWN_SETS
 from services.monitoring.domain.parts import Contributions, difference
@@ -305,13 +305,8 @@ def _compare_at(
     kind = MEASURES[measure].kind
     was = presence_alone(kind, {month: amount for (_, month), amount in before.items()})
     now = presence_alone(kind, {month: amount for (_, month), amount in after.items()})
-    for period, amount in now.items():
-        change = amount - was.get(period, 0)
-        if change:
-            amounts.contribution(place, measure, period, change, time)
-    for period, amount in was.items():
-        if period not in now:
-            amounts.contribution(place, measure, period, -amount, time)
+    for period, change in difference(now, was).items():
+        amounts.contribution(place, measure, period, change, time)
 
 
 async def _resettle(store: Store, territory: Image, batch: Sequence[Read], amounts: Amounts) -> None:
@@ -397,20 +392,9 @@ async def _follow(
         _compare(member[0], was, now, amounts, members[member])
 
 
-def _compare(
-    measure: int,
-    was: Mapping[tuple[int, int], int],
-    now: Mapping[tuple[int, int], int],
-    amounts: Amounts,
-    time: Microseconds,
-) -> None:
-    for (place, period), amount in now.items():
-        change = amount - was.get((place, period), 0)
-        if change:
-            amounts.cell(place, measure, period, change, time)
-    for (place, period), amount in was.items():
-        if (place, period) not in now:
-            amounts.cell(place, measure, period, -amount, time)
+def _compare(measure: int, was: Presence, now: Presence, amounts: Amounts, time: Microseconds) -> None:
+    for (place, period), change in difference(now, was).items():
+        amounts.cell(place, measure, period, change, time)
 
 
 _K = TypeVar("_K")

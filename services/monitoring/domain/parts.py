@@ -1,8 +1,9 @@
 """What contributions are made of, and the arithmetic of days that their rules share."""
 
 from calendar import monthrange
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date
+from typing import TypeVar
 
 from services.monitoring.domain.gates import EVIDENCE
 
@@ -16,8 +17,11 @@ Part = tuple[int, int, str | None, int]
 LAST_DAY = date.max.toordinal()
 
 
-def difference(new: Contributions, old: Contributions) -> Contributions:
-    """What must be added to turn `old` into `new`."""
+_K = TypeVar("_K")
+
+
+def difference(new: dict[_K, int], old: Mapping[_K, int]) -> dict[_K, int]:
+    """What must be added to turn `old` into `new`; no amount is zero in either."""
     if not old:
         return new
     changed = {key: amount - old.get(key, 0) for key, amount in new.items() if old.get(key) != amount}

@@ -1,7 +1,8 @@
 """Many small amounts become few cell rows: the sums of a batch over four levels, ordered as rows are locked."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -99,16 +100,9 @@ class Amounts:
             moved = np.isin(columns[0], np.fromiter(territory.moved, dtype=np.int64))
             self._expand_moved(zip(*(each[moved].tolist() for each in columns), strict=True), territory)
             columns = tuple(each[~moved] for each in columns)
-        place, measure, month, amount, time = columns
-        stepped = _STEPPED[measure]
-        if stepped.any():
-            wide = [each[stepped] for each in (place, measure, amount, time)]
-            months = month[stepped]
-            place, measure, amount, time = (
-                np.concatenate((each, more, more))
-                for each, more in zip((place, measure, amount, time), wide, strict=True)
-            )
-            month = np.concatenate((month, QUARTERS + months // 3, YEARS + (months - SEPTEMBER) // 12))
+        months = columns[2]
+        nested = QUARTERS + months // 3, YEARS + (months - SEPTEMBER) // 12
+        place, measure, month, amount, time = _also(columns, _STEPPED[columns[1]], nested)
         levels = [place, *territory.above(place)]
         place = np.concatenate(levels)
         measure, month, amount, time = (np.tile(each, len(levels)) for each in (measure, month, amount, time))
@@ -117,12 +111,9 @@ class Amounts:
 
     def _present(self) -> tuple[Integers, ...]:
         """What `presence` says of a single reference: every period of the month, and the twelve months that it ends."""
-        place, measure, month, amount, time = _columns(self.members)
-        flow = _SET_FLOWS[measure]
-        if not flow.any():
-            return place, measure, month, amount, time
-        wide = [each[flow] for each in (place, measure, amount, time)]
-        months = month[flow]
+        columns = _columns(self.members)
+        months = columns[2]
+        flows = _SET_FLOWS[columns[1]]
         periods = (
             QUARTERS + months // 3,
             YEARS + (months - SEPTEMBER) // 12,
@@ -130,17 +121,25 @@ class Amounts:
             ROLLING + months,
             ROLLING + months + 12,
         )
-        place, measure, amount, time = (
-            np.concatenate((each, np.tile(more, len(periods))))
-            for each, more in zip((place, measure, amount, time), wide, strict=True)
-        )
-        amount[len(amount) - len(months) :] *= -1  # with the last of them twelve months have passed
-        return place, measure, np.concatenate((month, *periods)), amount, time
+        columns = _also(columns, flows, periods)
+        columns[3][len(columns[3]) - np.count_nonzero(flows) :] *= -1  # with the last of them twelve months have passed
+        return columns
 
     def _expand_moved(self, amounts: Iterable[tuple[int, ...]], territory: Image) -> None:
         for institution, measure, month, amount, time in amounts:
             one: Contributions = {(measure, month, None): amount}
             self.cells(expand(one, institution, territory.membership(institution)), time)
+
+
+def _also(
+    columns: tuple[Integers, ...], chosen: "np.ndarray[Any, Any]", periods: Sequence[Integers]
+) -> tuple[Integers, ...]:
+    """The amounts, the `chosen` ones in these periods beside their months."""
+    if not chosen.any():
+        return columns
+    found = [np.concatenate((each, np.tile(each[chosen], len(periods)))) for each in columns]
+    found[2] = np.concatenate((columns[2], *(each[chosen] for each in periods)))
+    return tuple(found)
 
 
 def _columns(flat: list[int]) -> tuple[Integers, ...]:

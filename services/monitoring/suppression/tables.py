@@ -165,9 +165,8 @@ async def hold(connection: Any, units: Sequence[Unit], moved: Collection[Unit]) 
     sides = sorted({(place, family) for place, family, _ in units})
     wide = [(number, place, slot) for number, (place, family) in enumerate(sides) for slot in BY_NUMBER[family].slots]
     waiting = {row["number"] for row in await connection.fetch(_WAITING, *map(list, zip(*wide, strict=True)))}
-    wanted = {number for number in range(len(sides)) if number not in waiting}
-    wanted |= {number for number, side in enumerate(sides) if side in {(place, family) for place, family, _ in moved}}
-    across = sorted((place, slot) for number, place, slot in wide if number in wanted)
+    follow = {(place, family) for place, family, _ in moved}
+    across = sorted((place, slot) for number, place, slot in wide if number not in waiting or sides[number] in follow)
     if across:
         await connection.execute(_HOLD_ACROSS, *map(list, zip(*across, strict=True)))
 

@@ -48,6 +48,12 @@ def survey_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn) -> APIRou
             raise Forbidden
         return Surveyor(session, language_of(request.scope), await sign_in.access_token(request), upstreams)
 
+    async def office(request: Request) -> Surveyor:
+        who = await surveyor(request)
+        if not who.office:
+            raise NotFound
+        return who
+
     def page(request: Request, who: Surveyor, template: str, *, status: int = 200, **context: Any) -> Response:
         shared = {"office": who.office, "ministry": who.ministry, "key": str(uuid4()), "problem": None, "drawn": drawn}
         return pages.page(request, f"surveys/{template}.html", status=status, **{**shared, **context})
@@ -257,9 +263,7 @@ def survey_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn) -> APIRou
 
     @router.get("/surveys/results")
     async def territory(request: Request) -> Response:
-        who = await surveyor(request)
-        if not who.office:
-            raise NotFound
+        who = await office(request)
         query = request.query_params
         found_instruments = await instruments_of(who)
         instrument = query.get("instrument", "") or (found_instruments[0]["code"] if found_instruments else "")
@@ -289,9 +293,7 @@ def survey_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn) -> APIRou
 
     @router.get("/surveys/gaps")
     async def gaps(request: Request) -> Response:
-        who = await surveyor(request)
-        if not who.office:
-            raise NotFound
+        who = await office(request)
         query = request.query_params
         asked = {name: query.get(name, "") for name in ("territory", "from", "to")}
         found = await who.get("/v1/gaps", **asked)
@@ -299,9 +301,7 @@ def survey_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn) -> APIRou
 
     @router.get("/surveys/gaps/professions")
     async def professions(request: Request) -> Response:
-        who = await surveyor(request)
-        if not who.office:
-            raise NotFound
+        who = await office(request)
         query = request.query_params
         years = drawn.ended_years(clock.local_day(clock.now()))
         asked = {name: query.get(name, "") for name in ("territory", "profession", "competence", "group")}
