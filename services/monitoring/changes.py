@@ -21,6 +21,7 @@ from shared.persistence.engine import dsn_of
 from shared.persistence.unit_of_work import Database
 from shared.retry import Backoff
 from shared.telemetry.progress import Progress
+from shared.waiting import close
 
 log = structlog.get_logger(__name__)
 
@@ -99,17 +100,18 @@ class Changes:
                 watcher.notice({watcher.place.code}, set(INDICATORS), 0)
             while True:
                 self._progress.beat("changes")
+                payload = None
                 with suppress(TimeoutError):
-                    payload = await asyncio.wait_for(heard.get(), LOOK_S)
-                    if self._watchers:
-                        await self._directory.look(connection)
-                        self._tell(payload)
+                    async with asyncio.timeout(LOOK_S):
+                        payload = await heard.get()
+                if payload is not None and self._watchers:
+                    await self._directory.look(connection)
+                    self._tell(payload)
                 if connection.is_closed():
                     raise ConnectionError("the connection that listens is gone")
                 backoff.reset()
         finally:
-            with suppress(Exception):
-                await asyncio.wait_for(connection.close(), 2)
+            await close(connection.close(), 2)
 
     def _tell(self, payload: str) -> None:
         message = json.loads(payload)

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,6 +18,7 @@ from shared.clock import local_day
 from shared.persistence.unit_of_work import Database
 from shared.scope import SYSTEM
 from shared.telemetry.progress import Progress
+from shared.waiting import until_set
 
 log = structlog.get_logger(__name__)
 
@@ -77,15 +77,13 @@ class Flusher:
                 await self._close_overdue()
                 while await self.look():
                     self.progress.beat("flusher")
-                    with suppress(TimeoutError):
-                        await asyncio.wait_for(self._hurry.wait(), PAUSE_S)
+                    await until_set(self._hurry, PAUSE_S)
                     self._hurry.clear()
                 await self._wipe()
                 await self._pool()
             except Exception as problem:
                 log.warning("flusher.failed", **told_discreetly(problem))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), LOOK_S)
+            await until_set(self._wake, LOOK_S)
 
     async def _close_overdue(self) -> None:
         if time.monotonic() < self._close_next_at:

@@ -44,7 +44,8 @@ class ImportProcess:
             while process.returncode is None:
                 progress.beat("imports", 300)
                 try:
-                    await asyncio.wait_for(process.wait(), BEAT_S)
+                    async with asyncio.timeout(BEAT_S):
+                        await process.wait()
                 except TimeoutError:
                     continue
         finally:

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +21,7 @@ from shared.messaging.wire import event_of
 from shared.retry import Backoff
 from shared.telemetry.metrics import CONSUMER_CONNECTED, INBOX_FAILURES, INBOX_LAG
 from shared.telemetry.progress import Progress
+from shared.waiting import close, until_set
 
 log = structlog.get_logger(__name__)
 
@@ -133,20 +133,20 @@ class Consumer:
         }
         connected = CONSUMER_CONNECTED.labels(self._inbox.service)
         try:
-            await asyncio.wait_for(broker.start(), 30)
+            async with asyncio.timeout(30):
+                await broker.start()
             self._subscribers = subscribers
             connected.set(1)
             log.info("consumer.connected")
             while not leaving.is_set() and self._kafka.resolve() == address:
                 self._progress.beat("consumer")
                 backoff.reset()
-                await _wait(leaving, LOOK_S)
+                await until_set(leaving, LOOK_S)
         finally:
             self._subscribers = {}
             connected.set(0)
             leaving.set()
-            with suppress(Exception):
-                await asyncio.wait_for(broker.stop(), 5)
+            await close(broker.stop(), 5)
 
     def _handler(self, source: str, leaving: asyncio.Event) -> "RecordsHandler":
         backoff = Backoff(first_s=0.1, most_s=5.0)
@@ -166,7 +166,7 @@ class Consumer:
                     INBOX_FAILURES.labels(self._inbox.service, source).inc()
                     report = log.critical if isinstance(problem, FuseBlown) else log.warning
                     report("consumer.batch_failed", source=source, error=repr(problem)[:500])
-                    await _wait(leaving, backoff.next_s())
+                    await until_set(leaving, backoff.next_s())
                     if leaving.is_set() or time.monotonic() > hold_until:
                         raise
 
@@ -253,7 +253,7 @@ class Consumer:
                 continue  # there is more
             if passed or events:
                 await asyncio.sleep(OWN_LINGER_S)
-            await _wait(self._told, LOOK_S)
+            await until_set(self._told, LOOK_S)
 
     def _tell_lag(self, source: str, heads: Sequence[int], applied: Sequence[int]) -> None:
         for shard, (head, position) in enumerate(zip(heads, applied, strict=True)):
@@ -273,7 +273,8 @@ class Consumer:
             return True
         try:
             end = consumer.highwater(place)
-            return end is not None and end > await asyncio.wait_for(consumer.position(place), 0.2)
+            async with asyncio.timeout(0.2):
+                return end is not None and end > await consumer.position(place)
         except (KafkaError, TimeoutError, AssertionError):
             return False
 
@@ -291,8 +292,3 @@ class Consumer:
                 if left[shard] >= heads[shard]:
                     del left[shard]
             self._progress.beat(f"watch.{source}")
-
-
-async def _wait(event: asyncio.Event, timeout_s: float) -> None:
-    with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), timeout_s)

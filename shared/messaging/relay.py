@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
 from typing import Any
 
 import asyncpg
@@ -24,6 +23,7 @@ from shared.retry import Backoff
 from shared.scope import SYSTEM
 from shared.telemetry.metrics import RELAY_FAILURES, RELAY_LAG, RELAY_PUBLISHED
 from shared.telemetry.progress import Progress
+from shared.waiting import close, until_set
 
 log = structlog.get_logger(__name__)
 
@@ -90,17 +90,16 @@ class Relay:
             address = self._kafka.resolve()
             producer = make_producer(self._kafka, f"hamkor-{self._database.service}-relay")
             try:
-                await asyncio.wait_for(producer.start(), SEND_S)
+                async with asyncio.timeout(SEND_S):
+                    await producer.start()
                 log.info("relay.started")
                 while self._kafka.resolve() == address:
                     await self._round(guard, producer)
                     backoff.reset()
             finally:
-                with suppress(Exception):
-                    await asyncio.wait_for(producer.stop(), 2)
+                await close(producer.stop(), 2)
         finally:
-            with suppress(Exception):
-                await asyncio.wait_for(guard.close(), 2)
+            await close(guard.close(), 2)
 
     def _woken(self, *_: object) -> None:
         self._wake.set()
@@ -118,11 +117,8 @@ class Relay:
             await asyncio.sleep(LINGER_S)
         if time.monotonic() >= self._letters_at:
             self._letters_at = time.monotonic() + await self._carry_dead_letters(producer)
-        if not carried:
-            try:
-                await asyncio.wait_for(self._wake.wait(), POLL_S)
-            except TimeoutError:
-                await guard.execute("select 1")  # a connection that died in silence is noticed here
+        if not carried and not await until_set(self._wake, POLL_S):
+            await guard.execute("select 1")  # a connection that died in silence is noticed here
 
     async def _carry(self, producer: AIOKafkaProducer) -> int:
         """Publish what is behind, then advance the cursors: one read, one wait for Kafka, one write a round."""
@@ -196,7 +192,8 @@ class Relay:
             async with self._database.reading(SYSTEM) as session:
                 letters = await unpublished(session, LETTERS)
             for letter in letters:
-                await asyncio.wait_for(self._send_dead_letter(producer, letter), SEND_S)
+                async with asyncio.timeout(SEND_S):
+                    await self._send_dead_letter(producer, letter)
             if letters:
                 async with self._database.unit_of_work(SYSTEM) as uow:
                     await mark_published(uow.session, [letter.id for letter in letters], uow.now)

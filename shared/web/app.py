@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -27,6 +27,7 @@ from shared.scope import SYSTEM
 from shared.settings import Settings
 from shared.telemetry.metrics import DEAD_LETTERS_OPEN
 from shared.telemetry.progress import Progress
+from shared.waiting import close, end
 from shared.web.auth import ApiKeys, RemoteApiKeys, ServiceToken, Verifier
 from shared.web.edge import Permissions
 from shared.web.health import health_router
@@ -39,6 +40,8 @@ log = structlog.get_logger(__name__)
 
 MAX_BODY_BYTES = 1_000_000
 MAX_MANY_BYTES = 10_000_000
+ENDING_S = 7.0
+CLOSING_S = 2.0
 Job = Callable[[], Awaitable[None]]
 
 
@@ -113,17 +116,14 @@ def create_app(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(chassis.database.engine.dispose)
-            stack.push_async_callback(chassis.client.aclose)
+            stack.push_async_callback(lambda: close(chassis.database.engine.dispose(), CLOSING_S))
+            stack.push_async_callback(lambda: close(chassis.client.aclose(), CLOSING_S))
             tasks = [asyncio.create_task(_guard(name, job), name=name) for name, job in (jobs | chassis.jobs).items()]
             log.info("service.started", port=settings.port)
             try:
                 yield
             finally:
-                for task in tasks:
-                    task.cancel()
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 7)
+                await end(tasks, ENDING_S)
                 log.info("service.stopped")
 
     app = FastAPI(

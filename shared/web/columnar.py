@@ -74,7 +74,8 @@ async def _written(columns: Sequence[Typed], pages: AsyncIterator[Sequence[Mappi
                 process.stdin.write(b"".join(_line([row.get(column.name) for column in columns]) for row in page))
                 await process.stdin.drain()
             process.stdin.close()
-        await asyncio.wait_for(process.wait(), TIMEOUT_S)
+        async with asyncio.timeout(TIMEOUT_S):
+            await process.wait()
     except BaseException:
         with suppress(ProcessLookupError):
             process.kill()

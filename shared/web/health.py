@@ -30,7 +30,8 @@ def health_router(progress: Progress, checks: dict[str, Check]) -> APIRouter:
         problems: dict[str, str] = {}
         for name, check in checks.items():
             try:
-                await asyncio.wait_for(check(), 3)
+                async with asyncio.timeout(3):
+                    await check()
             except Exception as problem:
                 problems[name] = type(problem).__name__
         response = json_response({"ready": not problems, "problems": problems})

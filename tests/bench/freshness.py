@@ -7,7 +7,6 @@ prober reports an enrolment over HTTP, then asks monitoring until the new value 
 
 import argparse
 import asyncio
-import contextlib
 import itertools
 import signal
 import sys
@@ -29,6 +28,7 @@ from shared.persistence.engine import make_engine
 from shared.persistence.unit_of_work import Database
 from shared.scope import Role
 from shared.settings import load_settings
+from shared.waiting import until_set
 from tests.bench.report import figure, percentile
 
 DISTRICTS = ("1708201", "1703202", "1726266", "1735401")
@@ -129,8 +129,7 @@ async def load(institutions: list[str], rate: float) -> None:
         nonlocal done
         while not stop.is_set():
             number = next(taken)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), max(0.0, began + number / rate - time.perf_counter()))
+            await until_set(stop, max(0.0, began + number / rate - time.perf_counter()))
             await report(number)
             done += 1
 

@@ -16,7 +16,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from shared.scope import Role
+from shared.waiting import stack_of
 from tests.support.issuer import Issuer
+
+STOP_S = 60.0
 
 
 def free_port() -> int:
@@ -54,7 +57,11 @@ async def serving(app: Any, port: int) -> AsyncIterator[str]:
             yield f"http://127.0.0.1:{port}"
         finally:
             server.should_exit = True
-            await task
+            await asyncio.wait([task], timeout=STOP_S)
+            if not task.done():
+                stacks = "\n".join(f"{each.get_name()}\n{stack_of(each)}" for each in asyncio.all_tasks())
+                raise RuntimeError(f"the server has not stopped within {STOP_S:.0f} s; all tasks:\n{stacks}")
+            task.result()
 
 
 def _no_signals() -> Any:

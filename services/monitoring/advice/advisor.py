@@ -4,7 +4,6 @@ import asyncio
 import json
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final
@@ -29,6 +28,7 @@ from shared.retry import Backoff
 from shared.scope import SYSTEM
 from shared.telemetry.metrics import ADVICE
 from shared.telemetry.progress import Progress
+from shared.waiting import close
 
 log = structlog.get_logger(__name__)
 
@@ -143,8 +143,7 @@ class Advisor:
                     raise ConnectionError("the connection that listens is gone")
                 backoff.reset()
         finally:
-            with suppress(Exception):
-                await asyncio.wait_for(connection.close(), 2)
+            await close(connection.close(), 2)
 
     async def look(self) -> Outcome:
         """Do what is due: the day's whole evaluation, or what has changed."""

@@ -7,7 +7,6 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Collection
-from contextlib import suppress
 from typing import Any, Final
 
 import structlog
@@ -22,6 +21,7 @@ from services.monitoring.tables import refresh
 from shared.persistence.engine import raw_connection
 from shared.persistence.unit_of_work import Database
 from shared.telemetry.progress import Progress
+from shared.waiting import until_set
 
 log = structlog.get_logger(__name__)
 
@@ -206,8 +206,7 @@ class Releasing:
                 self._image = Image()
                 log.warning("release.failed", error=repr(problem)[:300])
             await asyncio.sleep(max(REST_S, time.monotonic() - began))
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._counted.wait(), LOOK_S)
+            await until_set(self._counted, LOOK_S)
 
     async def catch_up(self) -> int:
         """Release some of what waits; returns how much that was."""

@@ -173,7 +173,8 @@ class Exports:
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            _, errors = await asyncio.wait_for(process.communicate(), TIMEOUT_S)
+            async with asyncio.timeout(TIMEOUT_S):
+                _, errors = await process.communicate()
         except BaseException:
             with suppress(ProcessLookupError):
                 process.kill()

@@ -246,7 +246,8 @@ def build(world: World) -> FastAPI:  # noqa: C901 - a list of routes
                 yield ": welcome\n\n"
                 while True:
                     try:
-                        message = await asyncio.wait_for(queue.get(), 15)
+                        async with asyncio.timeout(15):
+                            message = await queue.get()
                         if message is None:
                             return
                         yield f"event: changed\ndata: {message}\n\n"

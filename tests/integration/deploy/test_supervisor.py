@@ -76,7 +76,8 @@ async def test_killed_process_comes_back_while_the_others_go_on(stack: Stack, na
 
     assert process.pid != killed
     assert {each: stack.process(each).pid for each in others} == others
-    (await asyncio.wait_for(connect(stack, "partners"), 10)).terminate()
+    async with asyncio.timeout(10):
+        (await connect(stack, "partners")).terminate()
 
 
 @pytest.mark.parametrize("name", ["partners", "postgres", "broker"])

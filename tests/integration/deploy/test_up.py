@@ -78,14 +78,16 @@ async def test_up_serves_says_its_status_and_gives_tokens_until_ctrl_c_and_goes_
 
         pids = family(process.pid)
         process.send_signal(signal.SIGINT)
-        assert await asyncio.wait_for(process.wait(), STOP_S) == 0
+        async with asyncio.timeout(STOP_S):
+            assert await process.wait() == 0
         await until(lambda: not any(is_alive(pid) for pid in pids), "nothing is left", timeout_s=5)
 
     assert not (await status(folder))["running"]
     async with up(folder) as (process, _):
         assert (await status(folder))["ready"]
         process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), STOP_S) == 0
+        async with asyncio.timeout(STOP_S):
+            assert await process.wait() == 0
 
 
 async def test_second_up_on_the_same_folder_says_who_holds_it(tmp_path: Path) -> None:

@@ -38,7 +38,8 @@ async def test_members_share_the_partitions_and_take_over_from_one_that_leaves(
 
             await eventually(both, "both members apply events")
             group.send(0, signal.SIGTERM)
-            assert await asyncio.wait_for(group.members[0].wait(), 15) in (0, -signal.SIGTERM)
+            async with asyncio.timeout(15):
+                assert await group.members[0].wait() in (0, -signal.SIGTERM)
             await flow.goes_on()
             await group.join()
             await flow.goes_on()

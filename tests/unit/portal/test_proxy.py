@@ -264,13 +264,14 @@ async def test_stream_is_passed_on_as_it_comes_and_let_go_with_the_client(enviro
         "client": ("127.0.0.1", 1), "server": ("portal.test", 80),
     }  # fmt: skip
     serving = asyncio.create_task(app(scope, receive, received.put))  # type: ignore[arg-type]
-    start = await asyncio.wait_for(received.get(), 20)
-    assert (b"content-type", b"text/event-stream") in start["headers"]
-    chunk = await asyncio.wait_for(received.get(), 20)
-    assert chunk["body"] == b"event: changed\n\n"
-    assert not closed.is_set()
-    gone.set()
-    await asyncio.wait_for(serving, 20)
+    async with asyncio.timeout(20):
+        start = await received.get()
+        assert (b"content-type", b"text/event-stream") in start["headers"]
+        chunk = await received.get()
+        assert chunk["body"] == b"event: changed\n\n"
+        assert not closed.is_set()
+        gone.set()
+        await serving
     assert closed.is_set()
 
 
