@@ -1,8 +1,9 @@
 """Freshness: from a command's acknowledgement in a service to its value readable in monitoring, under load.
 
 A stack of its own on the embedded engines. A second process carries out 200 commands of partners a second – the
-service's own use cases, one transaction and one event each, without HTTP, which would measure the client – while a
-prober reports an enrolment over HTTP, then asks monitoring until the new value stands there.
+service's own use cases, one event each, without HTTP, which would measure the client – while a prober reports an
+enrolment over HTTP, then asks monitoring until the new value stands there. One command a transaction, or `--together`
+so many, as bulk endpoints and imports do it: two cores carry out fewer than 1,000 single commands a second.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ from shared.persistence.unit_of_work import Database
 from shared.scope import Role
 from shared.settings import load_settings
 from shared.waiting import until_set
-from tests.bench.report import figure, percentile
+from tests.bench.report import cpu_of, figure, percentile
 
 DISTRICTS = ("1708201", "1703202", "1726266", "1735401")
 YEAR = "2025-26"
@@ -71,7 +73,7 @@ class Caller:
         return value
 
 
-async def measure(rate: float, seconds: float) -> None:
+async def measure(rate: float, together: int, seconds: float) -> None:
     """Start the stack, load it, probe it, print the figures."""
     with tempfile.TemporaryDirectory(prefix="hamkor-bench-") as folder:
         async with Stack(Path(folder), ports=Ports.FREE) as stack, httpx.AsyncClient(timeout=30) as http:
@@ -80,20 +82,31 @@ async def measure(rate: float, seconds: float) -> None:
                 await caller.command("PUT", f"/v1/territory/{soato}", {"names": NAMES})
             probed, *loaded = [await an_institution(caller, number) for number in range(100)]
             loading = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tests.bench.freshness", "--rate", str(rate), "--load", *loaded),
+                *(sys.executable, "-m", "tests.bench.freshness", "--rate", str(rate), "--together", str(together)),
+                *("--load", *loaded),
                 env=stack.environment,
                 cwd=ROOT,
                 stdout=asyncio.subprocess.PIPE,
             )
             assert loading.stdout is not None
             await loading.stdout.readline()  # says when it has begun
+            began, before = time.perf_counter(), cores_of(stack, loading.pid)
             latencies_ms = await probe(caller, probed, seconds)
+            took = time.perf_counter() - began
+            used = {name: round((now - before[name]) / took, 3) for name, now in cores_of(stack, loading.pid).items()}
             loading.send_signal(signal.SIGTERM)
             reached = float((await loading.stdout.read()).decode())
             await loading.wait()
-            figure("load", reached, "events/s", wanted=rate)
+            figure("load", reached, "events/s", wanted=rate, together=together, cores_used=used)
             figure("freshness_p50", percentile(latencies_ms, 0.50), "ms", samples=len(latencies_ms))
             figure("freshness_p99", percentile(latencies_ms, 0.99), "ms", samples=len(latencies_ms), target=250)
+
+
+def cores_of(stack: Stack, load: int) -> dict[str, float]:
+    """Seconds of processor that every process has used."""
+    return {"load": cpu_of(load)} | {
+        name: cpu_of(process.pid) for name, process in stack.processes.items() if process.pid
+    }
 
 
 async def an_institution(caller: Caller, number: int) -> str:
@@ -108,30 +121,31 @@ async def an_institution(caller: Caller, number: int) -> str:
     return str((await caller.command("POST", "/v1/institutions", body))["id"])
 
 
-async def load(institutions: list[str], rate: float) -> None:
+async def load(institutions: list[str], rate: float, together: int) -> None:
     """Carry out commands at a steady rate until SIGTERM; prints "begun", and at the end the rate that was reached."""
     settings = load_settings("partners")
     database = Database("partners", make_engine(settings.database_url, application="bench-load"))
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
 
-    async def report(number: int) -> None:
-        command = ReportEnrolment(places=60 + number % 90, first_choice=number % 200)
+    async def report(numbers: Iterable[int]) -> None:
         async with database.unit_of_work() as uow:
-            await report_enrolment(uow, institutions[number % len(institutions)], YEAR, command)
+            for number in sorted(numbers, key=lambda number: number % len(institutions)):  # locks in one order
+                command = ReportEnrolment(places=60 + number % 90, first_choice=number % 200)
+                await report_enrolment(uow, institutions[number % len(institutions)], YEAR, command)
 
     sys.stdout.write("begun\n")
     sys.stdout.flush()
-    began, taken, done = time.perf_counter(), itertools.count(), 0
+    began, taken, done = time.perf_counter(), itertools.count(0, together), 0
 
     async def work() -> None:
-        # Each command has its time; eight at once may be late, but never pile up.
+        # Each command has its time; eight transactions at once may be late, but never pile up.
         nonlocal done
         while not stop.is_set():
             number = next(taken)
             await until_set(stop, max(0.0, began + number / rate - time.perf_counter()))
-            await report(number)
-            done += 1
+            await report(range(number, number + together))
+            done += together
 
     async with asyncio.TaskGroup() as group:
         for _ in range(WORKERS):
@@ -160,10 +174,15 @@ def main() -> None:
     """Read the arguments and measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rate", type=float, default=200.0, help="events a second")
+    parser.add_argument("--together", type=int, default=1, help="commands in one transaction of the load")
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--load", nargs="+", metavar="INSTITUTION", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    asyncio.run(load(arguments.load, arguments.rate) if arguments.load else measure(arguments.rate, arguments.seconds))
+    rate, together = arguments.rate, arguments.together
+    if arguments.load:
+        asyncio.run(load(arguments.load, rate, together))
+    else:
+        asyncio.run(measure(rate, together, arguments.seconds))
 
 
 if __name__ == "__main__":
