@@ -64,12 +64,14 @@ class Applier:
     async def __call__(self, connection: Any, batch: Sequence[Read]) -> None:
         """Apply the batch inside the connection's transaction, whose scope is "all"; call `committed` after it."""
         self._doubt()
+        tables = await self._tables(connection, batch)
         try:
-            async with connection.transaction():
-                tables, touched = await self._effect(connection, batch, careful=False)
+            touched = await apply(tables, batch)
         except NotNew:
+            await tables.undo()
             self._doubt()
-            tables, touched = await self._effect(connection, batch, careful=True)
+            tables = await self._tables(connection, batch)
+            touched = await apply(tables, batch, careful=True)
         await enterprises.note(connection, (state for _, state in batch))
         released = await tables.release(touched.rows, self._k)
         units = units_of(touched.rows)
@@ -79,10 +81,10 @@ class Applier:
         if payload:
             await connection.execute("select pg_notify($1, $2)", CHANNEL, payload)
 
-    async def _effect(self, connection: Any, batch: Sequence[Read], *, careful: bool) -> tuple[Tables, Touched]:
+    async def _tables(self, connection: Any, batch: Sequence[Read]) -> Tables:
         tables = _Logging(connection, self._image, self._types, batch)
         await tables.take_shards(event for event, _ in batch)
-        return tables, await apply(tables, batch, careful=careful)
+        return tables
 
     def _doubt(self) -> None:
         """From here on nothing that is learnt is true until it is committed; what never was is forgotten."""

@@ -66,7 +66,8 @@ _AGGREGATES = """
         select * from {aggregate} a where a.place = key.place and a.kind = key.kind and a.id = key.id offset 0
     ) a
 """
-# Rows travel by binary COPY into temporary tables: a quarter of what arrays cost on either side.
+# Many rows travel by binary COPY into temporary tables: a quarter of what arrays cost on either side. A few travel as
+# arrays: to empty the temporary tables when they commit costs more than all the rest.
 _STAGES = """
     create temporary table if not exists staged_aggregate (
         fresh boolean, place integer, kind smallint, id uuid, version integer, shard smallint, contributions bytea,
@@ -95,6 +96,14 @@ _SAVE = """
         own = new.own
     from staged_aggregate new where not fresh and a.place = new.place and a.kind = new.kind and a.id = new.id
 """
+_SAVE_FEW = f"""
+    with staged_aggregate as materialized (
+        select * from unnest($1::boolean[], $2::text::integer[], $3::text::smallint[], $4::text::uuid[],
+            $5::text::integer[], $6::text::smallint[], $7::bytea[], $8::bytea[], $9::bytea[])
+            as new(fresh, place, kind, id, version, shard, contributions, positions, own)
+    ), created as ({_CREATE})
+    {_SAVE}
+"""  # noqa: S608 - constants
 # Locks every row, those that are there already without writing them.
 _LOCK_MEMBERS = """
     insert into {member} as known (family, member, refs)
@@ -107,15 +116,26 @@ _MEMBERS = """
         select * from {member} m where m.family = key.one and m.member = key.named offset 0
     ) m
 """
-_SAVE_MEMBERS = """
+_STORE_MEMBERS = """
     insert into {member} (family, member, refs) select family, member, refs from staged_member
     on conflict (family, member) do update set refs = excluded.refs
 """
+_STORE_FEW_MEMBERS = f"""
+    with staged_member as (
+        select * from unnest($1::text::smallint[], $2::bytea[], $3::bytea[]) as new(family, member, refs)
+    ) {_STORE_MEMBERS}
+"""  # noqa: S608 - constants
 _ADD = """
     insert into {cell} as known (place, slot, period, v0, v1, v2, v3, as_of) select * from staged_cell
     on conflict (place, slot, period) do update set v0 = known.v0 + excluded.v0, v1 = known.v1 + excluded.v1,
         v2 = known.v2 + excluded.v2, v3 = known.v3 + excluded.v3, as_of = greatest(known.as_of, excluded.as_of)
 """
+_ADD_FEW = f"""
+    with staged_cell as (
+        select * from unnest($1::text::integer[], $2::text::smallint[], $3::text::integer[], $4::text::bigint[],
+            $5::text::bigint[], $6::text::bigint[], $7::text::bigint[], $8::text::bigint[])
+    ) {_ADD}
+"""  # noqa: S608 - constants
 # v1 is the number of responses in the rows of surveys.
 _RELEASE = """
     insert into released as shown (place, slot, period, v0, v1, v2, v3, as_of)
@@ -134,6 +154,11 @@ _RELEASE = """
 _NOTE_LATE = """
     insert into rebuild_late (source, shard, position) select $1, $2, $3 from rebuild, inbox
     where inbox.source = $4 and inbox.shard = $2 and inbox.position >= $3 on conflict do nothing
+"""
+_LOG_FEW = """
+    insert into event_log (source, shard, position, time, type, place, subject, id, data)
+    select * from unnest($1::text::smallint[], $2::text::smallint[], $3::text::bigint[], $4::timestamptz[],
+        $5::text::smallint[], $6::integer[], $7::text[], $8::text::uuid[], $9::bytea[])
 """
 _LOG = ("source", "shard", "position", "time", "type", "place", "subject", "id", "data")
 
@@ -170,6 +195,8 @@ _FAMILIES = {measure: family[0] for family in OWN_SET_FAMILIES for measure in fa
 """Sets of the same persons keep their references in one row."""
 
 
+FEW = 300
+"""So many rows travel as arrays."""
 LIVE, NEXT = "", "_next"
 """What the names of a generation's tables end in."""
 
@@ -198,6 +225,7 @@ class Tables:
         self._stored: dict[Key, Stored] = {}
         self._members: dict[tuple[int, bytes], dict[tuple[int, int, int], int]] = {}
         self._staged = False
+        self._planned = False
         self._generation = generation
         self._sql = _Statements(generation)
 
@@ -207,13 +235,18 @@ class Tables:
         One lock for a shard of all sources: what derived aggregates are functions of comes from several.
         """
         shards = sorted({event.shard for event in events})
-        await self._connection.execute(
-            "select pg_advisory_xact_lock($1::integer, shard) from unnest($2::integer[]) shard", SHARDS_LOCK, shards
-        )
+        locks = ";".join(f"select pg_advisory_xact_lock({SHARDS_LOCK}, {shard})" for shard in shards)
+        await self._connection.execute(f"savepoint untouched;{locks};{_PLAN}")
+        self._planned = True
+
+    async def undo(self) -> None:
+        """Back to before the shards were taken."""
+        await self._connection.execute("rollback to savepoint untouched")
 
     async def open(self, *, exclusive: bool) -> Image:
         """The territory as it is; see engine.Store."""
-        await self._connection.execute(_PLAN)
+        if not self._planned:
+            await self._connection.execute(_PLAN)
         lock = "pg_advisory_xact_lock" if exclusive else "pg_advisory_xact_lock_shared"
         await self._connection.execute(f"select {lock}($1)", TERRITORY_LOCK + bool(self._generation))
         await refresh(self._connection, self._image, self._generation)
@@ -283,6 +316,9 @@ class Tables:
         rows = sorted([*created.items(), *changed.items()], key=_key_of)
         if not rows:
             return
+        if len(rows) <= FEW:
+            await self._save_few(rows)
+            return
         parts = [_COPY_HEAD]
         fresh = 0
         for key, stored in rows:
@@ -314,6 +350,23 @@ class Tables:
         if fresh < len(rows):
             await self._connection.execute(self._sql(_SAVE))
 
+    async def _save_few(self, rows: Sequence[tuple[Key, Stored]]) -> None:
+        keys, stored = zip(*rows, strict=True)
+        places, kinds, ids = zip(*keys, strict=True)
+        try:
+            await self._connection.execute(
+                self._sql(_SAVE_FEW),
+                [key not in self._stored for key in keys],
+                *map(plain, (places, kinds, ids)),
+                plain(each.version for each in stored),
+                plain(each.shard for each in stored),
+                [_encode(each.contributions) for each in stored],
+                [_encode(each.positions) for each in stored],
+                [_encode(each.own) if each.own else None for each in stored],
+            )
+        except asyncpg.UniqueViolationError as problem:
+            raise NotNew from problem
+
     async def members(self, members: Sequence[Member]) -> dict[Member, References]:
         """The references of these members; those that institutions share are locked in order."""
         wanted: dict[tuple[int, bytes], list[Member]] = {}
@@ -337,26 +390,36 @@ class Tables:
         changed: dict[tuple[int, bytes], dict[int, References]] = {}
         for (measure, name), references in members.items():
             changed.setdefault((_FAMILIES.get(measure, measure), digest(name)), {})[measure] = references
-        parts = [_COPY_HEAD]
+        rows: list[tuple[int, bytes, bytes]] = []
         for (family, digested), by_measure in sorted(changed.items()):
             before = self._members.get((family, digested), {})
             every = {key: amount for key, amount in before.items() if key[0] not in by_measure}
             for measure, references in by_measure.items():
                 for (place, month), amount in references.items():
                     every[measure, place, month] = amount
-            refs = _encode(every)
-            parts += (_MEMBER_ROW(3, 2, family, 16, digested, len(refs)), refs)
-        if changed:
-            await self._stage("staged_member", parts)
-            await self._connection.execute(self._sql(_SAVE_MEMBERS))
+            rows.append((family, digested, _encode(every)))
+        if not rows:
+            return
+        if len(rows) <= FEW:
+            families, digests, refs = zip(*rows, strict=True)
+            await self._connection.execute(self._sql(_STORE_FEW_MEMBERS), plain(families), digests, refs)
+            return
+        parts = [_COPY_HEAD]
+        for family, digested, encoded in rows:
+            parts += (_MEMBER_ROW(3, 2, family, 16, digested, len(encoded)), encoded)
+        await self._stage("staged_member", parts)
+        await self._connection.execute(self._sql(_STORE_MEMBERS))
 
     async def add(self, rows: Rows) -> None:
         """Add to the cells."""
         if not len(rows):
             return
+        columns = (rows.places, rows.slots, rows.periods, *rows.amounts, rows.as_of)
+        if len(rows) <= FEW:
+            await self._connection.execute(self._sql(_ADD_FEW), *(plain(column.tolist()) for column in columns))
+            return
         staged = np.empty(len(rows), dtype=_CELL_ROW)
         staged["fields"] = 8
-        columns = (rows.places, rows.slots, rows.periods, *rows.amounts, rows.as_of)
         for name, values in zip(_CELL, columns, strict=True):
             staged[name] = values
             staged[f"{name}_size"] = _CELL_ROW[name].itemsize
@@ -393,6 +456,9 @@ class Tables:
         rows = list(events)
         for name in sorted({event.type for event, _ in rows} - types.keys()):
             await self._name_type(name)  # in one order everywhere: others may be naming the same ones
+        if len(rows) <= FEW:
+            await self._log_few(rows)
+            return
         parts = [_COPY_HEAD]
         for event, place in rows:
             type_ = types[event.type]
@@ -408,6 +474,21 @@ class Tables:
                 data,
             )
         await self._copy("event_log", parts, _LOG)
+
+    async def _log_few(self, rows: Sequence[tuple[Event, int | None]]) -> None:
+        events, places = zip(*rows, strict=True)
+        await self._connection.execute(
+            _LOG_FEW,
+            plain(SOURCES[event.source] for event in events),
+            plain(event.shard for event in events),
+            plain(event.position for event in events),
+            [event.time for event in events],
+            plain(self._types[event.type] for event in events),
+            places,
+            [event.subject for event in events],
+            plain(event.id for event in events),
+            [event.data for event in events],
+        )
 
     async def _name_type(self, name: str) -> int:
         await self._connection.execute("insert into event_type (name) values ($1) on conflict do nothing", name)

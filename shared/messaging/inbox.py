@@ -14,7 +14,7 @@ from shared.ids import SHARDS
 from shared.messaging.dead_letters import Poison, lay_down, settle, take_for_replay
 from shared.messaging.feed import Source
 from shared.messaging.wire import Origin, Unreadable
-from shared.persistence.engine import is_transient
+from shared.persistence.engine import is_transient, raw_connection
 from shared.persistence.unit_of_work import Database, UnitOfWork
 from shared.scope import SYSTEM
 from shared.telemetry.metrics import (
@@ -33,20 +33,18 @@ CHUNK_EVENTS = 50_000
 CHUNK_BYTES = 48_000_000
 CONFIRM_PAGE = 50
 
-_LOCK = text(
-    "select shard, position from inbox where source = :source and shard = any(:shards) order by shard for update"
-)
+_LOCK = "select shard, position from inbox where source = $1 and shard = any($2::smallint[]) order by shard for update"
 _AHEAD = text(
     "select inbox.shard, inbox.position as reached, head.position, event.time "
     "from inbox join stream_head head using (shard) "
     "join event on event.shard = head.shard and event.position = head.position "
     "where inbox.source = :source and head.position > inbox.position order by inbox.shard for update of inbox"
 )
-_ADVANCE = text(
-    "update inbox set position = new.position, event_time = greatest(inbox.event_time, new.time) "
-    "from unnest(cast(:shards as smallint[]), cast(:positions as bigint[]), cast(:times as timestamptz[])) "
-    "as new(shard, position, time) where inbox.source = :source and inbox.shard = new.shard"
-)
+_ADVANCE = """
+    update inbox set position = new.position, event_time = greatest(inbox.event_time, new.time)
+    from unnest($2::smallint[], $3::bigint[], $4::timestamptz[]) as new(shard, position, time)
+    where inbox.source = $1 and inbox.shard = new.shard
+"""
 
 
 class Projection(Protocol):
@@ -88,6 +86,7 @@ class Inbox:
         self._feeds = feeds
         self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._effects = asyncio.Lock()
+        self._reached: dict[str, list[int]] = {}
         self._poison_in_a_row: dict[str, int] = defaultdict(int)
 
     @property
@@ -112,6 +111,15 @@ class Inbox:
             )
         for source in self._feeds:
             FUSE_BLOWN.labels(self.service, source).set(0)
+
+    async def _known(self, source: str, *, healed: bool) -> Sequence[int]:
+        """The applied positions as this process knows them: it may be behind, where others apply them too.
+
+        What it brings then is found to be a duplicate, under the lock. Whoever heals looks at what is true.
+        """
+        if healed or source not in self._reached:
+            self._reached[source] = await self.positions(source)
+        return self._reached[source]
 
     async def positions(self, source: str) -> list[int]:
         """The applied position of every shard of `source`, indexed by shard."""
@@ -154,14 +162,14 @@ class Inbox:
             ahead = (await uow.session.execute(_AHEAD, {"source": source})).all()
             if not ahead or await self._projection.needs_any(uow.session):
                 return 0
-            values = {"shards": [row.shard for row in ahead], "positions": [row.position for row in ahead]}
-            await uow.session.execute(_ADVANCE, {"source": source, **values, "times": [row.time for row in ahead]})
+            columns = zip(*((row.shard, row.position, row.time) for row in ahead), strict=True)
+            await (await raw_connection(uow.session)).execute(_ADVANCE, source, *columns)
         passed: int = sum(row.position - row.reached for row in ahead)
         INBOX_APPLIED.labels(self.service, source).inc(passed)
         return passed
 
     async def _deliver_shards(self, source: str, by_shard: Mapping[int, dict[int, Event]], healed: bool) -> int:
-        applied = await self.positions(source)
+        applied = await self._known(source, healed=healed)
         batch: list[Event] = []
         size = taken = duplicates = 0
         trouble: OSError | None = None
@@ -310,8 +318,8 @@ class Inbox:
     async def _commit(self, source: str, batch: Sequence[tuple[Event, Any]]) -> None:
         async with self._effects, self._database.unit_of_work() as uow:
             shards = sorted({event.shard for event, _ in batch})
-            rows = await uow.session.execute(_LOCK, {"source": source, "shards": shards})
-            reached = {row.shard: row.position for row in rows}
+            connection = await raw_connection(uow.session)
+            reached = dict(await connection.fetch(_LOCK, source, shards))
             fresh: list[tuple[Event, Any]] = []
             duplicates = 0
             for event, read in batch:
@@ -327,7 +335,13 @@ class Inbox:
             concerned = [(event, read) for event, read in fresh if read is not None and not isinstance(read, Poison)]
             if concerned:
                 await self._projection.apply(uow, concerned)
-            await self._advance(uow.session, source, fresh)
+            last = {event.shard: event for event, _ in fresh}
+            if last:
+                columns = zip(*((shard, event.position, event.time) for shard, event in last.items()), strict=True)
+                await connection.execute(_ADVANCE, source, *columns)
+        known = self._reached[source]
+        for shard, position in reached.items():
+            known[shard] = position
         if duplicates:
             INBOX_DUPLICATES.labels(self.service, source).inc(duplicates)
         for _, read in fresh:
@@ -337,22 +351,6 @@ class Inbox:
             log.error("inbox.dead_letter", source=source, event_id=letter.event.id, reason=letter.reason)
         FUSE_BLOWN.labels(self.service, source).set(0)
         INBOX_APPLIED.labels(self.service, source).inc(len(fresh))
-
-    async def _advance(self, session: AsyncSession, source: str, fresh: Sequence[tuple[Event, Any]]) -> None:
-        last: dict[int, Event] = {}
-        for event, _ in fresh:
-            last[event.shard] = event
-        if not last:
-            return
-        await session.execute(
-            _ADVANCE,
-            {
-                "source": source,
-                "shards": list(last),
-                "positions": [event.position for event in last.values()],
-                "times": [event.time for event in last.values()],
-            },
-        )
 
     async def _lay_down(self, source: str, letters: Sequence[Unreadable]) -> None:
         async with self._database.unit_of_work() as uow:
