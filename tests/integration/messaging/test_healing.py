@@ -48,6 +48,17 @@ async def test_embedded_broker_killed_and_back_elsewhere_loses_nothing(
             assert in_shard_order(await sink.effects())
 
 
+async def test_database_put_back_to_an_earlier_state_catches_up(world: World) -> None:
+    async with world.source() as source, world.sink(source.name) as sink:
+        await source.tell(*range(20))
+        await settled(source, sink)
+        await sink.sql("with undone as (delete from effect) update inbox set position = 0")
+        await source.tell(*range(20, 30))
+        await settled(source, sink)
+        assert sorted((await sink.numbers()).items()) == [(n, 1) for n in range(30)]
+        assert in_shard_order(await sink.effects())
+
+
 async def _published(source: Source) -> bool:
     rows = await source.sql("select 1 from relay_cursor join stream_head using (shard) where published < position")
     return rows == []
