@@ -80,7 +80,7 @@ async def measure(rate: float, together: int, seconds: float) -> None:
             caller = Caller(stack, http, await asyncio.to_thread(fetch, stack.environment, Role.MINISTRY))
             for soato in ("17", *sorted({district[:4] for district in DISTRICTS}), *DISTRICTS):
                 await caller.command("PUT", f"/v1/territory/{soato}", {"names": NAMES})
-            probed, *loaded = [await an_institution(caller, number) for number in range(100)]
+            probed, *loaded = [await an_institution(caller, number) for number in range(400)]
             loading = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "tests.bench.freshness", "--rate", str(rate), "--together", str(together)),
                 *("--load", *loaded),
@@ -98,8 +98,19 @@ async def measure(rate: float, together: int, seconds: float) -> None:
             reached = float((await loading.stdout.read()).decode())
             await loading.wait()
             figure("load", reached, "events/s", wanted=rate, together=together, cores_used=used)
+            figure("visible_mean", await visible_ms(stack, http), "ms", why="from a command's time to its cells' commit")
             figure("freshness_p50", percentile(latencies_ms, 0.50), "ms", samples=len(latencies_ms))
             figure("freshness_p99", percentile(latencies_ms, 0.99), "ms", samples=len(latencies_ms), target=250)
+
+
+async def visible_ms(stack: Stack, http: httpx.AsyncClient) -> float:
+    """Milliseconds from an event's time to the commit of what it changed, on average over all events so far."""
+    lines = (await http.get(stack.url("monitoring") + "/metrics")).text.splitlines()
+    total, count = (
+        sum(float(line.split()[-1]) for line in lines if line.startswith(f"hamkor_indicator_freshness_seconds_{what}"))
+        for what in ("sum", "count")
+    )
+    return total / count * 1000
 
 
 def cores_of(stack: Stack, load: int) -> dict[str, float]:
