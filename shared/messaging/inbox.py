@@ -316,7 +316,7 @@ class Inbox:
         raise FuseBlown(f"{FUSE} events of {source} in a row cannot be applied; the consumer holds them back")
 
     async def _commit(self, source: str, batch: Sequence[tuple[Event, Any]]) -> None:
-        async with self._effects, self._database.unit_of_work() as uow:
+        async with self._effects, self._database.precedence.claimed(), self._database.unit_of_work() as uow:
             shards = sorted({event.shard for event, _ in batch})
             connection = await raw_connection(uow.session)
             reached = dict(await connection.fetch(_LOCK, source, shards))

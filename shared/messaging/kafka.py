@@ -1,5 +1,6 @@
 """The one factory of Kafka clients; its settings are those that lose nothing."""
 
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -22,6 +23,9 @@ FETCH_WAIT_MS = 100
 EMBEDDED_FETCH_WAIT_MS = 20
 EMBEDDED_PARTITIONS = 4
 STEP_MS = 100
+GATHER_S = 0.05
+GATHER_MS = 10
+"""So long a batch grows while more is known to wait, and so long it waits for each fetch."""
 
 log = structlog.get_logger(__name__)
 
@@ -159,7 +163,36 @@ class DamageProof:
         except DAMAGE:
             return await self._step_over(consumer)
         self._remember(one)
-        return tuple(chain.from_iterable(one.values()))
+        return await self._gather(consumer, list(chain.from_iterable(one.values())))
+
+    async def _gather(self, consumer: AIOKafkaConsumer, records: list[Any]) -> tuple[Any, ...]:
+        """The records, with what else is known to wait and comes at once.
+
+        A fetch may bring little of much: the embedded broker answers with what one request of a producer held, so that
+        a consumer that takes a while for each batch would fall behind for good.
+        """
+        until = time.monotonic() + GATHER_S
+        while records and time.monotonic() < until and self._waits(consumer):
+            most = self._max_records - len(records)
+            if most <= 0:
+                break
+            try:
+                found = await consumer.getmany(timeout_ms=GATHER_MS, max_records=most)
+            except DAMAGE:
+                records += await self._step_over(consumer)
+                break
+            if not found:
+                break
+            self._remember(found)
+            records += chain.from_iterable(found.values())
+        return tuple(records)
+
+    def _waits(self, consumer: AIOKafkaConsumer) -> bool:
+        """Whether any partition has more than was read, as far as the last fetches told."""
+        return any(
+            (end := consumer.highwater(partition)) is not None and end > self._reached.get(partition, end)
+            for partition in consumer.assignment()
+        )
 
     def _behind(self, consumer: AIOKafkaConsumer) -> list[TopicPartition]:
         """The partitions of which more than a whole batch is still to come."""

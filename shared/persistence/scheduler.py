@@ -19,7 +19,8 @@ from shared.telemetry.progress import Progress
 log = structlog.get_logger(__name__)
 
 LOOK_S = 2.0
-BATCH = 100
+BATCH = 10
+"""Rows a transaction: they are locked until it ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Scheduler:
     """Looks every two seconds for rows whose time has come.
 
     One that cannot be brought to the present holds up nobody: it is named in the log and set aside until it starts
-    anew.
+    anew. In long work it gives way to what somebody waits for: a month's end is due for everybody at once.
     """
 
     database: Database
@@ -92,6 +93,7 @@ class Scheduler:
             total += told
             if len(ids) < BATCH or not told:
                 return total
+            await self.database.precedence.give_way()
 
     async def _bring(self, passage: Passage, ids: Sequence[str]) -> int:
         try:

@@ -20,6 +20,7 @@ from shared.errors import NotFound, VersionMismatch
 from shared.messaging.stream import Position, append
 from shared.persistence.aggregates import AggregateRow, DetailedRow, defaults_of, insert_of, locked_read, update_of
 from shared.persistence.engine import make_session, raw_connection
+from shared.precedence import Precedence
 from shared.scope import ALL, SYSTEM, Principal, Scope
 
 S = TypeVar("S", bound=State)
@@ -212,6 +213,7 @@ class Database:
     service: str
     engine: AsyncEngine
     clock: Clock = now
+    precedence: Precedence = field(default_factory=Precedence, compare=False)
 
     @asynccontextmanager
     async def unit_of_work(

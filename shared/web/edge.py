@@ -82,7 +82,7 @@ class RequestEdge:
     async def reading(self, action: str) -> AsyncIterator[AsyncSession]:
         """A session for queries within the caller's scope."""
         self.allow(action)
-        async with self.database.reading(self.principal) as session:
+        async with self.database.precedence.claimed(), self.database.reading(self.principal) as session:
             yield session
 
     async def command(
@@ -105,7 +105,7 @@ class RequestEdge:
         expected = self._expected_version(versioned)
         fingerprint = await self._fingerprint(expected, content)
         identity = (f"{self.principal.role}:{self.principal.subject}", key)
-        async with self.database.unit_of_work(self.principal, expected) as uow:
+        async with self.database.precedence.claimed(), self.database.unit_of_work(self.principal, expected) as uow:
             # Straight to the driver: every command passes here.
             connection = await raw_connection(uow.session)
             if await connection.fetchval(_CLAIM, *identity, fingerprint) is None:

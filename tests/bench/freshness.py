@@ -36,6 +36,7 @@ from tests.bench.report import cpu_of, figure, percentile
 DISTRICTS = ("1708201", "1703202", "1726266", "1735401")
 YEAR = "2025-26"
 WORKERS = 8
+QUIET_LOOKS = 6
 NAMES = {"uz": "n", "uz-Cyrl": "н", "ru": "н", "en": "n"}
 
 
@@ -81,6 +82,8 @@ async def measure(rate: float, together: int, seconds: float) -> None:
             for soato in ("17", *sorted({district[:4] for district in DISTRICTS}), *DISTRICTS):
                 await caller.command("PUT", f"/v1/territory/{soato}", {"names": NAMES})
             probed, *loaded = [await an_institution(caller, number) for number in range(400)]
+            await settled(stack, http)
+            known = await freshness(stack, http)
             loading = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "tests.bench.freshness", "--rate", str(rate), "--together", str(together)),
                 *("--load", *loaded),
@@ -98,19 +101,33 @@ async def measure(rate: float, together: int, seconds: float) -> None:
             reached = float((await loading.stdout.read()).decode())
             await loading.wait()
             figure("load", reached, "events/s", wanted=rate, together=together, cores_used=used)
-            figure("visible_mean", await visible_ms(stack, http), "ms", why="from a command's time to its cells' commit")
+            sums = {name: now - known[name] for name, now in (await freshness(stack, http)).items()}
+            figure(
+                "visible_mean", sums["sum"] / sums["count"] * 1000, "ms", what="an event's time to its cells' commit"
+            )
             figure("freshness_p50", percentile(latencies_ms, 0.50), "ms", samples=len(latencies_ms))
             figure("freshness_p99", percentile(latencies_ms, 0.99), "ms", samples=len(latencies_ms), target=250)
 
 
-async def visible_ms(stack: Stack, http: httpx.AsyncClient) -> float:
-    """Milliseconds from an event's time to the commit of what it changed, on average over all events so far."""
+async def told(stack: Stack, http: httpx.AsyncClient, metric: str) -> float:
+    """A metric of monitoring, summed over its labels."""
     lines = (await http.get(stack.url("monitoring") + "/metrics")).text.splitlines()
-    total, count = (
-        sum(float(line.split()[-1]) for line in lines if line.startswith(f"hamkor_indicator_freshness_seconds_{what}"))
-        for what in ("sum", "count")
-    )
-    return total / count * 1000
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(metric))
+
+
+async def freshness(stack: Stack, http: httpx.AsyncClient) -> dict[str, float]:
+    """Seconds from events' times to the commit of what they changed, and of how many events."""
+    metric = "hamkor_indicator_freshness_seconds_"
+    return {what: await told(stack, http, metric + what) for what in ("sum", "count")}
+
+
+async def settled(stack: Stack, http: httpx.AsyncClient) -> None:
+    """Wait until monitoring has opened the reports of so many new institutions and has said nothing for a while."""
+    quiet, before = 0, -1.0
+    while quiet < QUIET_LOOKS:
+        now = await told(stack, http, "hamkor_relay_published_events_total")
+        quiet, before = (quiet + 1 if now and now == before else 0), now
+        await asyncio.sleep(1)
 
 
 def cores_of(stack: Stack, load: int) -> dict[str, float]:

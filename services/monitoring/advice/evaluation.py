@@ -6,7 +6,7 @@ fenced by a unique index, what is changed is locked, in one order everywhere.
 
 import asyncio
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
@@ -32,7 +32,8 @@ from shared.persistence.engine import raw_connection
 from shared.persistence.unit_of_work import Database, UnitOfWork
 from shared.scope import SYSTEM
 
-BATCH: Final = 500
+Halt = Callable[[], Awaitable[None]]
+BATCH: Final = 200
 """Recommendations written in one transaction."""
 PATIENT_DAYS: Final = 2
 """On how many days in a row a trend, or a position among peers, must be well again before it counts as resolved."""
@@ -103,9 +104,18 @@ def measurement(what: str, on: date, evidence: Evidence) -> dict[str, Any]:
 
 
 async def judged(
-    connection: Any, setting: Setting, level: OfficeLevel, places: Sequence[Place], on: date, k: int
+    connection: Any,
+    setting: Setting,
+    level: OfficeLevel,
+    places: Sequence[Place],
+    on: date,
+    k: int,
+    halt: Halt = lambda: asyncio.sleep(0),
 ) -> list[tuple[Place, Judgement]]:
-    """The judgements of a rule about places of one level; of trends and peers give it the whole level."""
+    """The judgements of a rule about places of one level; of trends and peers give it the whole level.
+
+    `halt` is awaited often: others of this loop take events meanwhile.
+    """
     condition = setting.condition(level)
     looked: list[Looked] = []
     found: list[tuple[Place, Judgement]] = []
@@ -120,17 +130,17 @@ async def judged(
             looked += seen
         else:
             found += zip(chunk, judge(condition, seen), strict=True)
-        await asyncio.sleep(0)  # others of this loop take events meanwhile
+        await halt()
     if whole:
         if condition.kind == "peers":
             looked = [replace(seen, group=sizes[seen.place.id]) for seen in looked]
         # Thousands of tests: beside the loop, which has events to take meanwhile.
         found = list(zip(places, await asyncio.to_thread(judge, condition, looked), strict=True))
-    return await _where_needed(connection, setting.rule, found, on, k) if setting.rule.needs else found
+    return await _where_needed(connection, setting.rule, found, on, k, halt) if setting.rule.needs else found
 
 
 async def _where_needed(
-    connection: Any, rule: Rule, found: list[tuple[Place, Judgement]], on: date, k: int
+    connection: Any, rule: Rule, found: list[tuple[Place, Judgement]], on: date, k: int, halt: Halt
 ) -> list[tuple[Place, Judgement]]:
     """All is well where what the rule needs to have anything to say is not there."""
     needs = rule.needs
@@ -145,7 +155,7 @@ async def _where_needed(
             kept.append(
                 (place, each if there or each.verdict is not Verdict.FIRES else replace(each, verdict=Verdict.CLEAR))
             )
-        await asyncio.sleep(0)
+        await halt()
     return kept
 
 
@@ -165,11 +175,12 @@ class Evaluator:
         async with self.database.reading(SYSTEM) as session:
             connection = await raw_connection(session)
             active = [place for place in places if place.active]
-            found = await judged(connection, setting, level, active, on, self.k)
+            found = await judged(connection, setting, level, active, on, self.k, self.database.precedence.give_way)
         outcome = Outcome()
         for begin in range(0, len(found), BATCH):
             async with self.database.unit_of_work() as uow:
                 outcome.add(await apply(uow, setting.rule, found[begin : begin + BATCH], on))
+            await self.database.precedence.give_way()
         closed = {place.code for place in places if not place.active}
         if closed:
             outcome.add(await self._expire(setting.rule, level, on, closed))

@@ -200,6 +200,7 @@ class Trials:
     ) -> dict[str, Any]:
         """What the rule would have said within `path`, month by month and level by level."""
         setting = Setting(rule_of(asked.rule), 0, True, asked.levels)
+        halt = self._database.precedence.give_way
         days = _ends(local_day(self._database.clock()), asked.months)
         levels = [level for level in setting.rule.levels if setting.looks_at(level)]
         steps, done = len(days) * len(levels), 0
@@ -213,7 +214,7 @@ class Trials:
                     places = self._places(setting.rule, level, path)
                     month = period_at(PeriodKind.MONTH, month_of(day)).text
                     if setting.rule.in_season(day):
-                        found = await judged(connection, setting, level, places, day, self._k)
+                        found = await judged(connection, setting, level, places, day, self._k, halt)
                         run.take(month, found, lambda place: place.path.startswith(path))
                     else:
                         run.by_month[month] = {"fired": 0, "resolved": 0, "standing": len(run.open)}

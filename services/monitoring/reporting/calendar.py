@@ -39,10 +39,10 @@ class Calendar:
         due = first_day(period.last + 1) + timedelta(days=self.due_days[period.kind, level] - 1)
         return max(due, opened_on + timedelta(days=self.grace_days))
 
-    def remind_on(self, due_on: date, reminders: int) -> date | None:
-        """The day of the next reminder after so many; None where there is none left."""
-        days = self.remind_days[reminders] if reminders < len(self.remind_days) else None
-        return None if days is None else due_on - timedelta(days=days)
+    def remind_on(self, due_on: date, since: date) -> date | None:
+        """The first day for a reminder from `since` on; None where none is left. None gone by is made up for."""
+        days = (due_on - timedelta(days=days) for days in self.remind_days)
+        return min((day for day in days if day >= since), default=None)
 
     def ended(self, kind: PeriodKind, today: date) -> Period:
         """The latest period of a kind that is over."""

@@ -1,7 +1,7 @@
 """Use cases of reports: submitting, returning, approving, locking, reopening – and what passing time does."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -70,7 +70,7 @@ class Reports:
             )
             row = await uow.session.get(SubmissionRow, id_)
             assert row is not None
-            row.remind_at = morning(calendar.remind_on(due_on, 0))
+            row.remind_at = morning(calendar.remind_on(due_on, today))
             count += 1
         return count
 
@@ -128,7 +128,7 @@ class Reports:
         calendar = await self.calendar(await raw_connection(uow.session))
         event_type, reminded = lifecycle.remind(state)
         await uow.record(SubmissionRow, event_type, reminded, key=state.place, org_path=row.org_path)
-        row.remind_at = morning(calendar.remind_on(state.due_on, reminded.reminders))
+        row.remind_at = morning(calendar.remind_on(state.due_on, local_day(uow.now) + timedelta(days=1)))
         return [event_type]
 
     async def _mine(self, uow: UnitOfWork, id_: str, what: str) -> SubmissionState:

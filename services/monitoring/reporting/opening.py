@@ -20,7 +20,7 @@ from shared.telemetry.progress import Progress
 log = structlog.get_logger(__name__)
 
 LOOK_S = 5.0
-BATCH = 100
+BATCH = 10
 REPORTING = (Level.INSTITUTION, Level.DISTRICT, Level.REGION)
 
 
@@ -63,6 +63,7 @@ class Opening:
                 some = expected[start : start + BATCH]
                 async with self._database.unit_of_work() as uow:
                     count += await self._reports.open(uow, period, some)
+                await self._database.precedence.give_way()
                 self._opened |= {(place.code, period.text) for place, _, _ in some}
         return count
 

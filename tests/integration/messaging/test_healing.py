@@ -77,6 +77,20 @@ async def test_what_overflowed_the_embedded_broker_is_healed(
             assert [n for _, _, n in await sink.effects()] == list(range(30))
 
 
+async def test_many_small_requests_of_a_producer_are_applied_in_company(
+    broker: EmbeddedBroker, postgres: Postgres, issuer: Issuer, http: httpx.AsyncClient
+) -> None:
+    world = World(Embedded(broker), postgres, issuer, http)
+    async with world.source() as source:
+        for n in range(40):
+            await source.tell(n, key=KEYS[0])
+            await eventually(lambda: _published(source), "it is published in a request of its own")
+        async with world.sink(source.name) as sink:
+            await sink.has(40)
+            assert [n for _, _, n in await sink.effects()] == list(range(40))
+            assert len(sink.projection.batches) < 40
+
+
 async def test_services_that_start_before_their_engines_converge(
     issuer: Issuer, http: httpx.AsyncClient, tmp_path: Path
 ) -> None:
