@@ -5,13 +5,19 @@ round trips takes twenty times as long beside an evaluation of the whole country
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from shared.waiting import until_set
 
+Halt = Callable[[], Awaitable[None]]
 MOST_S = 0.25
 """So long, and no longer, work that can wait stands still at each of its halts."""
+
+
+async def no_halt() -> None:
+    """Only the others of this loop get their turn."""
+    await asyncio.sleep(0)
 
 
 class Precedence:
@@ -33,6 +39,11 @@ class Precedence:
             self._claims -= 1
             if not self._claims:
                 self._free.set()
+
+    @property
+    def under_way(self) -> bool:
+        """Whether live work is."""
+        return bool(self._claims)
 
     async def give_way(self) -> None:
         """A halt of work that can wait: others get their turn, and live work that is under way is let pass."""

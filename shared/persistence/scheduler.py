@@ -41,8 +41,10 @@ class Passage:
         query = select(col(self.row.id)).where(self.due(uow.now), col(self.row.id).not_in(without))
         return list((await uow.session.execute(query.order_by(col(self.row.id)).limit(limit))).scalars())
 
-    async def let_time_pass(self, uow: UnitOfWork, ids: Sequence[str]) -> list[EventType]:
-        """Bring these rows to the present; returns what was told of them.
+    async def let_time_pass(
+        self, uow: UnitOfWork, ids: Sequence[str], enough: Callable[[], bool] = lambda: False
+    ) -> list[EventType]:
+        """Bring these rows to the present, or some of them until it is enough; returns what was told of them.
 
         Those that another transaction works on are left to it: a command lets time pass by itself, another scheduler
         does what this one would, and whatever they leave is found next time.
@@ -52,6 +54,8 @@ class Passage:
         told: list[EventType] = []
         for id_ in locked.scalars():
             told += await self.bring(uow, id_)
+            if told and enough():
+                break
         return told
 
 
@@ -98,7 +102,7 @@ class Scheduler:
     async def _bring(self, passage: Passage, ids: Sequence[str]) -> int:
         try:
             async with self.database.unit_of_work() as uow:
-                told = await passage.let_time_pass(uow, ids)
+                told = await passage.let_time_pass(uow, ids, lambda: self.database.precedence.under_way)
         except Exception as problem:
             if is_transient(problem):
                 raise

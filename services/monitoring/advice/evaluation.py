@@ -6,7 +6,7 @@ fenced by a unique index, what is changed is locked, in one order everywhere.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
@@ -30,9 +30,9 @@ from shared.contracts.monitoring import (
 from shared.ids import new_id
 from shared.persistence.engine import raw_connection
 from shared.persistence.unit_of_work import Database, UnitOfWork
+from shared.precedence import Halt, no_halt
 from shared.scope import SYSTEM
 
-Halt = Callable[[], Awaitable[None]]
 BATCH: Final = 200
 """Recommendations written in one transaction."""
 PATIENT_DAYS: Final = 2
@@ -110,7 +110,7 @@ async def judged(
     places: Sequence[Place],
     on: date,
     k: int,
-    halt: Halt = lambda: asyncio.sleep(0),
+    halt: Halt = no_halt,
 ) -> list[tuple[Place, Judgement]]:
     """The judgements of a rule about places of one level; of trends and peers give it the whole level.
 

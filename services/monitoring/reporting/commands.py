@@ -22,6 +22,7 @@ from shared.ids import new_id
 from shared.persistence.engine import raw_connection
 from shared.persistence.scheduler import Passage
 from shared.persistence.unit_of_work import UnitOfWork
+from shared.precedence import Halt, no_halt
 
 BELOW = {OfficeLevel.DISTRICT: OfficeLevel.INSTITUTION, OfficeLevel.REGION: OfficeLevel.DISTRICT}
 
@@ -52,8 +53,13 @@ class Reports:
             {"kind": kind.value, "level": level.value, "days": command.days, "at": uow.now},
         )
 
-    async def open(self, uow: UnitOfWork, period: Period, places: Sequence[tuple[Place, Units, str]]) -> int:
-        """Open the reports of (place, its units, its path at the end of the period); returns how many were new."""
+    async def open(
+        self, uow: UnitOfWork, period: Period, places: Sequence[tuple[Place, Units, str]], halt: Halt = no_halt
+    ) -> int:
+        """Open the reports of (place, its units, its path at the end of the period); returns how many were new.
+
+        `halt` is awaited after each: what is new holds up nobody.
+        """
         calendar = await self.calendar(await raw_connection(uow.session))
         today, count = local_day(uow.now), 0
         ids = {report_id(place.code, period.text): (place, units, path) for place, units, path in places}
@@ -72,6 +78,7 @@ class Reports:
             assert row is not None
             row.remind_at = morning(calendar.remind_on(due_on, today))
             count += 1
+            await halt()
         return count
 
     async def submit(

@@ -62,7 +62,7 @@ class Opening:
                 self._progress.beat("opening")
                 some = expected[start : start + BATCH]
                 async with self._database.unit_of_work() as uow:
-                    count += await self._reports.open(uow, period, some)
+                    count += await self._reports.open(uow, period, some, self._database.precedence.give_way)
                 await self._database.precedence.give_way()
                 self._opened |= {(place.code, period.text) for place, _, _ in some}
         return count
