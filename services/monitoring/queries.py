@@ -1,6 +1,6 @@
 """How much, since when, and why: reads of values, series and the contributions behind them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -27,60 +27,65 @@ from shared.contracts.events import SERVICES
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FORMS = range(7)
 _STOCK, _FLOW, _EXACT, _RELEASED, _PRESENT, _HELD, _HELD_EXACT = FORMS
+_COUNTED = (_HELD, _HELD_EXACT, _RELEASED)
 
-_AMOUNTS = """
-    select 0, place, slot, sum(v0)::bigint, sum(v1)::bigint, sum(v2)::bigint, sum(v3)::bigint, max(as_of)
-    from cell where place = any($1::integer[]) and slot = any($2::smallint[]) and period <= $3 group by place, slot
-    union all
-    select 1, place, slot, sum(v0)::bigint, sum(v1)::bigint, sum(v2)::bigint, sum(v3)::bigint, max(as_of)
-    from cell where place = any($1::integer[]) and slot = any($4::smallint[]) and period between $5 and $6
-    group by place, slot
-    union all
-    select 2, place, slot, sum(v0)::bigint, sum(v1)::bigint, sum(v2)::bigint, sum(v3)::bigint, max(as_of)
-    from cell where place = any($1::integer[]) and slot = any($7::smallint[]) and period between $10 and $8
-    group by place, slot
-    union all
-    select 3, place, slot, v0, v1, v2, v3, as_of
-    from released where place = any($1::integer[]) and slot = any($9::smallint[]) and period = $8
-    union all
-    select 4, place, slot, v0, v1, v2, v3, as_of
-    from cell where place = any($1::integer[]) and slot = any($9::smallint[]) and period = $8
-"""
-# Counts of persons, as they were released (suppression/).
-_PERSONS = """
-    union all
-    select 5, place, slot, sum(v0)::bigint, sum(v1)::bigint, sum(v2)::bigint, sum(v3)::bigint, max(as_of)
-    from held where place = any($1::integer[]) and slot = any($11::smallint[]) and period between $5 and $6
-    group by place, slot
-    union all
-    select 6, place, slot, sum(v0)::bigint, sum(v1)::bigint, sum(v2)::bigint, sum(v3)::bigint, max(as_of)
-    from held where place = any($1::integer[]) and slot = any($12::smallint[]) and period between $10 and $8
-    group by place, slot
-"""
-_SERIES = """
-    select 0, slot, greatest(period, $3) as period, sum(v0)::bigint, sum(v1)::bigint, sum(v2)::bigint, sum(v3)::bigint
-    from cell where place = $1 and slot = any($2::smallint[]) and period <= $4 group by slot, greatest(period, $3)
-    union all
-    select 1, slot, period, v0, v1, v2, v3
-    from cell where place = $1 and slot = any($5::smallint[]) and period between $3 and $4
-    union all
-    select 2, slot, period, v0, v1, v2, v3
-    from cell where place = $1 and slot = any($6::smallint[]) and period between $10 and $8
-    union all
-    select 3, slot, period, v0, v1, v2, v3
-    from released where place = $1 and slot = any($9::smallint[]) and period between $7 and $8
-    union all
-    select 4, slot, period, v0, v1, v2, v3
-    from cell where place = $1 and slot = any($9::smallint[]) and period between $7 and $8
-"""
-_PERSONS_SERIES = """
-    union all
-    select 5, slot, period, v0, v1, v2, v3
-    from held where place = $1 and slot = any($11::smallint[]) and period between $3 and $4
-    union all
-    select 6, slot, period, v0, v1, v2, v3
-    from held where place = $1 and slot = any($12::smallint[]) and period between $10 and $8
-"""
+_WITHIN = "between {first}::integer and {last}::integer"
+_SINCE = "between {since}::integer and {code}::integer"
+_AT = "= {code}::integer"
+
+
+def _amounts(form: int, table: str, slots: str, period: str) -> str:
+    """What a form reads of a table at several places, summed."""
+    return f"""
+        select {form}, place, slot, sum(v0)::bigint, sum(v1)::bigint, sum(v2)::bigint, sum(v3)::bigint, max(as_of)
+        from {table}
+        where place = any({{places}}::integer[]) and slot = any({{{slots}}}::smallint[]) and period {period}
+        group by place, slot
+    """  # noqa: S608 - constants
+
+
+def _points(form: int, table: str, slots: str, period: str) -> str:
+    """What a form reads of a table at one place, period by period."""
+    return f"""
+        select {form}, slot, period, v0, v1, v2, v3
+        from {table} where place = {{place}}::integer and slot = any({{{slots}}}::smallint[]) and period {period}
+    """  # noqa: S608 - constants
+
+
+_AMOUNTS = {
+    _STOCK: _amounts(_STOCK, "cell", "stocks", "<= {until}::integer"),
+    _FLOW: _amounts(_FLOW, "cell", "flows", _WITHIN),
+    _EXACT: _amounts(_EXACT, "cell", "exact", _SINCE),
+    _RELEASED: _amounts(_RELEASED, "released", "released", _AT),
+    _PRESENT: _amounts(_PRESENT, "cell", "released", _AT),
+    # Counts of persons, as they were released (suppression/).
+    _HELD: _amounts(_HELD, "held", "held", _WITHIN),
+    _HELD_EXACT: _amounts(_HELD_EXACT, "held", "held_exact", _SINCE),
+}
+_PERIODS = "between {first_code}::integer and {code}::integer"
+_SERIES = {
+    _STOCK: """
+        select 0, slot, greatest(period, {first}::integer) as period, sum(v0)::bigint, sum(v1)::bigint, sum(v2)::bigint,
+            sum(v3)::bigint
+        from cell where place = {place}::integer and slot = any({stocks}::smallint[]) and period <= {last}::integer
+        group by slot, greatest(period, {first}::integer)
+    """,
+    _FLOW: _points(_FLOW, "cell", "flows", _WITHIN),
+    _EXACT: _points(_EXACT, "cell", "exact", _SINCE),
+    _RELEASED: _points(_RELEASED, "released", "released", _PERIODS),
+    _PRESENT: _points(_PRESENT, "cell", "released", _PERIODS),
+    _HELD: _points(_HELD, "held", "held", _WITHIN),
+    _HELD_EXACT: _points(_HELD_EXACT, "held", "held_exact", _SINCE),
+}
+_SLOTS = {
+    _STOCK: "stocks",
+    _FLOW: "flows",
+    _EXACT: "exact",
+    _RELEASED: "released",
+    _PRESENT: "released",
+    _HELD: "held",
+    _HELD_EXACT: "held_exact",
+}
 _AGGREGATES = """
     select place, kind, id, version, shard, contributions, positions from aggregate
     where place = any($1::integer[]) and kind = any($2::smallint[]) and (place, kind, id) > ($3, $4::smallint, $5::uuid)
@@ -141,25 +146,43 @@ def end_of(period: Period, this_month: int) -> int:
     return min(period.last, this_month) if period.first <= this_month else period.last
 
 
+class _Numbered(dict[str, str]):
+    """Names of parameters to their numbers, in the order in which a statement asks for them."""
+
+    def __missing__(self, name: str) -> str:
+        self[name] = number = f"${len(self) + 1}"
+        return number
+
+
+async def _union(
+    connection: Any, parts: Mapping[int, str], slots: Mapping[int, list[int]], **parameters: Any
+) -> list[Any]:
+    """The rows of those parts of a union that have slots to read: the others would cost planning alone."""
+    parameters |= {name: slots[form] for form, name in _SLOTS.items() if form != _PRESENT}
+    wanted = [part for form, part in parts.items() if parameters[_SLOTS[form]]]
+    if not wanted:
+        return []
+    numbered = _Numbered()
+    statement = " union all ".join(part.format_map(numbered) for part in wanted)
+    rows: list[Any] = await connection.fetch(statement, *(parameters[name] for name in numbered))
+    return rows
+
+
 async def amounts_at(
     connection: Any, measures: Iterable[int], places: Sequence[int], period: Period, until: int
 ) -> dict[int, Amounts]:
     """The measures' amounts at each of the places in the period; stocks at the end of month `until`."""
     slots = slots_of(measures)
-    persons = [slots[_HELD], slots[_HELD_EXACT]] if slots[_HELD] or slots[_HELD_EXACT] else []
-    rows = await connection.fetch(
-        _AMOUNTS + _PERSONS if persons else _AMOUNTS,
-        list(places),
-        slots[_STOCK],
-        until,
-        slots[_FLOW],
-        period.first,
-        period.last,
-        slots[_EXACT],
-        period.code,
-        slots[_RELEASED],
-        period.since,
-        *persons,
+    rows = await _union(
+        connection,
+        _AMOUNTS,
+        slots,
+        places=list(places),
+        until=until,
+        first=period.first,
+        last=period.last,
+        since=period.since,
+        code=period.code,
     )
     found = {place: Amounts() for place in places}
     for form, place, slot, *row, as_of in rows:
@@ -167,7 +190,7 @@ async def amounts_at(
         amounts.rows[form, slot] = tuple(row)
         if form != _PRESENT:
             amounts.as_of = max(amounts.as_of, as_of)
-    counted = [*persons, slots[_RELEASED]]
+    counted = [slots[form] for form in _COUNTED]
     if any(counted):
         for (place, _), openness in (await _openness(connection, places, counted, [period])).items():
             found[place].openness = openness
@@ -245,22 +268,18 @@ async def series(
     """The indicator in each of the consecutive periods of one kind."""
     slots = slots_of(indicator.core)
     first, last = periods[0], periods[-1]
-    persons = [slots[_HELD], slots[_HELD_EXACT]] if slots[_HELD] or slots[_HELD_EXACT] else []
-    rows = await connection.fetch(
-        _SERIES + _PERSONS_SERIES if persons else _SERIES,
-        place.id,
-        slots[_STOCK],
-        first.first,
-        last.last,
-        slots[_FLOW],
-        slots[_EXACT],
-        first.code,
-        last.code,
-        slots[_RELEASED],
-        first.since,
-        *persons,
+    rows = await _union(
+        connection,
+        _SERIES,
+        slots,
+        place=place.id,
+        first=first.first,
+        last=last.last,
+        since=first.since,
+        first_code=first.code,
+        code=last.code,
     )
-    counted = [*persons, slots[_RELEASED]]
+    counted = [slots[form] for form in _COUNTED]
     openness = await _openness(connection, [place.id], counted, periods) if any(counted) else {}
     by_form: dict[int, list[tuple[int, int, Row]]] = {form: [] for form in FORMS}
     for form, slot, at, *row in rows:

@@ -58,7 +58,7 @@ _TABLES = (
     """
     create view event_seen with (security_barrier = true) as
     select * from event_log
-    where (select app_sees('/17/')) or place in (select id from place)
+    where (select app_sees('/17/')) or exists (select from place p where p.id = place)
     """,
 )
 
@@ -70,7 +70,7 @@ _SEES_PLACE = """
     or code = (select substr(scope, 13) from (select current_setting('app.scope', true) as scope) as setting
         where starts_with(scope, 'institution:'))
 """
-_SEES_ROW = "(select app_sees('/17/')) or place in (select id from place)"
+_SEES_ROW = "(select app_sees('/17/')) or exists (select from place p where p.id = place)"
 _WRITES = "(select app_sees(''))"
 
 

@@ -18,7 +18,7 @@ PARTS = 32
 POSITIONS = 1 << 16
 """A part holds this many positions of every shard; beyond the last part there is one for all the rest."""
 
-_SEES_ROW = "(select app_sees('/17/')) or place in (select id from place)"
+_SEES_ROW = "(select app_sees('/17/')) or exists (select from place p where p.id = place)"
 _WRITES = "(select app_sees(''))"
 
 _AGGREGATE = """
@@ -43,7 +43,7 @@ _LOG = """
 _SEEN = """
     create view event_seen with (security_barrier = true) as
     select * from event_log
-    where (select app_sees('/17/')) or place in (select id from place)
+    where (select app_sees('/17/')) or exists (select from place p where p.id = place)
 """
 
 # A new generation beside the live one, in tables named …_next. Positions say how far it has come in the log, which both

@@ -9,7 +9,7 @@ down_revision = "0006"
 branch_labels = None
 depends_on = None
 
-_SEES_ROW = "(select app_sees('/17/')) or place in (select id from place)"
+_SEES_ROW = "(select app_sees('/17/')) or exists (select from place p where p.id = place)"
 _WRITES = "(select app_sees(''))"
 
 _TABLES = (
