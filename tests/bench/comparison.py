@@ -9,28 +9,13 @@ import argparse
 import asyncio
 import time
 
-import psutil
-
 from shared.clock import local_day, now
 from shared.scope import Role
-from tests.bench.monitoring_queries import a_nation
+from tests.bench.monitoring_queries import NO_ADVICE, a_nation, settled
 from tests.bench.report import figure, percentile
 from tests.support.services import Client
 
-_ADVISED = "insert into advice_run (day, began_at, ended_at, steps) values ($1, now(), now(), 0)"
-"""The day's recommendations are not what is measured here."""
 PERIOD, YEAR = "2026-06", "2025-26"
-
-
-async def settled() -> None:
-    """Wait until the service has opened the reports of the last periods, which it does by itself at its start."""
-    process, quiet = psutil.Process(), 0
-    process.cpu_percent()
-    for _ in range(60):
-        await asyncio.sleep(1)
-        quiet = quiet + 1 if process.cpu_percent() < 20 else 0
-        if quiet == 3:
-            return
 
 
 async def timed(client: Client, path: str, **params: object) -> float:
@@ -79,9 +64,9 @@ async def measure(ministry: Client, district: Client, school: str, count: int) -
 
 async def run(institutions: int, months: int, count: int) -> None:
     """Fill, serve, measure."""
-    advised = [(_ADVISED, (local_day(now()),))]
+    advised = [(NO_ADVICE, (local_day(now()),))]
     async with a_nation(institutions, months, advised) as (running, nation):
-        await settled()
+        await settled(running)
         district = running.as_(Role.DISTRICT, "1700000")
         await measure(running.as_(Role.MINISTRY, "17"), district, nation.ids[0], count)
 

@@ -1,6 +1,7 @@
 """Dashboard queries: how long any value, map and series takes with 10,000 institutions × 24 months in the cells.
 
-The cells are written by SQL, the requests go over HTTP to the service as it is; client and server share the machine.
+The cells are written by SQL, the requests go over HTTP to the service as it is; client and server share a process. They
+begin when the reports of so many new institutions are open and their places reminded, which is told first.
 """
 
 import argparse
@@ -19,8 +20,10 @@ from services.monitoring.domain.definitions import INDICATORS
 from services.monitoring.domain.disclosure import EVERY_SEGMENT
 from services.monitoring.domain.periods import SEPTEMBER, period_at
 from services.monitoring.domain.persons import BY_NUMBER, HELD_SLOTS
-from shared.persistence.engine import dsn_of
-from shared.scope import Role
+from shared.clock import local_day
+from shared.clock import now as utc_now
+from shared.persistence.engine import dsn_of, raw_connection
+from shared.scope import SYSTEM, Role
 from tests.bench.monitoring_load import Nation
 from tests.bench.report import figure, percentile
 from tests.integration.monitoring.support import Bench
@@ -160,9 +163,26 @@ async def a_nation(
                     yield running, nation
 
 
+NO_ADVICE = "insert into advice_run (day, began_at, ended_at, steps) values ($1, now(), now(), 0)"
+"""The day's recommendations are not what is measured here."""
+
+
+async def settled(running: Running) -> float:
+    """Wait until the service has said nothing for a while; the seconds that took."""
+    began, quiet, before = time.perf_counter(), 0, -1
+    while quiet < 4:
+        async with running.app.state.database.reading(SYSTEM) as session:
+            now = await (await raw_connection(session)).fetchval("select sum(position)::bigint from stream_head") or 0
+        quiet, before = (quiet + 1 if now and now == before else 0), now
+        await asyncio.sleep(1.5)
+    return time.perf_counter() - began
+
+
 async def run(institutions: int, months: int, count: int) -> None:
     """Fill, serve, measure."""
-    async with a_nation(institutions, months) as (running, nation):
+    first = [(NO_ADVICE, (local_day(utc_now()),))]
+    async with a_nation(institutions, months, first) as (running, nation):
+        figure("settled", await settled(running), "s", institutions=institutions, months=months)
         await measure(running.as_(Role.MINISTRY, "17"), nation, count)
 
 
