@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 from random import Random
 
@@ -9,6 +10,8 @@ import pytest
 
 from services.monitoring import generation
 from services.monitoring.generation import Busy, Rebuild
+from services.monitoring.lanes import LaneFailed, Local, Process
+from services.monitoring.replay import Spans, connected
 from shared.persistence.engine import dsn_of
 from tests.integration.monitoring.support import Live
 from tests.support.monitoring import a_story
@@ -17,40 +20,88 @@ KILLED = """
 import asyncio, os, sys
 from services.monitoring import generation
 
-generation.BATCH, generation.NEAR, generation.LANES = 40, 10, 1
+generation.NEAR, generation.LANES = 10, 1
 
 def progress(done, total):
     if done > int(sys.argv[2]):
         os.kill(os.getpid(), 9)
 
-asyncio.run(generation.Rebuild(sys.argv[1], progress).run())
+asyncio.run(generation.Rebuild(sys.argv[1], progress, batch=40, apart=int(sys.argv[3])).run())
 """
 
 
 @pytest.fixture(autouse=True)
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """A story is short: with a nation's sizes all of it would go into the last transaction."""
-    monkeypatch.setattr(generation, "BATCH", 40)
     monkeypatch.setattr(generation, "NEAR", 20)
 
 
-async def test_a_killed_rebuild_goes_on_and_ends_with_the_recomputed_values(live: Live) -> None:
+IN_PROCESSES, BESIDE = 0, 1_000_000
+
+
+@pytest.mark.parametrize("apart", [IN_PROCESSES, BESIDE])
+async def test_a_killed_rebuild_goes_on_and_ends_with_the_recomputed_values(live: Live, apart: int) -> None:
     story = a_story(Random(21), 700, institutions=9)
     half = len(story.events) // 2
     await live.take(story.events[:half])
     await live.spoil()
     dsn = dsn_of(live.bench.database.url)
     killed = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", KILLED, dsn, str(half // 2)), cwd=Path(__file__).parents[3]
+        *(sys.executable, "-c", KILLED, dsn, str(half // 2), str(apart)), cwd=Path(__file__).parents[3]
     )
     assert await killed.wait() == -9
     assert await live.rebuilding()
     # What comes meanwhile takes effect in the spoilt generation – and in the new one, wherever that had come to.
     await live.take(story.events[half:])
     begun: list[int] = []
-    await Rebuild(dsn, lambda done, _: begun.append(done)).run()
+    await Rebuild(dsn, lambda done, _: begun.append(done), batch=40, apart=apart).run()
     assert begun[0] > half // 2, "it began anew"
     assert not await live.rebuilding()
+    await live.proven(story)
+
+
+async def test_a_worker_that_was_thought_dead_does_nothing_twice(live: Live) -> None:
+    story = a_story(Random(24), 300, institutions=6)
+    await live.take(story.events)
+    await live.spoil()
+    dsn = dsn_of(live.bench.database.url)
+    rebuild = Rebuild(dsn, batch=10, apart=BESIDE)
+    async with connected(dsn) as watch, Local(dsn, 10) as lane:
+        await rebuild._begin(watch)
+        pending = await rebuild._pending(watch)
+        shard = next(shard for (_, shard), (after, until) in pending.items() if until - after > 20)
+
+        def asked() -> Spans:
+            return {source: span for (source, at), span in pending.items() if at == shard}
+
+        both = [[taken async for taken in lane.bring(shard, asked())] for _ in range(2)]
+    assert sum(both[0]) == sum(both[1]), "the second says what the first has done"
+    assert len(both[0]) > len(both[1])
+    await rebuild.run()
+    await live.proven(story)
+
+
+async def test_a_lane_whose_process_dies_ends_the_rebuild_which_can_go_on(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = a_story(Random(25), 300, institutions=6)
+    await live.take(story.events)
+    await live.spoil()
+    dsn = dsn_of(live.bench.database.url)
+    bring = Process.bring
+
+    async def killed(lane: Process, shard: int, spans: Spans) -> AsyncIterator[int]:
+        async for taken in bring(lane, shard, spans):
+            yield taken
+            lane._process.kill()
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Process, "bring", killed)
+        with pytest.raises(ExceptionGroup) as failed:
+            await Rebuild(dsn, batch=20, apart=IN_PROCESSES).run()
+    assert failed.group_contains(LaneFailed)
+    assert await live.rebuilding()
+    await Rebuild(dsn, batch=20, apart=IN_PROCESSES).run()
     await live.proven(story)
 
 
@@ -59,7 +110,7 @@ async def test_events_during_a_rebuild_are_in_both_generations(live: Live) -> No
     story = a_story(Random(22), 600, institutions=9)
     half = len(story.events) // 2
     await live.take(story.events[:half])
-    rebuild = asyncio.create_task(Rebuild(dsn_of(live.bench.database.url)).run())
+    rebuild = asyncio.create_task(Rebuild(dsn_of(live.bench.database.url), batch=40, apart=IN_PROCESSES).run())
     rest = story.events[half:]
     while rest:
         await live.take(rest[:15])
