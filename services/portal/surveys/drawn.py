@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from services.portal.territory import NATION, territory
+from shared.i18n import Lang
+
 WIDTH = 100.0
 ALPHAS = ((0.9, "very_high"), (0.8, "good"), (0.7, "fair"), (0.6, "weak"))
 
@@ -65,6 +68,18 @@ def grid(
         (each, [(place, found.get((each["profession"], place))) for place in (None, *table["places"])])
         for each in table["professions"]
     ]
+
+
+def places_within(root: str, lang: Lang) -> list[tuple[str, list[tuple[str, str]]]]:
+    """What can be chosen below a place: (heading, [(code, name)]), of the nation one group a region."""
+
+    def below(parent: str) -> list[tuple[str, str]]:
+        found = [(place.code, place.name(lang)) for place in territory().values() if place.parent == parent]
+        return sorted(found, key=lambda each: each[1].casefold())
+
+    if root != NATION:
+        return [("", places)] if (places := below(root)) else []
+    return [(name, [(code, name), *below(code)]) for code, name in below(root)]
 
 
 def by_section(questions: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:

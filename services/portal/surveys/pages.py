@@ -21,6 +21,7 @@ from services.portal.sign_in import SessionEnded, SignIn
 from services.portal.surveys import drawn
 from services.portal.surveys.api import LISTED, Surveyor, segment
 from services.portal.surveys.reminders import add_reminders
+from services.portal.territory import NATION
 from services.portal.work.api import Answer
 from shared import clock
 from shared.errors import Forbidden, NotFound
@@ -55,7 +56,14 @@ def survey_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn) -> APIRou
         return who
 
     def page(request: Request, who: Surveyor, template: str, *, status: int = 200, **context: Any) -> Response:
-        shared = {"office": who.office, "ministry": who.ministry, "key": str(uuid4()), "problem": None, "drawn": drawn}
+        shared = {
+            "office": who.office,
+            "ministry": who.ministry,
+            "key": str(uuid4()),
+            "problem": None,
+            "drawn": drawn,
+            "root": who.session.org or NATION,
+        }
         return pages.page(request, f"surveys/{template}.html", status=status, **{**shared, **context})
 
     # -- waves and campaigns
