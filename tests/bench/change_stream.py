@@ -14,8 +14,10 @@ from random import Random
 
 import httpx
 
+from shared.clock import local_day, now
 from shared.scope import Role
 from tests.bench.monitoring_load import Nation
+from tests.bench.monitoring_queries import NO_ADVICE, settled
 from tests.bench.report import cpu_of, figure, percentile
 from tests.bench.serving import a_service
 from tests.integration.monitoring.support import Bench, Worker
@@ -77,7 +79,9 @@ async def run(dashboards: int, rate: int, institutions: int, seconds: float) -> 
                 await worker.take(list(nation.places()))
                 issuer.url = url
                 environment = environment_of(url, {"monitoring": database.url}, broker.setting, True)
+                await bench.rows(NO_ADVICE, local_day(now()))
                 async with a_service("monitoring", environment | {"LOG_LEVEL": "error"}) as service:
+                    await settled(database.url)
                     await measure(
                         environment["MONITORING_URL"], issuer, service.pid, worker, nation, dashboards, rate, seconds
                     )

@@ -9,9 +9,8 @@ import argparse
 import asyncio
 import time
 
-from shared.clock import local_day, now
 from shared.scope import Role
-from tests.bench.monitoring_queries import NO_ADVICE, a_nation, settled
+from tests.bench.monitoring_queries import a_nation
 from tests.bench.report import figure, percentile
 from tests.support.services import Client
 
@@ -64,9 +63,7 @@ async def measure(ministry: Client, district: Client, school: str, count: int) -
 
 async def run(institutions: int, months: int, count: int) -> None:
     """Fill, serve, measure."""
-    advised = [(NO_ADVICE, (local_day(now()),))]
-    async with a_nation(institutions, months, advised) as (running, nation):
-        await settled(running)
+    async with a_nation(institutions, months) as (running, nation):
         district = running.as_(Role.DISTRICT, "1700000")
         await measure(running.as_(Role.MINISTRY, "17"), district, nation.ids[0], count)
 

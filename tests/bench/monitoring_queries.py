@@ -8,7 +8,7 @@ import argparse
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -20,10 +20,9 @@ from services.monitoring.domain.definitions import INDICATORS
 from services.monitoring.domain.disclosure import EVERY_SEGMENT
 from services.monitoring.domain.periods import SEPTEMBER, period_at
 from services.monitoring.domain.persons import BY_NUMBER, HELD_SLOTS
-from shared.clock import local_day
-from shared.clock import now as utc_now
-from shared.persistence.engine import dsn_of, raw_connection
-from shared.scope import SYSTEM, Role
+from shared.clock import local_day, now
+from shared.persistence.engine import dsn_of
+from shared.scope import Role
 from tests.bench.monitoring_load import Nation
 from tests.bench.report import figure, percentile
 from tests.integration.monitoring.support import Bench
@@ -31,6 +30,7 @@ from tests.support.engines import a_broker, a_postgres
 from tests.support.issuer import Issuer
 from tests.support.services import Client, Neighbourhood, Running, environment_of, free_port, serving
 
+QUIET_LOOKS = 5
 LAST = 2026 * 12 + 9
 """October 2026."""
 
@@ -62,6 +62,25 @@ select p.id, family, year, $4, 255, 1, 4095, 0, 0
 from place p, unnest($1::smallint[]) family, generate_series($2::integer, $3::integer) year
 """
 """Everything is released and may be shown: that is read as what may not."""
+
+
+NO_ADVICE = "insert into advice_run (day, began_at, ended_at, steps) values ($1, now(), now(), 0)"
+"""The day's recommendations are not what is measured here."""
+
+
+async def settled(url: str) -> float:
+    """Wait until monitoring has opened the reports of new institutions and said nothing for a while; the seconds."""
+    began, quiet, before = time.perf_counter(), 0, -1
+    connection = await asyncpg.connect(dsn_of(url))
+    try:
+        await connection.execute("select set_config('app.scope', 'all', false)")
+        while quiet < QUIET_LOOKS:
+            said = await connection.fetchval("select sum(position)::bigint from stream_head") or 0
+            quiet, before = (quiet + 1 if said and said == before else 0), said
+            await asyncio.sleep(1.5)
+    finally:
+        await connection.close()
+    return time.perf_counter() - began
 
 
 async def fill(url: str, institutions: int, months: int) -> Nation:
@@ -137,18 +156,15 @@ async def measure(client: Client, nation: Nation, count: int) -> None:
 
 
 @asynccontextmanager
-async def a_nation(
-    institutions: int, months: int, first: Sequence[tuple[str, tuple[object, ...]]] = ()
-) -> AsyncIterator[tuple[Running, Nation]]:
-    """Monitoring in this process on a filled country; `first`: statements with their arguments, before it starts."""
+async def a_nation(institutions: int, months: int) -> AsyncIterator[tuple[Running, Nation]]:
+    """Monitoring in this process on a filled country, when it has nothing to do of its own any more."""
     with tempfile.TemporaryDirectory(prefix="hamkor-bench-") as folder:
         async with a_postgres(Path(folder) / "postgres") as postgres, a_broker(Path(folder) / "broker") as broker:
             database = await postgres.database("monitoring")
             nation = await fill(database.url, institutions, months)
             owner = await asyncpg.connect(dsn_of(database.owner_url))
             await owner.execute("select set_config('app.scope', 'all', false)")
-            for statement, arguments in first:
-                await owner.execute(statement, *arguments)
+            await owner.execute(NO_ADVICE, local_day(now()))
             await owner.execute("vacuum analyze")
             await owner.close()
             issuer = Issuer()
@@ -160,29 +176,13 @@ async def a_nation(
                 environment = environment_of(url, {"monitoring": database.url}, broker.setting, True)
                 near = Neighbourhood(issuer, environment | {"LOG_LEVEL": "error"}, http)
                 async with near.service("monitoring") as running:
+                    figure("settled", await settled(database.url), "s", institutions=institutions, months=months)
                     yield running, nation
-
-
-NO_ADVICE = "insert into advice_run (day, began_at, ended_at, steps) values ($1, now(), now(), 0)"
-"""The day's recommendations are not what is measured here."""
-
-
-async def settled(running: Running) -> float:
-    """Wait until the service has said nothing for a while; the seconds that took."""
-    began, quiet, before = time.perf_counter(), 0, -1
-    while quiet < 4:
-        async with running.app.state.database.reading(SYSTEM) as session:
-            now = await (await raw_connection(session)).fetchval("select sum(position)::bigint from stream_head") or 0
-        quiet, before = (quiet + 1 if now and now == before else 0), now
-        await asyncio.sleep(1.5)
-    return time.perf_counter() - began
 
 
 async def run(institutions: int, months: int, count: int) -> None:
     """Fill, serve, measure."""
-    first = [(NO_ADVICE, (local_day(utc_now()),))]
-    async with a_nation(institutions, months, first) as (running, nation):
-        figure("settled", await settled(running), "s", institutions=institutions, months=months)
+    async with a_nation(institutions, months) as (running, nation):
         await measure(running.as_(Role.MINISTRY, "17"), nation, count)
 
 
