@@ -14,7 +14,7 @@ from services.monitoring.api.ground import Code, Ground, Grounded, OptionalCode,
 from services.monitoring.comparison import effectiveness, noise, peers, targets
 from services.monitoring.comparison.keeping import Tables
 from services.monitoring.comparison.noise import Numbers
-from services.monitoring.comparison.reading import INDEX, Asked, Table, among
+from services.monitoring.comparison.reading import INDEX, Asked, Table
 from services.monitoring.comparison.spread import SOURCES, Limits, limits, spread
 from services.monitoring.comparison.targets import Target
 from services.monitoring.directory import NATION, described
@@ -112,8 +112,9 @@ async def table_of(edge: RequestEdge, connection: Any, ground: Ground, tables: T
         raise InvalidInput(FieldError("peers_of", "peers_level", {"value": question.peers_of, "known": known}))
     groups = await tables.groups_of(asked.level, ground.directory.by_code(NATION) or asked.root)
     here = [(shown.place.id, groups.get(shown.place.id, (shown.place.kind, -1))) for shown in table.shown]
-    _, members = peers.members(groups.get(place.id, (place.kind, -1)), here, least=1)
-    return among(table, frozenset((place.id, *members)))
+    wider, members = peers.members(groups.get(place.id, (place.kind, -1)), here, least=1)
+    name = ("all", wider) if wider is not None else place.id
+    return await table.part(name, frozenset((place.id, *members)))
 
 
 async def targets_of(connection: Any, table: Table, question: Question) -> tuple[str | None, Mapping[str, Target]]:
@@ -345,7 +346,8 @@ async def peers_at(
     known = [(shown.place.id, groups.get(shown.place.id, (shown.place.kind, -1))) for shown in table.shown]
     ranked = {shown.place.id for shown in table.shown[: table.ranked]}
     wider, members = peers.members(group, [each for each in known if each[0] in ranked and each[0] != own.id])
-    found = among(table, frozenset((*members, own.id))) if wider is not None else None
+    # The whole group, whoever of it is asked about.
+    found = await table.part(wider, frozenset((*members, own.id))) if wider is not None else None
     return json_response(
         {
             "indicator": named(asked, ground, edge),
@@ -355,9 +357,15 @@ async def peers_at(
             "group": _group(wider, group),
             "peers": len(members),
             "own": _own(found, own, edge) if found is not None else None,
-            "spread": _spread(_inner(among(table, frozenset(members)).seen.value)) if wider is not None else None,
+            "spread": _spread(_inner(_without(found, own))) if found is not None else None,
         }
     )
+
+
+def _without(table: Table, place: Place) -> Numbers:
+    """The values of all but one place."""
+    index = table.index_of(place)
+    return table.seen.value if index is None else np.delete(table.seen.value, index)
 
 
 def _inner(values: Numbers) -> Numbers:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -85,6 +85,14 @@ class Table:
     ranks: Ranks
     suppressed: int
     as_of: datetime | None
+    within: dict[Any, "Table"] = field(default_factory=dict, compare=False, repr=False)
+    """Parts of it that were asked for, by what they are: whoever is in one has the same."""
+
+    async def part(self, name: Any, places: Collection[int]) -> "Table":
+        """The table of some of its places, made once for all who ask for the part of this name."""
+        if name not in self.within:
+            self.within[name] = await _beside(len(places), among, self, places)
+        return self.within[name]
 
     @property
     def ranked(self) -> int:
