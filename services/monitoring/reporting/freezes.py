@@ -38,6 +38,7 @@ _KEEP = "insert into frozen (id, period, taken_at, positions) values ($1, $2, $3
 _READ = """
     select place, indicator, value, numerator, denominator, coverage, suppressed from frozen_value
     where frozen = $1 and place = any($2::integer[]) and ($3::text is null or indicator = $3)
+    order by array_position($2::integer[], place), indicator
 """
 
 
@@ -127,7 +128,7 @@ async def keep(connection: Any, freeze: str, period: str, at: datetime, position
 
 
 async def read(connection: Any, freeze: str, places: Sequence[int], indicator: str | None = None) -> list[Row]:
-    """The frozen figures of these places, as far as the connection's scope sees them."""
+    """The frozen figures of these places, in their order, as far as the connection's scope sees them."""
     rows = await connection.fetch(_READ, UUID(freeze), list(places), indicator)
     return [tuple(row) for row in rows]
 

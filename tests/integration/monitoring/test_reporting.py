@@ -4,6 +4,8 @@ import csv
 import io
 from collections.abc import AsyncIterator
 from datetime import date
+from itertools import groupby
+from operator import itemgetter
 from random import Random
 from typing import Any
 
@@ -223,6 +225,12 @@ async def test_a_publication_never_changes_and_shows_how_it_was_revised(told: tu
     assert (await school.get(f"/v1/publications/{id_}/values", place=OTHER)).status_code == 404
     text = (await school.get(f"/v1/publications/{id_}/values.csv")).text
     assert {row["place"] for row in csv.DictReader(io.StringIO(text))} == {third}
+    whole = list(csv.DictReader(io.StringIO((await region.get(f"/v1/publications/{id_}/values.csv")).text)))
+    ranks = [("region", "district", "institution").index(row["level"]) for row in whole]
+    assert ranks == sorted(ranks), "from the top down"
+    by_place = [list(rows) for _, rows in groupby(whole, key=itemgetter("place"))]
+    assert len(by_place) == 1 + 2 + 3, "the rows of a place stand together"
+    assert all([row["indicator"] for row in rows] == sorted(row["indicator"] for row in rows) for rows in by_place)
 
     enrolment(story, third, 100, 60)
     await tell(running, story)
