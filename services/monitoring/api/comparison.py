@@ -345,7 +345,10 @@ async def peers_at(
     group = groups.get(own.id, (own.kind, -1))
     known = [(shown.place.id, groups.get(shown.place.id, (shown.place.kind, -1))) for shown in table.shown]
     ranked = {shown.place.id for shown in table.shown[: table.ranked]}
-    wider, members = peers.members(group, [each for each in known if each[0] in ranked and each[0] != own.id])
+    scope = edge.principal.scope
+    unseen = frozenset(shown.place.id for shown in table.shown if not scope.sees(shown.place.path))
+    others = [each for each in known if each[0] in ranked and each[0] != own.id]
+    wider, members = peers.members(group, others, unseen=unseen)
     # The whole group, whoever of it is asked about.
     found = await table.part(wider, frozenset((*members, own.id))) if wider is not None else None
     return json_response(
