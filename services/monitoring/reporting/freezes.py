@@ -127,9 +127,10 @@ async def keep(connection: Any, freeze: str, period: str, at: datetime, position
 
 
 async def read(connection: Any, freeze: str, places: Sequence[int], indicator: str | None = None) -> list[Row]:
-    """The frozen figures of these places, as far as the connection's scope sees them."""
+    """The frozen figures of these places in their order, by indicator, as far as the connection's scope sees them."""
+    order = {place: number for number, place in enumerate(places)}
     rows = await connection.fetch(_READ, UUID(freeze), list(places), indicator)
-    return [tuple(row) for row in rows]
+    return sorted((tuple(row) for row in rows), key=lambda row: (order[row[0]], row[1]))
 
 
 def places_of(directory: Directory, root: Place, month: int) -> list[Place]:

@@ -223,6 +223,11 @@ async def test_a_publication_never_changes_and_shows_how_it_was_revised(told: tu
     assert (await school.get(f"/v1/publications/{id_}/values", place=OTHER)).status_code == 404
     text = (await school.get(f"/v1/publications/{id_}/values.csv")).text
     assert {row["place"] for row in csv.DictReader(io.StringIO(text))} == {third}
+    # Rows come as the tree is read, whatever order they lie in: not even that tells when anything was counted.
+    text = (await region.get(f"/v1/publications/{id_}/values.csv")).text
+    rows = [(row["place"], row["indicator"]) for row in csv.DictReader(io.StringIO(text))]
+    tree = [REGION, DISTRICT, OTHER, *sorted(story.institutions[:2]), third]
+    assert rows == sorted(rows, key=lambda row: (tree.index(row[0]), row[1]))
 
     enrolment(story, third, 100, 60)
     await tell(running, story)
