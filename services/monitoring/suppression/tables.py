@@ -21,9 +21,15 @@ LOCK = 0x72656C65617365  # one release at a time
 MOST_AT_ONCE = 20_000
 _SLOTS: Final = np.array(sorted(PERSON_SLOTS))
 
+
+def _moved(column: str) -> str:
+    # Who is counted in another month than before went down there and up here, and is one person.
+    now, then = f"c.{column}", f"coalesce(h.{column}, 0)"
+    return f"greatest(sum(greatest({now} - {then}, 0)), sum(greatest({then} - {now}, 0)))::bigint"
+
+
 _CHANGES = f"""
-    select u.number, c.slot, sum(abs(c.v0 - coalesce(h.v0, 0)))::bigint, sum(abs(c.v1 - coalesce(h.v1, 0)))::bigint,
-        sum(abs(c.v2 - coalesce(h.v2, 0)))::bigint, sum(abs(c.v3 - coalesce(h.v3, 0)))::bigint
+    select u.number, c.slot, {", ".join(_moved(f"v{column}") for column in range(COLUMNS))}
     from unnest($1::integer[], $2::integer[], $3::smallint[], $4::integer[]) as u(number, place, slot, first)
     join cell c on c.place = u.place and c.slot = u.slot and c.period between u.first and u.first + 11
     left join held h on h.place = c.place and h.slot = c.slot and h.period = c.period

@@ -13,6 +13,7 @@ from services.monitoring.domain.definitions import INDICATORS
 from services.monitoring.domain.periods import SEPTEMBER, parse
 from services.monitoring.domain.territory import Image, Place
 from services.monitoring.tables import refresh
+from shared.contracts.agreements import EmploymentState
 from tests.integration.monitoring.support import Bench
 from tests.integration.monitoring.test_disclosure import OVER_PERSONS, YEAR_TEXT, K, Land
 from tests.support.disclosure import Attack, Known
@@ -190,3 +191,42 @@ async def test_whoever_looks_after_every_event_finds_no_small_count(
             own = [ident for ident in story.institutions if district in story.country.institutions[ident].path]
             for ident in own[:2]:
                 assert watcher.found([district, *own], ident) == []
+
+
+async def test_fewer_than_k_persons_put_right_move_nothing_that_is_shown(bench: Bench) -> None:
+    story = Story(Random(1))
+    story.territory(1, 1)
+    for _ in range(3):
+        story.an_institution(story.districts[0])
+    land = Land(Random(1), story)
+    worker, reader = await bench.worker(), await bench.connection()
+    for ident in story.institutions:
+        for month in (0, 1, 4):
+            for _ in range(3 * K):
+                land.count("F3", ident, month)
+    await worker.take(story.events)
+    watcher = Watcher(bench, land, "F3", ["17", "1700", *story.districts, *story.institutions])
+
+    async def look() -> dict[Figure, int | None]:
+        async with reader.transaction():
+            await reader.execute("select set_config('app.scope', 'all', true)")
+            await watcher.look(reader)
+        return watcher.looks[-1].shown
+
+    first = story.institutions[0]
+    begun = [
+        state
+        for state in story.latest.values()
+        if isinstance(state, EmploymentState) and (state.institution_id, state.started_on) == (first, date(2025, 9, 3))
+    ]
+    shown = await look()
+    assert shown[first, "2025-09"] == len(begun) == 3 * K
+    before = len(story.events)
+    for number, state in enumerate(begun[:K], start=1):
+        story.tell(state.model_copy(update={"version": 2, "started_on": date(2025, 10, 3)}))
+        await worker.take(story.events[before:])
+        before = len(story.events)
+        # Who has begun a month later is one person, though two months are counted otherwise.
+        moved = K if number == K else 0
+        shown = await look()
+        assert (shown[first, "2025-09"], shown[first, "2025-10"]) == (3 * K - moved, 3 * K + moved), number
