@@ -237,7 +237,8 @@ class Consumer:
             self._told.clear()
             try:
                 passed = await self._inbox.pass_by(own.source)
-                events, waiting = ([], {}) if passed else await own.next()
+                # What comes meanwhile is told of again: it is looked at whether anybody needs it, too.
+                events, waiting = ([], {}) if passed is not None else await own.next()
                 for shard, gauge in enumerate(lag):
                     gauge.set(waiting.get(shard, 0))
                 if events:

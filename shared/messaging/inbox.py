@@ -150,18 +150,20 @@ class Inbox:
                 await self._decide(source, by_shard[rival.shard], rival)
             return await self._deliver_shards(source, by_shard, healed) if by_shard else 0
 
-    async def pass_by(self, source: str) -> int:
+    async def pass_by(self, source: str) -> int | None:
         """Go to the heads of the own log without reading what no effect comes of; returns how many events that were.
 
-        The heads are read before the projection is asked: whatever makes it need events and was committed before one of
-        these events is seen then.
+        None where they have to be read. The heads are read before the projection is asked: whatever makes it need
+        events and was committed before one of these events is seen then.
         """
         if not isinstance(self._projection, Selective):
-            return 0
+            return None
         async with self._turns[source], self._effects, self._database.unit_of_work() as uow:
             ahead = (await uow.session.execute(_AHEAD, {"source": source})).all()
-            if not ahead or await self._projection.needs_any(uow.session):
+            if not ahead:
                 return 0
+            if await self._projection.needs_any(uow.session):
+                return None
             columns = zip(*((row.shard, row.position, row.time) for row in ahead), strict=True)
             await (await raw_connection(uow.session)).execute(_ADVANCE, source, *columns)
         passed: int = sum(row.position - row.reached for row in ahead)

@@ -25,15 +25,26 @@ _SLOTS: Final = np.array(sorted(PERSON_SLOTS))
 def _moved(column: str) -> str:
     # Who is counted in another month than before went down there and up here, and is one person.
     now, then = f"c.{column}", f"coalesce(h.{column}, 0)"
-    return f"greatest(sum(greatest({now} - {then}, 0)), sum(greatest({then} - {now}, 0)))::bigint"
+    ups, downs = (f"sum(greatest({one} - {other}, 0)) filter (where c.period < {QUARTERS})" for one, other in (
+        (now, then), (then, now)
+    ))  # fmt: skip
+    return f"coalesce(greatest({ups}, {downs}), 0)::bigint"
 
 
+def _moved_members(column: str) -> str:
+    # Who is counted once in every month is one person however many these are: at least so many moved as did in any one
+    # month, or in the year.
+    return f"max(abs(c.{column} - coalesce(h.{column}, 0)))::bigint"
+
+
+_PERIODS_OF_YEAR = ", ".join(f"u.first + {month}" for month in range(12))
 _CHANGES = f"""
-    select u.number, c.slot, {", ".join(_moved(f"v{column}") for column in range(COLUMNS))}
+    select u.number, c.slot, {", ".join(_moved(f"v{column}") for column in range(COLUMNS))},
+        {", ".join(_moved_members(f"v{column}") for column in range(COLUMNS))}
     from unnest($1::integer[], $2::integer[], $3::smallint[], $4::integer[]) as u(number, place, slot, first)
-    join cell c on c.place = u.place and c.slot = u.slot and c.period between u.first and u.first + 11
+    join cell c on c.place = u.place and c.slot = u.slot
+        and c.period = any(array[{_PERIODS_OF_YEAR}, {YEARS} + (u.first - {SEPTEMBER}) / 12])
     left join held h on h.place = c.place and h.slot = c.slot and h.period = c.period
-    where c.period < {QUARTERS}
     group by u.number, c.slot
 """  # noqa: S608 - constants
 _COPIED = """
@@ -157,8 +168,11 @@ async def changes(connection: Any, units: Sequence[Unit]) -> list[int]:
     found = [0] * len(units)
     for number, slot, *moved in await connection.fetch(_CHANGES, *map(list, zip(*keys, strict=True))):
         persons = BY_NUMBER[units[number][1]].measures
-        counted = (each for column, each in enumerate(moved) if slot * COLUMNS + column in persons)
-        found[number] = max(found[number], *counted, 0)
+        for column in range(COLUMNS):
+            measure = slot * COLUMNS + column
+            if measure in persons:
+                members = MEASURES[measure].kind is Kind.SET_FLOW
+                found[number] = max(found[number], moved[COLUMNS + column if members else column])
     return found
 
 

@@ -14,6 +14,8 @@ from services.monitoring.domain.periods import SEPTEMBER, parse
 from services.monitoring.domain.territory import Image, Place
 from services.monitoring.tables import refresh
 from shared.contracts.agreements import EmploymentState
+from shared.contracts.practice import EngagementStatus, MonthHours, SpecialistState
+from shared.ids import new_id
 from tests.integration.monitoring.support import Bench
 from tests.integration.monitoring.test_disclosure import OVER_PERSONS, YEAR_TEXT, K, Land
 from tests.support.disclosure import Attack, Known
@@ -230,3 +232,51 @@ async def test_fewer_than_k_persons_put_right_move_nothing_that_is_shown(bench: 
         moved = K if number == K else 0
         shown = await look()
         assert (shown[first, "2025-09"], shown[first, "2025-10"]) == (3 * K - moved, 3 * K + moved), number
+
+
+async def test_a_person_counted_in_many_months_is_one(bench: Bench) -> None:
+    story = Story(Random(1))
+    story.territory(1, 1)
+    school = story.an_institution(story.districts[0])
+    story.an_institution(story.districts[0])
+    months = [f"{at // 12}-{at % 12 + 1:02d}" for at in range(SEPTEMBER_25, SEPTEMBER_25 + 10)]
+
+    def teaches(number: int) -> None:
+        story.tell(
+            SpecialistState(
+                id=new_id(),
+                version=1,
+                hours=tuple(MonthHours(month=month, hours=4) for month in months),
+                institution_id=school,
+                agreement_id=new_id(),
+                enterprise_id=new_id(),
+                specialist_ref=str(number),
+                subject="x",
+                since=date(2025, 9, 1),
+                status=EngagementStatus.ENGAGED,
+            )
+        )
+
+    worker, reader = await bench.worker(), await bench.connection()
+
+    async def shown() -> list[int | None]:
+        async with reader.transaction():
+            await reader.execute("select set_config('app.scope', 'all', true)")
+            await refresh(reader, image := Image())
+            places = [image.places[image.ids[code]] for code in ("17", school)]
+            found: list[int | None] = []
+            for text in (YEAR_TEXT, months[0], months[9]):
+                seen = await queries.values(reader, INDICATORS["F4"], places, parse(text), NOW, K, parts=False)
+                found += [None if each.value.suppressed else each.value.numerator for each in seen]
+            return found
+
+    for number in range(3 * K):
+        teaches(number)
+    await worker.take(story.events)
+    assert await shown() == [3 * K] * 6
+    for number in range(3 * K, 4 * K):
+        before = len(story.events)
+        teaches(number)
+        await worker.take(story.events[before:])
+        expected = 3 * K if number < 4 * K - 1 else 4 * K
+        assert await shown() == [expected] * 6, number
