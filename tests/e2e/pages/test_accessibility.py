@@ -11,7 +11,9 @@ axe.run().then((found) => done(found.violations.map((rule) => `${rule.id}: ${rul
 """
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["day", "night"])
+@pytest.mark.parametrize(
+    "dark", [pytest.param(False, id="day"), pytest.param(True, id="night", marks=pytest.mark.slow)]
+)
 def test_pages_break_no_rule_of_accessibility(browser: Browser, dark: bool) -> None:
     axe = (NODE_MODULES / "axe-core/axe.min.js").read_text(encoding="utf-8")
     browser.driver.execute_cdp_cmd("Page.setBypassCSP", {"enabled": True})  # axe-core brings styles of its own

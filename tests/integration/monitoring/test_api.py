@@ -99,6 +99,7 @@ async def test_children_are_the_places_below_and_add_up(told: Running, story: St
         assert sum(child["value"] for child in found["children"]) == found["value"]["value"]
 
 
+@pytest.mark.slow
 async def test_series_equal_the_single_values(told: Running, story: Story) -> None:
     ministry = told.as_(Role.MINISTRY, "17")
     for indicator in INDICATORS.values():
