@@ -166,6 +166,7 @@ class Inbox:
                 return None
             columns = zip(*((row.shard, row.position, row.time) for row in ahead), strict=True)
             await (await raw_connection(uow.session)).execute(_ADVANCE, source, *columns)
+        self._reached.pop(source, None)  # or what was passed by would be fetched as if it were missing
         passed: int = sum(row.position - row.reached for row in ahead)
         INBOX_APPLIED.labels(self.service, source).inc(passed)
         return passed
