@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TextIO
 
 from services.monitoring.replay import Spans, Worker, connected, transaction
+from shared.child import standard_input, until_one_ends
 
 ADDRESS = "HAMKOR_REBUILD_DATABASE_URL"
 
@@ -111,8 +112,7 @@ async def _serve(dsn: str, batch: int, out: TextIO) -> None:
         out.flush()
 
     asked: asyncio.Queue[bytes] = asyncio.Queue()
-    reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    reader = await standard_input()
 
     async def hear() -> None:
         while line := await reader.readline():
@@ -126,13 +126,7 @@ async def _serve(dsn: str, batch: int, out: TextIO) -> None:
                     say(taken)
                 say(ENDED)
 
-    tasks = {asyncio.create_task(hear()), asyncio.create_task(work())}
-    done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in pending:
-        task.cancel()
-    await asyncio.gather(*pending, return_exceptions=True)
-    for task in done:
-        task.result()
+    await until_one_ends(hear(), work())
 
 
 def main(arguments: list[str]) -> None:

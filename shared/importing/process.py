@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from shared.child import standard_input, until_one_ends
 from shared.importing.jobs import Target, work_off_batch
 from shared.persistence.engine import make_engine
 from shared.persistence.unit_of_work import Database
@@ -72,16 +73,7 @@ async def work_off(database: Database, targets: dict[str, Target]) -> None:
 
 async def _while_wanted(database: Database, targets: dict[str, Target]) -> None:
     """Work, but not longer than the process that asked for it lives."""
-    reader = asyncio.StreamReader()
-    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    left = asyncio.create_task(reader.read())
-    work = asyncio.create_task(work_off(database, targets))
-    done, pending = await asyncio.wait({left, work}, return_when=asyncio.FIRST_COMPLETED)
-    for task in pending:
-        task.cancel()
-    await asyncio.gather(*pending, return_exceptions=True)
-    for task in done:
-        task.result()
+    await until_one_ends((await standard_input()).read(), work_off(database, targets))
 
 
 def main(arguments: list[str]) -> None:
