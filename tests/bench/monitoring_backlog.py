@@ -22,7 +22,7 @@ from typing import Any
 from services.monitoring import LISTENS_TO
 from services.monitoring.commands import Applier
 from services.monitoring.generation import Rebuild
-from services.monitoring.recompute import Country
+from services.monitoring.recompute.country import Country
 from services.monitoring.subscribers import Indicators
 from shared.contracts.events import Event
 from shared.messaging.inbox import Inbox

@@ -12,6 +12,8 @@ import psutil
 
 from shared.persistence.migrate import ROOT
 
+CALM_LOOKS, CALM_PERCENT = 5, 60
+
 
 @asynccontextmanager
 async def a_service(
@@ -33,3 +35,13 @@ async def a_service(
     finally:
         process.terminate()
         await process.wait()
+
+
+async def calm(services: Sequence[psutil.Process]) -> None:
+    """Wait until the services have caught up with one another and do nothing any more."""
+    looks = 0
+    for each in services:
+        each.cpu_percent()
+    while looks < CALM_LOOKS:
+        await asyncio.sleep(1)
+        looks = looks + 1 if sum(each.cpu_percent() for each in services) < CALM_PERCENT else 0

@@ -7,7 +7,10 @@ from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
 
-from services.monitoring.recompute import Country
+from services.monitoring.domain.measures import BY_NAME, Kind
+from services.monitoring.domain.periods import month_from
+from services.monitoring.recompute.country import Country
+from services.monitoring.recompute.parts import Values
 from shared.contracts.agreements import (
     ActivePeriod,
     ActivityState,
@@ -42,6 +45,7 @@ from shared.ids import new_id, shard_of
 from tests.support.monitoring_more import MORE
 
 NATION = "17"
+STOCKS = (Kind.STOCK, Kind.SET_STOCK)
 START = datetime(2026, 1, 1, tzinfo=UTC)
 A_PROGRAMME = Programme(code="1", title="x", isced_level=3, isced_field="0715", occupations=("7212",))
 FACTS: dict[type[State], tuple[str, str, str]] = {
@@ -367,6 +371,20 @@ def final_states(events: Iterable[Event]) -> Country:
     for event in events:
         country.keep(REGISTRY[event.type].model.model_validate_json(event.data))
     return country
+
+
+def cells_by_name(cells: Iterable[tuple[str, str, str, int]]) -> Values:
+    """Cells (measure, place, period, amount) other than zero, by their names."""
+    return {(name, place, period): amount for name, place, period, amount in cells if amount}
+
+
+def shown(values: Values, month: str) -> Values:
+    """The values with stocks, which are kept as changes, summed up to a month."""
+    found = {key: value for key, value in values.items() if BY_NAME[key[0]].kind not in STOCKS}
+    for (name, place, period), change in values.items():
+        if BY_NAME[name].kind in STOCKS and month_from(period) <= month_from(month):
+            found[name, place, month] = found.get((name, place, month), 0) + change
+    return found
 
 
 def differing(values: Mapping[Any, Any], proof: Mapping[Any, Any]) -> list[tuple[Any, Any, Any]]:

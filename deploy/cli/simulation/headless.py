@@ -22,7 +22,7 @@ from deploy.cli.simulation.machinery import Buckets, Machinery, collect_freshnes
 from deploy.cli.simulation.proof import Proof, prove, settle
 from deploy.cli.simulation.tour import Grounds, tour
 from deploy.cli.simulation.work import World
-from deploy.cli.verify import Verdict, verify
+from deploy.cli.verifying.run import Verdict, verify
 from deploy.local.environment import ROOT
 from deploy.local.ports import Ports
 from deploy.local.process import Patience as Supervision

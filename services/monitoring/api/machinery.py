@@ -3,12 +3,11 @@
 import json
 from collections.abc import AsyncIterator
 
+import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from services.monitoring import LISTENS_TO
-from services.monitoring.domain.measures import COLUMNS, MEASURES
-from services.monitoring.domain.periods import text_of
 from shared.contracts.events import SERVICES
 from shared.errors import Forbidden
 from shared.messaging.inbox import read_positions
@@ -16,15 +15,24 @@ from shared.persistence.engine import raw_connection
 from shared.scope import SYSTEM, Role
 from shared.web.edge import Edge
 
+
+class CellsOf(msgspec.Struct, frozen=True):
+    """The cells of a place: (slot, period's code, an amount of each of the slot's measures)."""
+
+    place: str
+    level: int
+    rows: list[tuple[int, ...]]
+
+
 PERMISSIONS: dict[str, frozenset[Role]] = {"cell.read": frozenset({Role.SERVICE, Role.OPERATOR})}
 router = APIRouter()
 
 
 @router.get("/internal/cells", include_in_schema=False)
 async def cells(edge: Edge, request: Request) -> Response:
-    """For `verify`: a line with the positions applied and the events logged, then every amount other than zero.
+    """For `verify`: a line with the positions applied and the events logged, then a line for each place that has cells.
 
-    Stocks come as the changes they are stored as.
+    A place's line has its code, level and rows (slot, period, the amounts of the slot's measures), as they are stored.
     """
     if edge.principal.role not in PERMISSIONS["cell.read"]:
         raise Forbidden(role=edge.principal.role.value)
@@ -45,16 +53,18 @@ async def _lines(request: Request) -> AsyncIterator[bytes]:
         ):
             logged[SERVICES[source]][shard] = count
         yield json.dumps({"applied": applied, "logged": logged}).encode() + b"\n"
-        codes = dict(await connection.fetch("select id, code from place"))
-        rows = connection.cursor("select place, slot, period, v0, v1, v2, v3 from cell", prefetch=5000)
-        lines: list[str] = []
-        async for place, slot, period, *amounts in rows:
-            for column, amount in enumerate(amounts):
-                if amount:
-                    measure = MEASURES[slot * COLUMNS + column].name
-                    cell = {"place": codes[place], "measure": measure, "period": text_of(period), "value": amount}
-                    lines.append(json.dumps(cell, separators=(",", ":")))
-            if len(lines) > 1000:
-                yield ("\n".join(lines) + "\n").encode()
-                lines.clear()
-        yield "".join(f"{line}\n" for line in lines).encode()
+        places = {
+            id_: (code, level) for id_, code, level in await connection.fetch("select id, code, level from place")
+        }
+        encode = msgspec.json.Encoder().encode
+        here: int | None = None
+        found: list[tuple[int, ...]] = []
+        query = "select place, slot, period, v0, v1, v2, v3 from cell order by place"
+        async for place, *row in connection.cursor(query, prefetch=5000):
+            if place != here:
+                if here is not None:
+                    yield encode(CellsOf(*places[here], found)) + b"\n"
+                here, found = place, []
+            found.append(tuple(row))
+        if here is not None:
+            yield encode(CellsOf(*places[here], found)) + b"\n"

@@ -11,12 +11,13 @@ import asyncpg
 
 from services.monitoring import LISTENS_TO
 from services.monitoring.commands import Applier
-from services.monitoring.domain.measures import BY_NAME, MEASURES, Kind
-from services.monitoring.domain.periods import month_from, text_of
+from services.monitoring.domain.measures import MEASURES
+from services.monitoring.domain.periods import text_of
 from services.monitoring.domain.readings import decode
 from services.monitoring.domain.territory import Image
 from services.monitoring.generation import state
-from services.monitoring.recompute import Country, Values, live_values, recompute
+from services.monitoring.recompute.country import Country
+from services.monitoring.recompute.parts import Values, recompute
 from services.monitoring.subscribers import Indicators
 from services.monitoring.suppression.release import Releaser, release_some
 from shared.contracts.events import Event
@@ -24,11 +25,10 @@ from shared.messaging.inbox import Inbox
 from shared.persistence.engine import dsn_of, make_engine
 from shared.persistence.unit_of_work import Database
 from tests.support.engines import TestDatabase, a_broker
-from tests.support.monitoring import Story, differing
+from tests.support.monitoring import Story, cells_by_name, differing
 from tests.support.services import Neighbourhood, Running, environment_of
 
 K = 10
-STOCKS = (Kind.STOCK, Kind.SET_STOCK)
 
 
 class PowerFailure(Exception):
@@ -102,11 +102,8 @@ class Worker:
 
 
 def compared(cells: Sequence[tuple[str, str, str, int]], country: Country) -> tuple[Values, Values]:
-    """The cells' values and the recomputed ones, at every month that either side speaks of."""
-    months = {month_from(period) for name, _, period, _ in cells if BY_NAME[name].kind in STOCKS}
-    proof = recompute(country, months)
-    asked = {month_from(period) for name, _, period in proof if BY_NAME[name].kind in STOCKS} | months
-    return live_values(cells, asked), proof
+    """The cells' amounts and the recomputed ones."""
+    return cells_by_name(cells), recompute(country)
 
 
 @asynccontextmanager

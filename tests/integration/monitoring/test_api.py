@@ -12,10 +12,10 @@ import pytest
 
 from services.monitoring.domain.definitions import INDICATORS
 from services.monitoring.domain.gates import GATES
-from services.monitoring.domain.measures import BY_NAME, Kind
-from services.monitoring.domain.periods import month_from
+from services.monitoring.domain.measures import COLUMNS, MEASURES
+from services.monitoring.domain.periods import text_of
 from services.monitoring.domain.standing import stage_of
-from services.monitoring.recompute import live_values, recompute
+from services.monitoring.recompute.parts import recompute
 from shared.contracts.agreements import EmploymentState, EmploymentStatus
 from shared.contracts.partners import EnrolmentState
 from shared.contracts.surveys import ResponseState
@@ -23,7 +23,7 @@ from shared.contracts.vocabulary import RespondentGroup
 from shared.ids import new_id
 from shared.scope import Role
 from tests.integration.monitoring.support import alone, tell
-from tests.support.monitoring import FACTS, Story, a_story
+from tests.support.monitoring import FACTS, Story, a_story, cells_by_name, shown
 from tests.support.services import Client, Running, eventually
 
 MONTH = "2026-02"
@@ -63,7 +63,7 @@ async def value(client: Client, indicator: str, place: str, period: str) -> dict
 
 async def test_values_follow_from_the_recomputed_amounts_at_every_level(told: Running, story: Story) -> None:
     ministry = told.as_(Role.MINISTRY, "17")
-    proof = recompute(story.country, {month_from(MONTH)})
+    proof = shown(recompute(story.country), MONTH)
     places = ["17", "1700", *story.districts, *story.institutions]
     for place in places:
         f1 = await value(ministry, "F1", place, MONTH)
@@ -223,15 +223,16 @@ async def test_cells_for_verify_are_those_of_the_recomputation(told: Running, st
         assert extra >= 0 if source == "monitoring" else extra == 0
         assert sum(head["logged"][source].values()) == sum(head["applied"][source])
     cells = [
-        (line["measure"], line["place"], line["period"], line["value"])
+        (MEASURES[slot * COLUMNS + column].name, line["place"], text_of(period), amount)
         for line in lines
-        if not line["measure"].startswith("reports.")
+        for slot, period, *amounts in line["rows"]
+        for column, amount in enumerate(amounts)
+        if amount
     ]
-    stocks = (Kind.STOCK, Kind.SET_STOCK)
-    months = {month_from(period) for name, _, period, _ in cells if BY_NAME[name].kind in stocks}
-    proof = recompute(story.country, months)
-    asked = months | {month_from(period) for name, _, period in proof if BY_NAME[name].kind in stocks}
-    assert live_values(cells, asked) == {key: value for key, value in proof.items() if key[0][:8] != "reports."}
+    cells = [cell for cell in cells if not cell[0].startswith("reports.")]
+    assert {line["place"]: line["level"] for line in lines}["17"] == 0
+    proof = recompute(story.country)
+    assert cells_by_name(cells) == {key: value for key, value in proof.items() if key[0][:8] != "reports."}
     assert (await told.as_(Role.MINISTRY, "17").get("/internal/cells")).status_code == 403
 
 
@@ -398,7 +399,7 @@ async def test_the_stage_names_every_gate_with_its_state_and_evidence_within_sco
 
 async def test_gates_and_their_lineage_agree_with_the_recomputation(told: Running, story: Story) -> None:
     ministry = told.as_(Role.MINISTRY, "17")
-    proof = recompute(story.country, {month_from(MONTH)})
+    proof = shown(recompute(story.country), MONTH)
     for place in ("17", "1701", *story.institutions):
         at_work = proof.get(("institutions.active", place, MONTH), 0)
         for gate in GATES:

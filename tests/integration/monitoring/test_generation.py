@@ -10,8 +10,9 @@ import pytest
 
 from services.monitoring import generation
 from services.monitoring.generation import Busy, Rebuild
-from services.monitoring.lanes import LaneFailed, Local, Process
+from services.monitoring.lanes import Local, Process
 from services.monitoring.replay import Spans, connected
+from shared.child import ChildEnded
 from shared.persistence.engine import dsn_of
 from tests.integration.monitoring.support import Live
 from tests.support.monitoring import a_story
@@ -93,13 +94,13 @@ async def test_a_lane_whose_process_dies_ends_the_rebuild_which_can_go_on(
     async def killed(lane: Process, shard: int, spans: Spans) -> AsyncIterator[int]:
         async for taken in bring(lane, shard, spans):
             yield taken
-            lane._process.kill()
+            lane.child.kill()
 
     with monkeypatch.context() as broken:
         broken.setattr(Process, "bring", killed)
         with pytest.raises(ExceptionGroup) as failed:
             await Rebuild(dsn, batch=20, apart=IN_PROCESSES).run()
-    assert failed.group_contains(LaneFailed)
+    assert failed.group_contains(ChildEnded)
     assert await live.rebuilding()
     await Rebuild(dsn, batch=20, apart=IN_PROCESSES).run()
     await live.proven(story)

@@ -12,9 +12,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from services.monitoring.domain.measures import BY_NAME, Kind
-from services.monitoring.domain.periods import month_from
-from services.monitoring.recompute import live_values, recompute
+from services.monitoring.recompute.parts import recompute
 from services.monitoring.reporting import lifecycle
 from shared.contracts.partners import EnrolmentState
 from shared.contracts.reporting import SubmissionState, SubmissionStatus
@@ -22,7 +20,7 @@ from shared.ids import new_id
 from shared.persistence.engine import dsn_of
 from shared.scope import Role
 from tests.integration.monitoring.support import alone
-from tests.support.monitoring import Story
+from tests.support.monitoring import Story, cells_by_name
 from tests.support.services import Client, Running, eventually
 
 DISTRICT, OTHER, REGION, NATION = "1700000", "1700001", "1700", "17"
@@ -289,11 +287,8 @@ async def test_what_the_service_tells_of_itself_counts_as_recomputed(told: tuple
     live = [
         (MEASURES[measure].name, code, text_of(period), amount) for code, measure, period, amount in cells if amount
     ]
-    stocks = (Kind.STOCK, Kind.SET_STOCK)
-    months = {month_from(period) for name, _, period, _ in live if BY_NAME[name].kind in stocks}
-    proof = recompute(story.country, months)
-    months |= {month_from(period) for name, _, period in proof if BY_NAME[name].kind in stocks}
-    assert live_values(live, months) == proof
+    proof = recompute(story.country)
+    assert cells_by_name(live) == proof
     assert any(key[0] == "reports.district.expected" for key in proof)
 
 

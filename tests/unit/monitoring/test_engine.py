@@ -7,16 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.monitoring.domain.measures import BY_NAME, Kind
-from services.monitoring.domain.periods import month_from
 from services.monitoring.domain.readings import decode
 from services.monitoring.engine import NotNew, apply
-from services.monitoring.recompute import Values, live_values, recompute
+from services.monitoring.recompute.parts import Values, recompute
 from shared.contracts.events import Event
-from tests.support.monitoring import Story, a_story, differing
+from tests.support.monitoring import Story, a_story, cells_by_name, differing
 from tests.support.monitoring_memory import MemoryStore
-
-STOCKS = (Kind.STOCK, Kind.SET_STOCK)
 
 
 async def live(batches: Sequence[Sequence[Event]], *, careful: bool = False) -> MemoryStore:
@@ -27,11 +23,7 @@ async def live(batches: Sequence[Sequence[Event]], *, careful: bool = False) -> 
 
 
 def compared(store: MemoryStore, story: Story) -> tuple[Values, Values]:
-    cells = list(store.named_cells())
-    months = {month_from(period) for name, _, period, _ in cells if BY_NAME[name].kind in STOCKS}
-    proof = recompute(story.country, months)
-    asked = {month_from(period) for name, _, period in proof if BY_NAME[name].kind in STOCKS} | months
-    return live_values(cells, asked), proof
+    return cells_by_name(store.named_cells()), recompute(story.country)
 
 
 def split(random: Random, events: Sequence[Event]) -> list[list[Event]]:

@@ -7,57 +7,64 @@ from types import ModuleType
 
 import pytest
 
-from deploy.cli.verify import Snapshot, Verdict, _compare, _count
-from services.monitoring import LISTENS_TO, recompute, recompute_standing
+from deploy.cli.verifying.reading import Snapshot
+from deploy.cli.verifying.run import Verdict
+from deploy.cli.verifying.shards import NAMED, Found
+from services.monitoring import LISTENS_TO
 from services.monitoring.domain import gates, measures
-from services.monitoring.domain.readings import decode
-from services.monitoring.engine import apply
-from tests.support.monitoring import Story, a_story
-from tests.support.monitoring_memory import MemoryStore
-
-Cells = list[tuple[str, str, str, int]]
+from services.monitoring.recompute import book, country, parts, standing
+from services.monitoring.recompute.country import Country
+from services.monitoring.recompute.parts import Part, lifted, recompute, united
+from shared.ids import shard_of
+from tests.support.monitoring import Story, a_story, differing
 
 
 @pytest.fixture(scope="module")
 def story() -> Story:
-    return a_story(Random(9), 200)
+    return a_story(Random(9), 400)
 
 
-@pytest.fixture(scope="module")
-async def cells(story: Story) -> Cells:
-    store = MemoryStore()
-    await apply(store, [(event, decode(event)) for event in story.events])
-    return list(store.named_cells())
+def test_shards_put_together_are_the_whole(story: Story) -> None:
+    """Each with what it knows alone: nobody but the last part of the work knows the whole territory."""
+    shards: dict[int, Country] = {}
+    for state in story.country.states():
+        key = str(getattr(state, "institution_id", None) or getattr(state, "place", state.id))
+        shards.setdefault(shard_of(key), Country()).keep(state)
+    whole = Part()
+    for shard in shards.values():
+        part = Part()
+        for code, own in shard.owners().items():
+            part.take(code, own)
+        assert not part.own.keys() & whole.own.keys()
+        whole.own.update(part.own)
+        for place, amounts in part.above.items():
+            whole.above[place].update(amounts)
+        for row, seen in part.shared.items():
+            whole.shared[row].join(seen)
+    assert len(shards) > 5
+    found = lifted(story.country.territory, whole.above)
+    for place, amounts in united(story.country.territory, whole.shared.items()).items():
+        found[place].update(amounts)
+    values = {
+        (name, place, period): amount
+        for places in (whole.own, found)
+        for place, amounts in places.items()
+        for (name, period), amount in amounts.items()
+        if amount
+    }
+    assert not differing(values, recompute(story.country))
 
 
-def compared(story: Story, cells: Cells) -> Verdict:
-    verdict = Verdict()
-    _compare(verdict, story.country, cells, lambda *_: None)
-    return verdict
-
-
-def test_true_cells_are_sound(story: Story, cells: Cells) -> None:
-    verdict = compared(story, cells)
-    assert verdict.sound
-    assert verdict.values > 100
-
-
-@pytest.mark.parametrize("number", range(0, 200, 7))
-def test_one_digit_too_many_anywhere_is_found_and_named(story: Story, cells: Cells, number: int) -> None:
-    name, place, period, value = cells[number]
-    wrong = [*cells[:number], (name, place, period, value + 1), *cells[number + 1 :]]
-    verdict = compared(story, wrong)
-    assert not verdict.sound
-    assert f"{name} of {place} in " in verdict.named[0]
-
-
-@pytest.mark.parametrize("number", range(0, 200, 7))
-def test_a_missing_cell_is_found(story: Story, cells: Cells, number: int) -> None:
-    assert compared(story, [*cells[:number], *cells[number + 1 :]]).mismatches
-
-
-def test_a_value_of_nothing_is_found(story: Story, cells: Cells) -> None:
-    assert compared(story, [*cells, ("form.AF9.signed", "nowhere", "2020-01", 1)]).mismatches == 1
+def test_all_that_differs_is_counted_and_the_first_are_named() -> None:
+    live = {("a", f"2026-{month:02d}"): 1 for month in range(1, 13)}
+    proof = {("a", f"2027-{month:02d}"): 2 for month in range(1, 13)} | {("b", "2026-01"): 0}
+    found = Found()
+    found.compare("17", live, proof)
+    assert (found.values, found.mismatches, len(found.named)) == (24, 24, NAMED)
+    assert found.named[0] == "a of 17 in 2026-01: shown 1, recomputed 0"
+    same = Found()
+    same.compare("17", live, dict(live))
+    assert (same.values, same.mismatches, same.named) == (12, 0, [])
 
 
 @pytest.mark.parametrize(
@@ -79,7 +86,7 @@ def test_lost_and_doubled_events_are_counted(
 
     verdict = Verdict()
     logs = {source: {"0": logged} if source == "partners" else {} for source in LISTENS_TO}
-    _count(verdict, positions(head), positions(later), Snapshot(positions(applied), logs, []))
+    verdict.count(positions(head), positions(later), Snapshot(positions(applied), logs))
     assert (verdict.lost, verdict.doubled) == (lost, doubled)
     assert len(verdict.named) == (lost > 0) + (doubled > 0)
 
@@ -95,7 +102,7 @@ def imported(module: ModuleType) -> set[str]:
 
 def test_the_recomputation_shares_only_declarations_and_periods_with_the_live_path() -> None:
     declarations = {f"services.monitoring.domain.{name}" for name in ("gates", "measures", "periods")}
-    assert imported(recompute) == declarations | {"services.monitoring.recompute_standing"}
-    assert imported(recompute_standing) <= declarations
+    own = {f"services.monitoring.recompute.{name}" for name in ("book", "country", "standing")}
+    assert set().union(*map(imported, (book, country, parts, standing))) == declarations | own
     # And the declarations themselves compute nothing: they know no other module of the service.
     assert imported(gates) == imported(measures) == set()

@@ -1,12 +1,11 @@
-"""Gates, stages and artefacts once more, by brute force: spans of evidence as lists, and every day asked anew.
+"""Gates, stages and artefacts once more, by brute force: spans of evidence as lists, and every day asked anew."""
 
-Shares nothing with the live path but the declarations of the gates and the notation of periods.
-"""
-
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from operator import itemgetter
 from typing import TypeVar
 
 from services.monitoring.domain.gates import (
@@ -86,6 +85,8 @@ class Standing:
     """Categories of partners by agreement."""
     worked: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     """Months with work by agreement."""
+    _edges: dict[str, tuple[list[date], list[date]]] = field(default_factory=dict)
+    """The days on which evidence begins and ends, in order."""
 
     def add(self, name: str, since: date, until: date | None) -> None:
         """A span of evidence, unless it is empty."""
@@ -178,8 +179,12 @@ class Standing:
     # -- what follows from the evidence
 
     def count(self, name: str, day: date) -> int:
-        """Pieces of evidence on a day."""
-        return sum(since <= day < until for since, until in self.spans[name])
+        """Pieces of evidence on a day: those that have begun, without those that have ended."""
+        edges = self._edges.get(name)
+        if edges is None:
+            begun, ended = zip(*self.spans[name], strict=True) if self.spans[name] else ((), ())
+            edges = self._edges[name] = sorted(begun), sorted(ended)
+        return bisect_right(edges[0], day) - bisect_right(edges[1], day)
 
     def finish(self) -> None:
         """Bring work and agreements together, once everything was read in."""
@@ -203,12 +208,13 @@ class Standing:
             names += [f"{what}.{category}" for category in PartnerCategory for what in ("lasting", "expected")]
         days = sorted({day for name in [*names, "at_work"] for span in self.spans[name] for day in span} - {FOREVER})
         series: list[tuple[date, State]] = []
+        once_met = False
         for day in days:
             if not self.count("at_work", day):
                 state = State.MISSING
             elif self._met(gate, day):
-                state = State.MET
-            elif any(earlier is State.MET for _, earlier in series):
+                state, once_met = State.MET, True
+            elif once_met:
                 state = State.LAPSED
             elif self._begun(gate, day):
                 state = State.IN_PROGRESS
@@ -260,12 +266,8 @@ class Standing:
 
 def at(series: Sequence[tuple[date, _V]], day: date, default: _V) -> _V:
     """What holds on a day."""
-    value = default
-    for since, each in series:
-        if since > day:
-            break
-        value = each
-    return value
+    number = bisect_right(series, day, key=itemgetter(0))
+    return series[number - 1][1] if number else default
 
 
 def _united(spans: Iterable[Span]) -> list[Span]:
