@@ -15,7 +15,7 @@ from services.monitoring.domain.formulas import Indicator, Privacy, Window
 from services.monitoring.domain.gates import FIRST_EVIDENCE
 from services.monitoring.domain.measures import COLUMNS, MEASURES, STEP_COLUMN, Kind
 from services.monitoring.domain.parts import Contributions, first_day, month_of_ordinal
-from services.monitoring.domain.periods import Period, PeriodKind, period_at
+from services.monitoring.domain.periods import YEARS, Period, PeriodKind, period_at
 from services.monitoring.domain.persons import FAMILY_OF_SLOT, HELD_SLOTS, KINDS_OF_PERSONS, family_of
 from services.monitoring.domain.readings import KIND_NAMES, SOURCE_OF_KIND, Institution
 from services.monitoring.domain.territory import Image, Level, Place
@@ -27,6 +27,8 @@ from shared.contracts.events import SERVICES
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FORMS = range(7)
 _STOCK, _FLOW, _EXACT, _RELEASED, _PRESENT, _HELD, _HELD_EXACT = FORMS
+_STOCK_YEARS = len(FORMS)
+"""The second part of reading stocks."""
 _COUNTED = (_HELD, _HELD_EXACT, _RELEASED)
 
 _WITHIN = "between {first}::integer and {last}::integer"
@@ -52,8 +54,10 @@ def _points(form: int, table: str, slots: str, period: str) -> str:
     """  # noqa: S608 - constants
 
 
+# Stocks up to a month: the changes of the academic years before its own, of each the sum, and of the months since then.
 _AMOUNTS = {
-    _STOCK: _amounts(_STOCK, "cell", "stocks", "<= {until}::integer"),
+    _STOCK: _amounts(_STOCK, "cell", "stocks", "between {september}::integer and {until}::integer"),
+    _STOCK_YEARS: _amounts(_STOCK, "cell", "stocks", f"between {YEARS} and {{year_before}}::integer"),
     _FLOW: _amounts(_FLOW, "cell", "flows", _WITHIN),
     _EXACT: _amounts(_EXACT, "cell", "exact", _SINCE),
     _RELEASED: _amounts(_RELEASED, "released", "released", _AT),
@@ -64,12 +68,14 @@ _AMOUNTS = {
 }
 _PERIODS = "between {first_code}::integer and {code}::integer"
 _SERIES = {
-    _STOCK: """
-        select 0, slot, greatest(period, {first}::integer) as period, sum(v0)::bigint, sum(v1)::bigint, sum(v2)::bigint,
+    _STOCK: _points(_STOCK, "cell", "stocks", "between {september}::integer and {last}::integer"),
+    _STOCK_YEARS: f"""
+        select {_STOCK}, slot, {{september}}::integer, sum(v0)::bigint, sum(v1)::bigint, sum(v2)::bigint,
             sum(v3)::bigint
-        from cell where place = {place}::integer and slot = any({stocks}::smallint[]) and period <= {last}::integer
-        group by slot, greatest(period, {first}::integer)
-    """,
+        from cell where place = {{place}}::integer and slot = any({{stocks}}::smallint[])
+            and period between {YEARS} and {{year_before}}::integer
+        group by slot
+    """,  # noqa: S608 - constants
     _FLOW: _points(_FLOW, "cell", "flows", _WITHIN),
     _EXACT: _points(_EXACT, "cell", "exact", _SINCE),
     _RELEASED: _points(_RELEASED, "released", "released", _PERIODS),
@@ -79,6 +85,7 @@ _SERIES = {
 }
 _SLOTS = {
     _STOCK: "stocks",
+    _STOCK_YEARS: "stocks",
     _FLOW: "flows",
     _EXACT: "exact",
     _RELEASED: "released",
@@ -115,6 +122,11 @@ class Amounts:
         row = self.rows.get((_form(measure), measure // COLUMNS))
         return row[measure % COLUMNS] if row else 0
 
+    def add(self, form: int, slot: int, row: Row) -> None:
+        """Add to a row."""
+        before = self.rows.get((form, slot))
+        self.rows[form, slot] = _plus(before, row) if before else row
+
     @property
     def withheld(self) -> bool:
         """Whether there are responses, none of which may be shown yet."""
@@ -146,6 +158,12 @@ def end_of(period: Period, this_month: int) -> int:
     return min(period.last, this_month) if period.first <= this_month else period.last
 
 
+def _years_before(month: int) -> dict[str, int]:
+    """Where sums of stocks up to a month change from years to months."""
+    year = period_at(PeriodKind.ACADEMIC_YEAR, month)
+    return {"september": year.first, "year_before": year.code - 1}
+
+
 class _Numbered(dict[str, str]):
     """Names of parameters to their numbers, in the order in which a statement asks for them."""
 
@@ -158,7 +176,7 @@ async def _union(
     connection: Any, parts: Mapping[int, str], slots: Mapping[int, list[int]], **parameters: Any
 ) -> list[Any]:
     """The rows of those parts of a union that have slots to read: the others would cost planning alone."""
-    parameters |= {name: slots[form] for form, name in _SLOTS.items() if form != _PRESENT}
+    parameters |= {_SLOTS[form]: slots[form] for form in FORMS if form != _PRESENT}
     wanted = [part for form, part in parts.items() if parameters[_SLOTS[form]]]
     if not wanted:
         return []
@@ -179,6 +197,7 @@ async def amounts_at(
         slots,
         places=list(places),
         until=until,
+        **_years_before(until),
         first=period.first,
         last=period.last,
         since=period.since,
@@ -187,7 +206,7 @@ async def amounts_at(
     found = {place: Amounts() for place in places}
     for form, place, slot, *row, as_of in rows:
         amounts = found[place]
-        amounts.rows[form, slot] = tuple(row)
+        amounts.add(form, slot, tuple(row))
         if form != _PRESENT:
             amounts.as_of = max(amounts.as_of, as_of)
     counted = [slots[form] for form in _COUNTED]
@@ -273,6 +292,7 @@ async def series(
         _SERIES,
         slots,
         place=place.id,
+        **_years_before(end_of(first, this_month)),
         first=first.first,
         last=last.last,
         since=first.since,
@@ -291,8 +311,7 @@ async def series(
         for form, read in by_form.items():
             for slot, at, row in read:
                 if counts(form, at, period, until):
-                    before = amounts.rows.get((form, slot))
-                    amounts.rows[form, slot] = _plus(before, row) if before else row
+                    amounts.add(form, slot, row)
         found.append(shown(indicator, amounts, place, k))
     return found
 

@@ -41,6 +41,10 @@ from place p, unnest(array[1, 2, 4, 6, 11, 12, 20, 21, 24, 25, 26, 27, 33]) slot
     generate_series($1::int, $2::int) month
 where p.level = 3
 union all
+select p.id, slot, 300000 + (month - 8) / 12, sum(2), 0, 0, 0, 1790000000000000
+from place p, unnest(array[1, 2, 4, 6, 11, 12, 20, 21, 24, 25, 26, 27]) slot, generate_series($1::int, $2::int) month
+where p.level = 3 group by 1, 2, 3
+union all
 select p.id, 22, codes.period, 20 + random() * 3, 15, 0, 0, 1790000000000000 from place p,
     (select unnest(array[month, 200000 + month / 3, 300000 + (month - 8) / 12]) period
      from generate_series($1::int, $2::int) month group by 1) codes where p.level = 3

@@ -9,18 +9,23 @@ import asyncio
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Self
 
+import asyncpg
 import psutil
 
 from deploy.cli.verifying.run import verify
+from services.agreements import subscribers as agreements
 from services.monitoring import LISTENS_TO
 from services.monitoring.commands import Applier
 from services.monitoring.subscribers import Indicators
+from services.partners.webhooks import collecting
+from services.surveys import subscribers as surveys
 from shared.messaging.inbox import Inbox
-from shared.persistence.engine import make_engine
+from shared.persistence.engine import dsn_of, make_engine
 from shared.persistence.unit_of_work import Database
 from tests.bench.monitoring_backlog import NATIONAL_YEAR, batches_of
 from tests.bench.monitoring_load import Nation
@@ -32,6 +37,7 @@ from tests.support.logs import fill_logs
 from tests.support.services import environment_of, free_port, serving
 
 LOOK_S = 0.2
+OTHERS = {"partners": collecting.LISTENS_TO, "agreements": agreements.LISTENS_TO, "surveys": surveys.LISTENS_TO}
 
 
 class Memory:
@@ -79,6 +85,8 @@ async def fill(databases: dict[str, TestDatabase], institutions: int, events: in
     nation = Nation(institutions, 12)
     places, work = list(nation.places()), list(nation.work(events))
     await fill_logs(databases, [*places, *work], published=True)
+    for service, sources in OTHERS.items():  # what they make of it is not what is measured here
+        await _pass_by(databases[service], sources, databases)
     database = Database("monitoring", make_engine(databases["monitoring"].url, application="bench"))
     feeds: dict[str, Any] = dict.fromkeys(LISTENS_TO)
     inbox = Inbox(database, Indicators(Applier(10)), feeds)
@@ -86,6 +94,19 @@ async def fill(databases: dict[str, TestDatabase], institutions: int, events: in
     for source, batch in [*batches_of(places, 20_000, 1), *batches_of(work, 20_000)]:
         await inbox.deliver(source, batch)
     await database.engine.dispose()
+
+
+async def _pass_by(listener: TestDatabase, sources: Sequence[str], databases: dict[str, TestDatabase]) -> None:
+    """Let a service believe that it has applied all that its sources told."""
+    own = await asyncpg.connect(dsn_of(listener.url))
+    for source in sources:
+        there = await asyncpg.connect(dsn_of(databases[source].url))
+        heads = await there.fetch("select shard, position from stream_head")
+        await there.close()
+        await own.executemany(
+            "insert into inbox (source, shard, position) values ($1, $2, $3)", [(source, *head) for head in heads]
+        )
+    await own.close()
 
 
 async def run(institutions: int, events: int) -> bool:

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from services.monitoring.domain.measures import BY_NAME, Kind
-from services.monitoring.domain.periods import month_from
+from services.monitoring.domain.periods import PeriodKind, month_from, parse
 from services.monitoring.recompute.country import Country
 from services.monitoring.recompute.parts import Values
 from shared.contracts.agreements import (
@@ -382,7 +382,8 @@ def shown(values: Values, month: str) -> Values:
     """The values with stocks, which are kept as changes, summed up to a month."""
     found = {key: value for key, value in values.items() if BY_NAME[key[0]].kind not in STOCKS}
     for (name, place, period), change in values.items():
-        if BY_NAME[name].kind in STOCKS and month_from(period) <= month_from(month):
+        kept_by_month = BY_NAME[name].kind in STOCKS and parse(period).kind is PeriodKind.MONTH
+        if kept_by_month and month_from(period) <= month_from(month):
             found[name, place, month] = found.get((name, place, month), 0) + change
     return found
 

@@ -17,7 +17,8 @@ COLUMNS = 4
 class Kind(StrEnum):
     """How a measure's contributions become a value.
 
-    flow: sum over the months of the period · stock: changes dated at their month, summed up to the end of the period ·
+    flow: sum over the months of the period · stock: changes dated at their month, summed up to the end of the period
+    (cells of academic years keep the sum of their months' changes) ·
     set_flow: distinct members in the period · set_stock: distinct members with a positive sum at the end of the period.
     """
 

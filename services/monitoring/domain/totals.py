@@ -19,6 +19,8 @@ _STEPPED = np.zeros(max(MEASURES) + 1, dtype=bool)
 _STEPPED[[code for code, measure in MEASURES.items() if measure.stepped]] = True
 _SET_FLOWS = np.zeros(max(MEASURES) + 1, dtype=bool)
 _SET_FLOWS[[code for code, measure in MEASURES.items() if measure.kind is Kind.SET_FLOW]] = True
+_STOCKS = np.zeros(max(MEASURES) + 1, dtype=bool)
+_STOCKS[[code for code, measure in MEASURES.items() if measure.kind in (Kind.STOCK, Kind.SET_STOCK)]] = True
 _UNSEEN = np.zeros(max(MEASURES) + 1, dtype=bool)
 _UNSEEN[list(UNSEEN)] = True
 
@@ -70,9 +72,11 @@ class Amounts:
     def rows(self, territory: Image) -> Rows:
         """The sums, upper levels last, so that the rows every worker wants are locked for the shortest time."""
         parts = [self._vector(territory), _columns(self._cells)]
-        place, measure, period, amount, time = (np.concatenate(column) for column in zip(*parts, strict=True))
-        if not len(place):
+        columns = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+        if not len(columns[0]):
             return Rows()
+        # Changes of stocks by academic years too: a sum up to a month reads few rows, however long the history.
+        place, measure, period, amount, time = _also(columns, _STOCKS[columns[1]], (_year_of(columns[2]),))
         keys = place << 40 | measure // COLUMNS << 24 | period
         order = np.argsort(keys, kind="stable")
         keys, amount, measure = keys[order], amount[order], measure[order]
@@ -101,7 +105,7 @@ class Amounts:
             self._expand_moved(zip(*(each[moved].tolist() for each in columns), strict=True), territory)
             columns = tuple(each[~moved] for each in columns)
         months = columns[2]
-        nested = QUARTERS + months // 3, YEARS + (months - SEPTEMBER) // 12
+        nested = QUARTERS + months // 3, _year_of(months)
         place, measure, month, amount, time = _also(columns, _STEPPED[columns[1]], nested)
         levels = [place, *territory.above(place)]
         place = np.concatenate(levels)
@@ -116,7 +120,7 @@ class Amounts:
         flows = _SET_FLOWS[columns[1]]
         periods = (
             QUARTERS + months // 3,
-            YEARS + (months - SEPTEMBER) // 12,
+            _year_of(months),
             FISCAL_YEARS + months // 12,
             ROLLING + months,
             ROLLING + months + 12,
@@ -129,6 +133,11 @@ class Amounts:
         for institution, measure, month, amount, time in amounts:
             one: Contributions = {(measure, month, None): amount}
             self.cells(expand(one, institution, territory.membership(institution)), time)
+
+
+def _year_of(months: Integers) -> Integers:
+    """The codes of their academic years."""
+    return YEARS + (months - SEPTEMBER) // 12
 
 
 def _also(

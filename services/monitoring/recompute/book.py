@@ -67,7 +67,8 @@ _FORMS: dict[type[State], Form] = {
 
 Amounts = Counter[tuple[str, str]]
 """Amounts by (measure's name, period's text), none of them zero: values of flows and of sets within periods; of stocks
-and of rolling twelve months the changes from the month before to this one."""
+and of rolling twelve months the changes from the month before to this one, of stocks summed up by academic years too.
+"""
 
 
 @dataclass(slots=True)
@@ -400,7 +401,8 @@ class Book:
         for name, changes in self.stocks.items():
             for month, change in (changes if spans == ALWAYS else _cut(changes, spans)).items():
                 if month < END:
-                    found[name, _text(PeriodKind.MONTH, month)] += change
+                    for text in _changed(month):
+                        found[name, text] += change
         return _not_zero(found)
 
 
@@ -448,6 +450,11 @@ def _counted(months: tuple[int, ...]) -> tuple[tuple[str, int], ...]:
 _WITHIN = tuple(kind for kind in PeriodKind if kind is not PeriodKind.ROLLING_12)
 
 
+def _changed(month: int) -> tuple[str, str]:
+    """Where changes of what lasts are kept: at their month, and summed up by academic year."""
+    return _text(PeriodKind.MONTH, month), _text(PeriodKind.ACADEMIC_YEAR, month)
+
+
 def _rolling(months: Iterable[int]) -> Iterator[tuple[str, int]]:
     """The changes: they are in the twelve months that end with each of these months, and the eleven after it."""
     ends = {month + after for month in months for after in range(12)}
@@ -478,11 +485,11 @@ def _lasted(spans: list[Span]) -> Iterator[tuple[str, int]]:
     for since, end in sorted(spans):
         if since > until:
             if until >= BEGINNING:
-                yield _text(PeriodKind.MONTH, until), -1
-            yield _text(PeriodKind.MONTH, since), 1
+                yield from ((text, -1) for text in _changed(until))
+            yield from ((text, 1) for text in _changed(since))
         until = max(until, end)
     if BEGINNING <= until < END:
-        yield _text(PeriodKind.MONTH, until), -1
+        yield from ((text, -1) for text in _changed(until))
 
 
 def _work(own: Own) -> Iterator[tuple[str | None, Form, int]]:

@@ -15,7 +15,7 @@ from services.monitoring.domain.expansion import Membership, expand, presence
 from services.monitoring.domain.gates import FIRST_EVIDENCE
 from services.monitoring.domain.measures import COLUMNS, MEASURES, Kind
 from services.monitoring.domain.parts import Contributions, difference
-from services.monitoring.domain.periods import month_of
+from services.monitoring.domain.periods import YEARS, month_of
 from services.monitoring.domain.readings import (
     ActivePeriod,
     Agreement,
@@ -233,8 +233,10 @@ def test_sums_by_vector_are_the_sums_one_by_one(contributed: list[tuple[int, int
     for institution, measure, month, amount, time in contributed:
         amounts.contribution(institution, measure, month, amount, time)
         one = expand({(measure, month, None): amount}, institution, territory.membership(institution))
-        for key, each in one.items():
-            expected[key] = expected.get(key, 0) + each
+        for (place, _, period), each in one.items():
+            years = [YEARS + (period - 8) // 12] if MEASURES[measure].kind is Kind.STOCK else []
+            for at in (period, *years):
+                expected[place, measure, at] = expected.get((place, measure, at), 0) + each
     rows = amounts.rows(territory)
     found = {
         (place, slot * COLUMNS + column, period): amount

@@ -9,6 +9,7 @@ import pytest
 
 from services.monitoring.domain.gates import EVIDENCE, GATES, STAGES, State
 from services.monitoring.domain.measures import BY_NAME
+from services.monitoring.domain.periods import PeriodKind, parse
 from services.monitoring.domain.readings import GATE_KINDS
 from services.monitoring.domain.standing import gate_series, stage_of
 from services.monitoring.engine import NOBODY
@@ -423,8 +424,9 @@ async def test_the_stage_is_the_highest_with_all_its_gates_and_those_before_it()
 
 
 def changes_of(store: MemoryStore, measure: str) -> dict[str, int]:
-    """The nation's cells of a measure."""
-    return {period: amount for name, place, period, amount in store.named_cells() if (name, place) == (measure, "17")}
+    """The nation's cells of a measure, month by month."""
+    found = {period: amount for name, place, period, amount in store.named_cells() if (name, place) == (measure, "17")}
+    return {period: amount for period, amount in found.items() if parse(period).kind is PeriodKind.MONTH}
 
 
 def test_stages_are_reached_in_order() -> None:
