@@ -115,16 +115,16 @@ class Country:
 
     territory: Territory = field(default_factory=Territory)
     institutions: dict[str, InstitutionState] = field(default_factory=dict)
-    told: dict[type[State], dict[str, State]] = field(default_factory=dict)
+    told: dict[type[State], dict[str, State]] = field(default_factory=lambda: {kind: {} for kind in OWNED})
 
     def keep(self, state: State) -> None:
         """Take in a state unless a newer one is there; kinds that nothing measures are left out."""
-        rooms: dict[type[State], Any] = {TerritoryState: self.territory.units, InstitutionState: self.institutions}
-        kind = type(state)
-        if kind not in OWNED | rooms.keys():
-            return
-        room: dict[str, State] = rooms[kind] if kind in rooms else self.told.setdefault(kind, {})
-        if state.id not in room or room[state.id].version < state.version:
+        room: dict[str, Any] | None = self.told.get(type(state))
+        if isinstance(state, TerritoryState):
+            room = self.territory.units
+        elif isinstance(state, InstitutionState):
+            room = self.institutions
+        if room is not None and (state.id not in room or room[state.id].version < state.version):
             room[state.id] = state
 
     def states(self) -> Iterator[State]:

@@ -251,8 +251,14 @@ class Standing:
         days |= {day for name in ARTEFACT_SAMPLES for span in self.spans[name] for day in span} - {FOREVER}
         for name in ("stage.first", "stage.second", "stage.third", "artefacts.in_force", "artefacts.complete"):
             found[name] = []
+        changes: dict[date, dict[str, State]] = defaultdict(dict)
+        for gate, states in series.items():
+            for day, state in states:
+                changes[day][gate] = state
+        standing: dict[str, State] = {}
         for day in sorted(days):
-            met = {gate for gate, states in series.items() if at(states, day, State.MISSING) is State.MET}
+            standing |= changes.get(day, {})
+            met = {gate for gate, state in standing.items() if state is State.MET}
             for stage, name in enumerate(("first", "second", "third"), start=1):
                 reached = all(gate in met for upto in range(1, stage + 1) for gate in STAGES[upto])
                 found[f"stage.{name}"].append((day, int(reached)))
