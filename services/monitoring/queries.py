@@ -1,6 +1,6 @@
 """How much, since when, and why: reads of values, series and the contributions behind them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -98,11 +98,14 @@ _AGGREGATES = """
     where place = any($1::integer[]) and kind = any($2::smallint[]) and (place, kind, id) > ($3, $4::smallint, $5::uuid)
     order by place, kind, id limit $6
 """
+# Each is looked for by its key, whatever the planner may think of the scope's costs: else it would read the whole log.
 _EVENTS = """
     select key.source, key.shard, key.position, e.id, t.name, e.time
-    from unnest($1::smallint[], $2::smallint[], $3::bigint[]) as key(source, shard, position)
-    join event_seen e on e.source = key.source and e.shard = key.shard and e.position = key.position
-    join event_type t on t.id = e.type
+    from unnest($1::smallint[], $2::smallint[], $3::bigint[]) as key(source, shard, position),
+    lateral (
+        select id, type, time from event_seen e
+        where e.source = key.source and e.shard = key.shard and e.position = key.position offset 0
+    ) e join event_type t on t.id = e.type
 """
 
 Row = tuple[int, ...]
@@ -119,8 +122,9 @@ class Amounts:
 
     def __call__(self, measure: int) -> int:
         """The amount of a measure."""
-        row = self.rows.get((_form(measure), measure // COLUMNS))
-        return row[measure % COLUMNS] if row else 0
+        where, column = _WHERE[measure]
+        row = self.rows.get(where)
+        return row[column] if row else 0
 
     def add(self, form: int, slot: int, row: Row) -> None:
         """Add to a row."""
@@ -145,11 +149,16 @@ def _form(measure: int) -> int:
     return {Kind.FLOW: _FLOW, Kind.SET_FLOW: _EXACT}.get(known.kind, _STOCK)
 
 
+_WHERE = {measure: ((_form(measure), measure // COLUMNS), measure % COLUMNS) for measure in MEASURES}
+"""The row that a measure is found in, and its column."""
+
+
 def slots_of(measures: Iterable[int]) -> dict[int, list[int]]:
     """Slots to read by form of reading."""
     found: dict[int, set[int]] = {form: set() for form in FORMS}
     for measure in measures:
-        found[_form(measure)].add(measure // COLUMNS)
+        form, slot = _WHERE[measure][0]
+        found[form].add(slot)
     return {form: sorted(slots) for form, slots in found.items()}
 
 
@@ -359,10 +368,11 @@ class Contribution:
 Cursor = tuple[int, int, str]
 """The last aggregate read: (institution's place, kind, id)."""
 START: Cursor = (0, 0, str(UUID(int=0)))
-CHUNK = 200
-"""Institutions looked through at a time."""
-LOOKS = 10
-"""Chunks after which a page ends even if it is not full; the next one goes on from there."""
+LOOKS = (10, 40, 150, *(200,) * 9)
+"""Institutions looked through at a time, few at first: where much is found they fill the page. After the last the page
+ends even if it is not full; the next one goes on from there."""
+ROWS = 500
+"""Aggregates read at a time at most, at first twice as many as fill the page."""
 EVENTS = 20
 """Events named per aggregate, the newest."""
 
@@ -405,14 +415,14 @@ class Lineage:
         institutions = [id_ for id_ in self._directory.institutions(self._place) if (id_, 99) > (after[0], after[1])]
         hits: list[tuple[Any, list[tuple[Window, int, int, str | None]]]] = []
         cursor: Cursor | None = after
-        for look in range(LOOKS):
-            chunk = institutions[look * CHUNK : (look + 1) * CHUNK]
+        most = min(2 * limit, ROWS)
+        for chunk in _chunks(institutions):
             if not chunk:
                 cursor = None
                 break
             wanted = await self._worth_reading(connection, chunk)
             while wanted and cursor:
-                rows = await connection.fetch(_AGGREGATES, wanted, self._kinds, cursor[0], cursor[1], cursor[2], 500)
+                rows = await connection.fetch(_AGGREGATES, wanted, self._kinds, cursor[0], cursor[1], cursor[2], most)
                 for row in rows:
                     cursor = row["place"], row["kind"], str(row["id"])
                     found = self._contributions(row)
@@ -420,8 +430,9 @@ class Lineage:
                         hits.append((row, found))
                         if len(hits) == limit:
                             return await self._with_events(connection, hits), cursor
-                if len(rows) < 500:
+                if len(rows) < most:
                     break
+                most = ROWS
             cursor = chunk[-1], 99, START[2]
         return await self._with_events(connection, hits), cursor
 
@@ -431,8 +442,7 @@ class Lineage:
         """The next `limit` institutions whose value is shown, with what they add."""
         waiting = [id_ for id_ in self._directory.institutions(self._place) if id_ > after[0]]
         found: list[Contribution] = []
-        for look in range(LOOKS):
-            chunk = waiting[look * CHUNK : (look + 1) * CHUNK]
+        for chunk in _chunks(waiting):
             if not chunk:
                 return found, None
             places = [place for id_ in chunk if (place := self._directory.by_id(id_)) is not None]
@@ -464,7 +474,7 @@ class Lineage:
                 ]
                 if len(found) >= limit:
                     return found, (each.place.id, 99, START[2])
-        return found, (waiting[LOOKS * CHUNK - 1], 99, START[2]) if len(waiting) > LOOKS * CHUNK else None
+        return found, (waiting[sum(LOOKS) - 1], 99, START[2]) if len(waiting) > sum(LOOKS) else None
 
     async def _worth_reading(self, connection: Any, chunk: Sequence[int]) -> list[int]:
         """Those institutions that have anything in the measures, and may show it."""
@@ -493,18 +503,22 @@ class Lineage:
         """
         belongs = partial(below, image or self._directory.image, institution, self._place)
         found = []
+        parts: dict[int, list[tuple[int, str | None, int]]] = {}
+        for (measure, at, member), amount in stored.items():
+            parts.setdefault(measure, []).append((at, member, amount))
         for window in self._indicator.lineage:
+            own = parts.get(window.measure)
+            if own is None:
+                continue
             if window.measure >= FIRST_EVIDENCE:
-                found += self._evidence(window, stored, belongs)
+                found += self._evidence(window, own, belongs)
                 continue
             kind = MEASURES[window.measure].kind
             first, last = self._period.first, self._period.last
             if window.months is not None:
                 first, last = self._until - window.months + 1, self._until
             by_member: dict[str | None, tuple[int, int]] = {}
-            for (measure, month, member), amount in stored.items():
-                if measure != window.measure:
-                    continue
+            for month, member, amount in own:
                 if kind in (Kind.STOCK, Kind.SET_STOCK):
                     counts = month <= self._until and belongs(self._until)
                 else:
@@ -516,11 +530,11 @@ class Lineage:
         return found
 
     def _evidence(
-        self, window: Window, stored: Contributions, belongs: Callable[[int], bool]
+        self, window: Window, parts: Sequence[tuple[int, str | None, int]], belongs: Callable[[int], bool]
     ) -> list[tuple[Window, int, int, str | None]]:
         """The pieces of evidence that hold on the last day of the month of which stocks are read."""
         end = first_day(self._until + 1).toordinal()
-        days = [(day, amount) for (code, day, _), amount in stored.items() if code == window.measure and day < end]
+        days = [(day, amount) for day, _, amount in parts if day < end]
         held = sum(amount for _, amount in days)
         if not held or not belongs(self._until):
             return []
@@ -569,6 +583,14 @@ class Lineage:
                     )
                 )
         return result
+
+
+def _chunks(institutions: Sequence[int]) -> Iterator[Sequence[int]]:
+    """As many at a time as LOOKS says, none behind the last of them."""
+    start = 0
+    for size in LOOKS:
+        yield institutions[start : start + size]
+        start += size
 
 
 def consecutive(kind: PeriodKind, first: Period, last: Period, most: int) -> list[Period]:

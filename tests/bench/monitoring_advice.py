@@ -48,7 +48,7 @@ async def run(institutions: int, months: int) -> None:
     with tempfile.TemporaryDirectory(prefix="hamkor-bench-") as folder:
         async with a_postgres(Path(folder) / "postgres") as postgres:
             found = await postgres.database("monitoring")
-            await fill(found.url, institutions, months)
+            await fill(found.url, institutions, months, 0)
             owner = await asyncpg.connect(dsn_of(found.owner_url))
             await owner.execute("vacuum analyze")
             await owner.close()

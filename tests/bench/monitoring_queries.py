@@ -31,6 +31,7 @@ from tests.support.issuer import Issuer
 from tests.support.services import Client, Neighbourhood, Running, environment_of, free_port, serving
 
 QUIET_LOOKS = 5
+AT_ONCE = 20_000
 LAST = 2026 * 12 + 9
 """October 2026."""
 
@@ -51,6 +52,7 @@ select p.id, 22, codes.period, 20 + random() * 3, 15, 0, 0, 1790000000000000 fro
 union all
 select p.id, 23, month, 150, 100, 1, 0, 1790000000000000 from place p,
     generate_series($1::int, $2::int) month where p.level = 3 and month % 12 = 8
+on conflict do nothing
 """
 _SUM = """
 insert into cell (place, slot, period, v0, v1, v2, v3, as_of)
@@ -59,7 +61,7 @@ from cell join place p on p.id = cell.place
 cross join unnest(array[p.parent, left(p.parent, 4), '17']) up join place above on above.code = up
 where p.level = 3 group by 1, 2, 3 on conflict do nothing
 """
-_HOLD = "insert into held select * from cell where slot = any($1)"
+_HOLD = "insert into held select * from cell where slot = any($1) on conflict do nothing"
 _DISCLOSE = """
 insert into disclosed
 select p.id, family, year, $4, 255, 1, 4095, 0, 0
@@ -87,7 +89,7 @@ async def settled(url: str) -> float:
     return time.perf_counter() - began
 
 
-async def fill(url: str, institutions: int, months: int) -> Nation:
+async def fill(url: str, institutions: int, months: int, events: int) -> Nation:
     """A country in the tables."""
     nation = Nation(institutions)
 
@@ -99,6 +101,8 @@ async def fill(url: str, institutions: int, months: int) -> Nation:
     async with Bench(database) as bench:  # type: ignore[arg-type]  # as above
         worker = await bench.worker()
         await worker.take(nation.places())
+        for part in range(0, events, AT_ONCE):
+            await worker.take(nation.work(min(AT_ONCE, events - part)), release=False)
         connection = await bench.connection()
         async with connection.transaction():
             await connection.execute("select set_config('app.scope', 'all', true)")
@@ -143,10 +147,15 @@ async def measure(client: Client, nation: Nation, count: int) -> None:
         kind = INDICATORS[code].period_kinds[0]
         return await client.get("/v1/series", indicator=code, place=place(), kind=kind)
 
+    async def lineage() -> httpx.Response:
+        code = indicator()
+        return await client.get("/v1/lineage", indicator=code, place=place(), period=period(code))
+
     kinds: list[tuple[str, Callable[[], Awaitable[httpx.Response]]]] = [
         ("value of any place and period", value),
         ("values of all places below", children),
         ("series of 24 months", series),
+        ("first page of what is behind a value", lineage),
     ]
     for name, ask in kinds:
         durations = []
@@ -160,12 +169,12 @@ async def measure(client: Client, nation: Nation, count: int) -> None:
 
 
 @asynccontextmanager
-async def a_nation(institutions: int, months: int) -> AsyncIterator[tuple[Running, Nation]]:
+async def a_nation(institutions: int, months: int, events: int = 0) -> AsyncIterator[tuple[Running, Nation]]:
     """Monitoring in this process on a filled country, when it has nothing to do of its own any more."""
     with tempfile.TemporaryDirectory(prefix="hamkor-bench-") as folder:
         async with a_postgres(Path(folder) / "postgres") as postgres, a_broker(Path(folder) / "broker") as broker:
             database = await postgres.database("monitoring")
-            nation = await fill(database.url, institutions, months)
+            nation = await fill(database.url, institutions, months, events)
             owner = await asyncpg.connect(dsn_of(database.owner_url))
             await owner.execute("select set_config('app.scope', 'all', false)")
             await owner.execute(NO_ADVICE, local_day(now()))
@@ -184,9 +193,9 @@ async def a_nation(institutions: int, months: int) -> AsyncIterator[tuple[Runnin
                     yield running, nation
 
 
-async def run(institutions: int, months: int, count: int) -> None:
+async def run(institutions: int, months: int, count: int, events: int) -> None:
     """Fill, serve, measure."""
-    async with a_nation(institutions, months) as (running, nation):
+    async with a_nation(institutions, months, events) as (running, nation):
         await measure(running.as_(Role.MINISTRY, "17"), nation, count)
 
 
@@ -196,8 +205,9 @@ def main() -> None:
     parser.add_argument("--institutions", type=int, default=10_000)
     parser.add_argument("--months", type=int, default=24)
     parser.add_argument("--requests", type=int, default=300)
+    parser.add_argument("--events", type=int, default=100_000, help="whose records lie behind the values")
     options = parser.parse_args()
-    asyncio.run(run(options.institutions, options.months, options.requests))
+    asyncio.run(run(options.institutions, options.months, options.requests, options.events))
 
 
 if __name__ == "__main__":
