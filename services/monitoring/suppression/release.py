@@ -1,12 +1,14 @@
 """Releases counts of persons: a place's figures of a year move by k persons together, or not at all.
 
-After them it is settled what may be shown: from the nation down, as far as something has changed.
+After them it is settled what may be shown: from the nation down, as far as something has changed. A place whose persons
+have become fewer than k keeps its figures until the next day: whoever sees them vanish at once could count who is left.
 """
 
 import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Collection
+from datetime import date
 from typing import Any, Final
 
 import structlog
@@ -18,6 +20,7 @@ from services.monitoring.notices import CHANNEL, notice
 from services.monitoring.suppression import tables
 from services.monitoring.suppression.tables import LOCK, NOTHING, Settled, Unit
 from services.monitoring.tables import refresh
+from shared.clock import local_day
 from shared.persistence.engine import raw_connection
 from shared.persistence.unit_of_work import Database
 from shared.telemetry.progress import Progress
@@ -28,6 +31,10 @@ log = structlog.get_logger(__name__)
 LOOK_S: Final = 0.5
 REST_S: Final = 0.05
 """Between two releases at least, and as long as the last one took: half of a core at most is spent on them."""
+LOOKED_AT: Final = 5_000
+"""Units looked at in one transaction for whether they have fallen below k."""
+NOBODY: Final[Unit] = (0, 0, 0)
+"""Before every unit."""
 _SHOWN: Final = 1
 """The bit of a whole year among the stretches resolved, and among the segments shown."""
 
@@ -77,29 +84,36 @@ class Releaser:
     """Releases within its caller's transaction, of scope "all"."""
 
     def __init__(self, k: int) -> None:
-        self._k = k
+        self.k = k
         self._tree = Tree()
 
-    async def release(self, connection: Any, image: Image, units: Collection[Unit]) -> set[tuple[int, int]]:
+    async def release(
+        self, connection: Any, image: Image, units: Collection[Unit], *, fallen_too: bool = False
+    ) -> set[tuple[int, int]]:
         """Release what is due of the units, of which there are some; (place, slot) of what may be seen to have moved.
 
-        The lock is the caller's.
+        What is shown and has fallen below k is due with `fallen_too` alone, and then however little it moved. The lock
+        is the caller's.
         """
         tree = self._tree.look(image)
         ordered = sorted(units)
         moved = dict(zip(ordered, await tables.changes(connection, ordered), strict=True))
         before = await tables.settled(connection, ordered)
-        many = {unit for unit, persons in moved.items() if persons >= self._k}
+        many = {unit for unit, persons in moved.items() if persons >= self.k}
+        shown = {unit for unit, settled in before.items() if settled[2] & _SHOWN}
+        doubtful = [unit for unit in ordered if unit in shown and (unit in many or fallen_too)]
+        counted = await tables.rows(connection, doubtful, counted=True)
+        fallen = {unit for unit, row in counted.items() if row.whole < self.k}
         due = [
             unit
             for unit, persons in moved.items()
             # What is hidden may follow the truth: nobody sees it move.
-            if unit in many or (persons and not before.get(unit, NOTHING)[2] & _SHOWN)
+            if (unit in many or (persons and unit not in shown) if unit not in fallen else fallen_too)
         ]
-        await tables.hold(connection, due, many)
+        await tables.hold(connection, due, many | fallen)
         now = await tables.rows(connection, due)
         # A hidden place with a few persons more changes nothing for those next to it.
-        felt = {unit for unit in due if unit not in before or now[unit].whole >= self._k}
+        felt = {unit for unit in due if unit not in before or unit in shown or now[unit].whole >= self.k}
         seen = await self._settle(connection, image, tree, felt)
         return {(place, slot) for place, family, _ in seen for slot in BY_NUMBER[family].slots}
 
@@ -135,8 +149,8 @@ class Releaser:
                 for row in rows:
                     row.knows = level is Level.DISTRICT
                 if level is Level.NATION:
-                    top(known[above], self._k)
-                settle(known[above], rows, self._k)
+                    top(known[above], self.k)
+                settle(known[above], rows, self.k)
                 for unit, row in zip(units, rows, strict=True):
                     below_it = places[row.place].level
                     if below_it is not Level.INSTITUTION and _decided_anew(row, before[unit]):
@@ -184,6 +198,7 @@ class Releasing:
 
     def __init__(self, database: Database, k: int, progress: Progress) -> None:
         self._database = database
+        self._day: date | None = None
         self._releaser = Releaser(k)
         self._image = Image()
         self._progress = progress
@@ -202,11 +217,29 @@ class Releasing:
             try:
                 while await self.catch_up():
                     self._progress.beat("release")
+                await self.hide_fallen()
             except Exception as problem:
                 self._image = Image()
                 log.warning("release.failed", error=repr(problem)[:300])
             await asyncio.sleep(max(REST_S, time.monotonic() - began))
             await until_set(self._counted, LOOK_S)
+
+    async def hide_fallen(self) -> None:
+        """Once a day: places whose persons have become few are shown no more."""
+        day = local_day(self._database.clock())
+        if day == self._day:
+            return
+        after: Unit | None = NOBODY
+        async with self._database.unit_of_work() as uow:
+            if await tables.hidden_on(await raw_connection(uow.session), day):
+                after = None
+        while after is not None:
+            self._progress.beat("release")
+            async with self._database.unit_of_work() as uow:
+                after = await hide_fallen(await raw_connection(uow.session), self._releaser, self._image, after)
+        async with self._database.unit_of_work() as uow:
+            await tables.note_hidden(await raw_connection(uow.session), day)
+        self._day = day
 
     async def catch_up(self) -> int:
         """Release some of what waits; returns how much that was."""
@@ -221,10 +254,29 @@ async def release_some(connection: Any, releaser: Releaser, image: Image) -> int
     await connection.execute("select pg_advisory_xact_lock($1)", LOCK)
     await refresh(connection, image)
     units = await tables.take(connection)
-    seen = await releaser.release(connection, image, units) if units else set()
+    await _tell(connection, image, await releaser.release(connection, image, units) if units else set())
+    return len(units)
+
+
+async def hide_fallen(connection: Any, releaser: Releaser, image: Image, after: Unit) -> Unit | None:
+    """Within a transaction of scope "all": hide those of the next shown units that have fallen below k, and tell of it.
+
+    Returns the last of the units looked at; None where there was none.
+    """
+    await connection.execute("select pg_advisory_xact_lock($1)", LOCK)
+    await refresh(connection, image)
+    units = await tables.shown_after(connection, after, LOOKED_AT)
+    if not units:
+        return None
+    known = await tables.rows(connection, units, counted=True)
+    few = [unit for unit in units if known[unit].whole < releaser.k]
+    await _tell(connection, image, await releaser.release(connection, image, few, fallen_too=True) if few else set())
+    return units[-1]
+
+
+async def _tell(connection: Any, image: Image, seen: set[tuple[int, int]]) -> None:
     if seen:
         places = {place for place, _ in seen}
         slots = {slot for _, slot in seen}
         as_of = await connection.fetchval(_LATEST, sorted(places), sorted(slots)) or 0
         await connection.execute("select pg_notify($1, $2)", CHANNEL, notice(image, places, slots, as_of))
-    return len(units)

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
+from datetime import date
 from functools import partial
 from operator import itemgetter
 from typing import Any, Final
@@ -75,17 +76,21 @@ _WAITING = f"""
     where (c.v0, c.v1, c.v2, c.v3) <> (coalesce(h.v0, 0), coalesce(h.v1, 0), coalesce(h.v2, 0), coalesce(h.v3, 0))
 """  # noqa: S608 - constants
 # Each key is looked for by itself, in its order (`offset 0`): a plan that reads the table instead takes minutes.
-_HELD = f"""
+_HELD, _COUNTED = (
+    f"""
     select h.place, h.slot, h.period, h.v0, h.v1, h.v2, h.v3
     from unnest($1::text::integer[], $2::text::smallint[], $3::text::integer[]) as u(place, slot, first),
     lateral (
-        select * from held h where h.place = u.place and h.slot = u.slot and h.period between u.first and u.first + 11
+        select * from {table} h where h.place = u.place and h.slot = u.slot
+            and h.period between u.first and u.first + 11
         union all
-        select * from held h where h.place = u.place and h.slot = u.slot
+        select * from {table} h where h.place = u.place and h.slot = u.slot
             and h.period = {YEARS} + (u.first - {SEPTEMBER}) / 12
         offset 0
     ) h
-"""  # noqa: S608 - constants
+    """  # noqa: S608 - constants
+    for table in ("held", "cell")
+)
 _DISCLOSED = """
     select place, family, year, shown, opened, possible from disclosed
     where place = any($1::integer[]) and family = any($2::smallint[]) and year = any($3::smallint[])
@@ -96,6 +101,11 @@ _SETTLED = """
     lateral (
         select * from disclosed d where d.place = u.place and d.family = u.family and d.year = u.year offset 0
     ) d
+"""
+_SHOWN_AFTER = """
+    select place, family, year from disclosed
+    where (place, family, year) > ($1::integer, $2::smallint, $3::smallint) and nodes & 1 = 1
+    order by place, family, year limit $4
 """
 _SETTLE = """
     insert into disclosed (place, family, year, shown, opened, nodes, possible, floor, bar)
@@ -191,12 +201,13 @@ async def hold(connection: Any, units: Sequence[Unit], moved: Collection[Unit]) 
         await connection.execute(_HOLD_ACROSS, *map(list, zip(*across, strict=True)))
 
 
-async def rows(connection: Any, units: Collection[Unit]) -> dict[Unit, Row]:
-    """What was released of the units."""
+async def rows(connection: Any, units: Collection[Unit], *, counted: bool = False) -> dict[Unit, Row]:
+    """What was released of the units, or what was `counted`."""
     stored: dict[Unit, dict[tuple[int, int], tuple[int, ...]]] = defaultdict(dict)
     keys = [(place, slot, first_month(year)) for place, family, year in units for slot in BY_NUMBER[family].slots]
     if keys:
-        for place, slot, period, *amounts in await connection.fetch(_HELD, *map(plain, zip(*keys, strict=True))):
+        query = _COUNTED if counted else _HELD
+        for place, slot, period, *amounts in await connection.fetch(query, *map(plain, zip(*keys, strict=True))):
             year = period - YEARS if period >= YEARS else (period - SEPTEMBER) // 12
             stored[place, FAMILY_OF_SLOT[slot].number, year][slot, period] = tuple(amounts)
     return {unit: _row(unit, stored.get(unit)) for unit in units}
@@ -233,6 +244,22 @@ def _row(unit: Unit, stored: Mapping[tuple[int, int], tuple[int, ...]] | None) -
 _NOBODY: Final = {
     number: tuple((0,) * len(parts) for parts in family.divisions) for number, family in BY_NUMBER.items()
 }
+
+
+async def shown_after(connection: Any, after: Unit, most: int) -> list[Unit]:
+    """The next units that those above allow to be shown, in order."""
+    return [tuple(row) for row in await connection.fetch(_SHOWN_AFTER, *after, most)]
+
+
+async def hidden_on(connection: Any, day: date) -> bool:
+    """Whether on this day what has become few was hidden."""
+    return bool(await connection.fetchval("select true from hidden_day where day = $1", day))
+
+
+async def note_hidden(connection: Any, day: date) -> None:
+    """On this day what has become few was hidden."""
+    await connection.execute("delete from hidden_day where day < $1", day)
+    await connection.execute("insert into hidden_day values ($1) on conflict do nothing", day)
 
 
 async def settled(connection: Any, units: Collection[Unit]) -> dict[Unit, Settled]:

@@ -19,7 +19,8 @@ from services.monitoring.generation import state
 from services.monitoring.recompute.country import Country
 from services.monitoring.recompute.parts import Values, recompute
 from services.monitoring.subscribers import Indicators
-from services.monitoring.suppression.release import Releaser, release_some
+from services.monitoring.suppression.release import NOBODY, Releaser, hide_fallen, release_some
+from services.monitoring.suppression.tables import Unit
 from shared.contracts.events import Event
 from shared.messaging.inbox import Inbox
 from shared.persistence.engine import dsn_of, make_engine
@@ -99,6 +100,17 @@ class Worker:
             async with self.connection.transaction():
                 await self.connection.execute("select set_config('app.scope', 'all', true)")
                 left = await release_some(self.connection, self._releaser, self._image)
+
+    async def sweep(self) -> bool:
+        """The day's end: what has fallen below k is hidden; whether anything was shown."""
+        after: Unit | None = NOBODY
+        looks = 0
+        while after is not None:
+            async with self.connection.transaction():
+                await self.connection.execute("select set_config('app.scope', 'all', true)")
+                after = await hide_fallen(self.connection, self._releaser, self._image, after)
+            looks += 1
+        return looks > 1
 
 
 def compared(cells: Sequence[tuple[str, str, str, int]], country: Country) -> tuple[Values, Values]:

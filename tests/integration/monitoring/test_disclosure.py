@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from services.monitoring.domain.periods import NESTED, SEPTEMBER, PeriodKind, parse
+from services.monitoring.domain.periods import NESTED, SEPTEMBER, PeriodKind, month_of, parse
 from services.monitoring.domain.persons import PERSON_SLOTS
 from services.monitoring.notices import CHANNEL
 from services.monitoring.suppression.release import Releasing
@@ -97,6 +97,24 @@ class Land:
         """The places at and above an institution."""
         known = self.story.country.institutions.get(place)
         return known.path.split("/") if known else []
+
+    def take_away(self, code: str, ident: str) -> bool:
+        """One person of F3 or F6 less at an institution; False where there is nobody."""
+        kind: type[EmploymentState | TrainingState] = EmploymentState if code == "F3" else TrainingState
+        there = [
+            state
+            for state in self.story.latest.values()
+            if isinstance(state, kind) and state.institution_id == ident and str(state.status) != "cancelled"
+        ]
+        if not there:
+            return False
+        state = self.random.choice(there)
+        day = state.started_on if isinstance(state, EmploymentState) else state.completed_on
+        assert day is not None
+        self.truth[code][ident, month_of(day)] -= 1
+        status = (EmploymentStatus if code == "F3" else CourseStatus)("cancelled")
+        self.story.tell(state.model_copy(update={"version": state.version + 1, "status": status}))
+        return True
 
     def count(self, code: str, ident: str, month: int) -> None:
         """One more person at an institution."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -12,10 +12,14 @@ from services.monitoring import queries
 from services.monitoring.domain.definitions import INDICATORS
 from services.monitoring.domain.periods import SEPTEMBER, parse
 from services.monitoring.domain.territory import Image, Place
+from services.monitoring.suppression.release import Releasing
 from services.monitoring.tables import refresh
 from shared.contracts.agreements import EmploymentState
 from shared.contracts.practice import EngagementStatus, MonthHours, SpecialistState
 from shared.ids import new_id
+from shared.persistence.engine import make_engine
+from shared.persistence.unit_of_work import Database
+from shared.telemetry.progress import Progress
 from tests.integration.monitoring.support import Bench
 from tests.integration.monitoring.test_disclosure import OVER_PERSONS, YEAR_TEXT, K, Land
 from tests.support.disclosure import Attack, Known
@@ -59,8 +63,8 @@ class Watcher:
     looks: list[Look] = field(default_factory=list)
     image: Image = field(default_factory=Image)
 
-    async def look(self, connection: Any, *, moved: bool = False) -> None:
-        """Keep what is shown, where anything is shown otherwise than before."""
+    async def look(self, connection: Any, *, moved: bool = False, taken: bool = False) -> None:
+        """Keep what is shown, where anything is shown otherwise than before; always where anybody may be `taken`."""
         await refresh(connection, self.image)
         places = [self.image.places[self.image.ids[code]] for code in self.places if code in self.image.ids]
         shown: dict[Figure, int | None] = {}
@@ -73,7 +77,7 @@ class Watcher:
                 persons = each.value.denominator if self.code in OVER_PERSONS else each.value.numerator
                 shown[each.place.code, text] = None if each.value.suppressed else persons or 0
                 inside[each.place.code, text] = tuple(self._inside(each.place, period.first, period.last))
-        if not self.looks or moved or shown != self.looks[-1].shown:
+        if not self.looks or moved or taken or shown != self.looks[-1].shown:
             self.looks.append(Look(shown, inside, dict(self.land.truth[self.code]), moved))
 
     def _inside(self, place: Place, first: int, last: int) -> Iterator[tuple[str, int]]:
@@ -86,45 +90,54 @@ class Watcher:
                     yield ident, month
 
     def known(
-        self, places: Collection[str], told_by: str | None = None, *, naive: bool = False
+        self, places: Collection[str], told_by: str | None = None, *, naive: bool = False, taken: bool = False
     ) -> tuple[list[Known], dict[str, tuple[Any, int, int]]]:
         """What follows of what was added between looks for who sees these places, and what is hidden from them.
 
-        `told_by`: the institution that tells its own numbers. `naive`: everything is shown that is not small.
+        `told_by`: the institution that tells its own numbers. `naive`: everything is shown that is not small. `taken`:
+        anybody may have been taken away between looks, so that nothing of one follows from another.
         """
         known: list[Known] = []
         hidden: dict[str, tuple[Any, int, int]] = {}
-        sure = True  # as long as nobody moves counts only grow
+        sure = not taken  # as long as nobody moves counts only grow
         for at, look in enumerate(self.looks):
             sure = sure and not look.moved
             before = self.looks[at - 1].shown if at else {}
             for (place, text), persons in look.shown.items():
                 if place not in places or place == told_by:
                     continue
-                cells = tuple((cell, when) for cell in look.inside[place, text] for when in range(at + 1))
+                since = at if taken else 0
+                cells = tuple((cell, when) for cell in look.inside[place, text] for when in range(since, at + 1))
                 total = look.true((place, text))
                 if naive:
                     persons = None if 0 < total < K else total
                 if persons is None:
                     others = {ident for ident, _ in look.inside[place, text]} != {told_by}
-                    if total < K and others and not self._nobody_since(at, (place, text)):
+                    if total < K and others and (taken or not self._nobody_since(at, (place, text))):
                         hidden[f"{at}/{self.code}/{place}/{text}"] = cells, total, 0
-                elif naive or self._exact(before, look.shown, place, text):
+                elif naive or self._exact(before, look.shown, place, text, total if taken else None):
                     assert total == persons, (at, place, text)
                     known.append(Known(cells, persons))
                 else:
-                    # Figures move by k persons together, or not at all.
-                    least = persons if sure else max(0, persons - K + 1)
+                    # Figures move by k persons together, or not at all; what has become few keeps its figure.
+                    least = 0 if taken else persons if sure else max(0, persons - K + 1)
                     assert least <= total < persons + K, (at, place, text)
                     known.append(Known(cells, least, persons + K - 1 - least))
             known += [
-                Known(tuple((cell, when) for when in range(at + 1)), look.truth.get(cell, 0))
+                Known(tuple((cell, when) for when in range(at if taken else 0, at + 1)), look.truth.get(cell, 0))
                 for cell in look.inside.get((told_by or "", YEAR_TEXT), ())
             ]
         return known, hidden
 
-    def _exact(self, before: dict[Figure, int | None], now: dict[Figure, int | None], place: str, text: str) -> bool:
-        """Whether a figure is exactly what is true: the place's figures have just been released, all together."""
+    def _exact(
+        self, before: dict[Figure, int | None], now: dict[Figure, int | None], place: str, text: str, true: int | None
+    ) -> bool:
+        """Whether a figure is exactly what is true: the place's figures have just been released, all together.
+
+        `true`: what it is in truth, where a district's that was veiled may come to be shown without that.
+        """
+        if true is not None and true != now[place, text]:
+            return False
         if not before:
             return True
         if self.code == "S3":  # answers are released by rows of their own
@@ -140,9 +153,11 @@ class Watcher:
         year = figure[0], YEAR_TEXT
         return any(0 in (look.shown.get(figure), look.shown.get(year)) for look in self.looks[at + 1 :])
 
-    def found(self, places: Collection[str], told_by: str | None = None, *, naive: bool = False) -> list[str]:
+    def found(
+        self, places: Collection[str], told_by: str | None = None, *, naive: bool = False, taken: bool = False
+    ) -> list[str]:
         """The small hidden counts of which fewer than k values are possible, among some of them."""
-        known, hidden = self.known(places, told_by, naive=naive)
+        known, hidden = self.known(places, told_by, naive=naive, taken=taken)
         assert hidden
         names = Random(5).sample(sorted(hidden), min(MOST_TRIED, len(hidden)))
         bounds = Attack(known, hidden, K).bounds(names)
@@ -154,6 +169,49 @@ class Watcher:
 
 
 MOST_TRIED = 40
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("code", "seed"), [("F3", 6), ("F6", 7)])
+async def test_nor_does_whoever_sees_people_taken_away(bench: Bench, code: str, seed: int) -> None:
+    """Counted and taken away in turns; a day ends now and then."""
+    random = Random(seed)
+    story = Story(random)
+    story.territory(1, 2)
+    for number in range(9):
+        story.an_institution(story.districts[number % 2])
+    land = Land(random, story, sizes={ident: random.choice((1, 3, 9, 9)) for ident in story.institutions})
+    worker, reader = await bench.worker(), await bench.connection()
+    ministry = ["17", "1700", *story.districts, *story.institutions]
+    for ident in story.institutions:
+        for _ in range(random.choice((1, 4, 12, 15, 30))):
+            land.count(code, ident, random.choice(MONTHS))
+    await worker.take(story.events)
+    watcher = Watcher(bench, land, code, ministry)
+
+    async def look() -> None:
+        async with reader.transaction():
+            await reader.execute("select set_config('app.scope', 'all', true)")
+            await watcher.look(reader, taken=True)
+
+    await look()
+    for step in range(160):
+        before = len(story.events)
+        (ident,) = random.choices(story.institutions, [land.sizes[each] for each in story.institutions])
+        if random.random() < (0.8 if step // 40 % 2 == 0 else 0.2):
+            land.take_away(code, ident)
+        else:
+            land.count(code, ident, random.choice((0, 0, *MONTHS)))
+        await worker.take(story.events[before:])
+        if step % 25 == 24:
+            await worker.sweep()
+        await look()
+    assert watcher.found(ministry, taken=True) == []
+    assert watcher.found(ministry, naive=True, taken=True) != []
+    for district in story.districts:
+        own = [ident for ident in story.institutions if district in story.country.institutions[ident].path]
+        for ident in own[:2]:
+            assert watcher.found([district, *own], ident, taken=True) == []
 
 
 @pytest.mark.slow
@@ -280,3 +338,72 @@ async def test_a_person_counted_in_many_months_is_one(bench: Bench) -> None:
         await worker.take(story.events[before:])
         expected = 3 * K if number < 4 * K - 1 else 4 * K
         assert await shown() == [expected] * 6, number
+
+
+async def test_who_is_taken_away_one_by_one_is_never_counted_in_public(bench: Bench) -> None:
+    """What is shown stays until the next day, whatever is left; then it is hidden, or zero."""
+    story = Story(Random(1))
+    story.territory(1, 1)
+    for _ in range(3):
+        story.an_institution(story.districts[0])
+    land = Land(Random(1), story)
+    worker, reader = await bench.worker(), await bench.connection()
+    few, *others = story.institutions
+    for ident, persons in ((few, K + 2), *((other, 4 * K) for other in others)):
+        for _ in range(persons):
+            land.count("F3", ident, 0)
+    await worker.take(story.events)
+    watcher = Watcher(bench, land, "F3", ["17", "1700", *story.districts, *story.institutions])
+
+    async def look() -> dict[Figure, int | None]:
+        async with reader.transaction():
+            await reader.execute("select set_config('app.scope', 'all', true)")
+            await watcher.look(reader)
+        return watcher.looks[-1].shown
+
+    assert (await look())[few, YEAR_TEXT] == K + 2
+    for left in reversed(range(K + 2)):
+        before = len(story.events)
+        land.take_away("F3", few)
+        await worker.take(story.events[before:])
+        shown = await look()
+        assert {shown[few, YEAR_TEXT], shown[few, "2025-09"]} == {K + 2}, left
+    assert await worker.sweep()
+    # Two of those taken away are not in the district's number yet: nor may its others tell who they were.
+    assert (await look())[few, YEAR_TEXT] in (0, None)
+    assert watcher.found(watcher.places, taken=True) == []
+
+
+async def test_what_has_become_few_is_hidden_once_a_day_whoever_looks_to_it(bench: Bench) -> None:
+    story = Story(Random(1))
+    story.territory(1, 1)
+    schools = [story.an_institution(story.districts[0]) for _ in range(3)]
+    land = Land(Random(1), story)
+    for ident in schools:
+        for _ in range(3 * K):
+            land.count("F3", ident, 0)
+    worker = await bench.worker()
+    await worker.take(story.events)
+    days = [datetime(2026, 10, 5, 18, 55, tzinfo=UTC)]  # five minutes to midnight in Tashkent
+    database = Database("monitoring", make_engine(bench.database.url, application="test"), clock=lambda: days[-1])
+
+    async def shown() -> int:
+        query = "select count(*) from disclosed d join place p on p.id = d.place where d.shown & 1 = 1 and p.code = $1"
+        return int((await bench.rows(query, schools[0]))[0]["count"])
+
+    try:
+        jobs = [Releasing(database, K, Progress()) for _ in range(2)]
+        await jobs[0].hide_fallen()
+        before = len(story.events)
+        for _ in range(2 * K + 5):
+            land.take_away("F3", schools[0])
+        await worker.take(story.events[before:])
+        for job in jobs:  # the second, which has just started, learns that it is done for today
+            await job.hide_fallen()
+        assert await shown() == 1
+        days.append(days[0] + timedelta(minutes=10))
+        await jobs[1].hide_fallen()
+        assert await shown() == 0
+        assert [row["day"] for row in await bench.rows("select day from hidden_day")] == [date(2026, 10, 6)]
+    finally:
+        await database.engine.dispose()
