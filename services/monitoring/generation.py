@@ -21,6 +21,7 @@ from services.monitoring.notices import CHANNEL
 from services.monitoring.replay import BATCH, Worker, connected, transaction
 from services.monitoring.suppression.tables import NOTE_EVERYTHING
 from services.monitoring.tables import SHARDS_LOCK, SOURCES, TERRITORY_LOCK
+from shared.child import ChildEnded
 from shared.ids import SHARDS
 from shared.persistence.engine import raw_connection
 from shared.persistence.unit_of_work import Database
@@ -37,6 +38,8 @@ PATIENCE_MS = 2_000
 LOOK_S = 5.0
 LANES = 2
 """Shards at a time, each in a process of its own: while one waits for PostgreSQL, another computes."""
+FAILURES = 3
+"""Lanes that end before their work is done, until the rebuild gives up; what is committed stays."""
 APART = 20_000
 """With fewer events than these to go no process is worth its start."""
 
@@ -131,19 +134,39 @@ class Rebuild:
         for shard in sorted({shard for (_, shard), (after, until) in pending.items() if after < until}):
             queue.put_nowait(shard)
 
+        failures = 0
+
         async def lane(kind: type[Lane]) -> None:
             async with kind(self.dsn, self.batch) as lane:
                 while not queue.empty():
-                    shard = queue.get_nowait()
+                    shard, told = queue.get_nowait(), 0
                     spans = {source: span for (source, at), span in pending.items() if at == shard}
-                    async for taken in lane.bring(shard, spans):
-                        self._done += taken
-                        self.progress(self._done, self._total)
+                    try:
+                        async for taken in lane.bring(shard, spans):
+                            told += taken
+                            self._done += taken
+                            self.progress(self._done, self._total)
+                    except ChildEnded:
+                        # What it has committed is told again by whoever goes on with the shard.
+                        self._done -= told
+                        queue.put_nowait(shard)
+                        raise
+
+        async def lanes(kind: type[Lane]) -> None:
+            nonlocal failures
+            while not queue.empty():
+                try:
+                    await lane(kind)
+                except ChildEnded as problem:
+                    failures += 1
+                    if failures >= FAILURES:
+                        raise
+                    log.warning("rebuild.lane_ended", problem=str(problem), failures=failures)
 
         kind = Process if self._total - self._done >= self.apart else Local
         async with asyncio.TaskGroup() as group:
             for _ in range(min(LANES, queue.qsize())):
-                group.create_task(lane(kind))
+                group.create_task(lanes(kind))
 
     async def _pending(self, connection: Any) -> dict[Place, tuple[int, int]]:
         """(reached, to reach) by source and shard."""

@@ -9,7 +9,7 @@ from random import Random
 import pytest
 
 from services.monitoring import generation
-from services.monitoring.generation import Busy, Rebuild
+from services.monitoring.generation import FAILURES, Busy, Rebuild
 from services.monitoring.lanes import Local, Process
 from services.monitoring.replay import Spans, connected
 from shared.child import ChildEnded
@@ -82,27 +82,42 @@ async def test_a_worker_that_was_thought_dead_does_nothing_twice(live: Live) -> 
     await live.proven(story)
 
 
-async def test_a_lane_whose_process_dies_ends_the_rebuild_which_can_go_on(
-    live: Live, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("times", [1, FAILURES])
+async def test_another_goes_on_where_a_lane_died_and_where_all_die_the_rebuild_can_go_on(
+    live: Live, monkeypatch: pytest.MonkeyPatch, times: int
 ) -> None:
     story = a_story(Random(25), 300, institutions=6)
     await live.take(story.events)
     await live.spoil()
     dsn = dsn_of(live.bench.database.url)
     bring = Process.bring
+    left = times
+    told: list[tuple[int, int]] = []
 
     async def killed(lane: Process, shard: int, spans: Spans) -> AsyncIterator[int]:
+        nonlocal left
         async for taken in bring(lane, shard, spans):
             yield taken
-            lane.child.kill()
+            if left and any(after < until for after, until in spans.values()):
+                left -= 1
+                lane.child.kill()
+
+    def rebuild() -> Rebuild:
+        return Rebuild(dsn, batch=20, apart=IN_PROCESSES, progress=lambda done, total: told.append((done, total)))
 
     with monkeypatch.context() as broken:
         broken.setattr(Process, "bring", killed)
-        with pytest.raises(ExceptionGroup) as failed:
-            await Rebuild(dsn, batch=20, apart=IN_PROCESSES).run()
-    assert failed.group_contains(ChildEnded)
-    assert await live.rebuilding()
-    await Rebuild(dsn, batch=20, apart=IN_PROCESSES).run()
+        if times < FAILURES:
+            await rebuild().run()
+        else:
+            with pytest.raises(ExceptionGroup) as failed:
+                await rebuild().run()
+            assert failed.group_contains(ChildEnded)
+            assert await live.rebuilding()
+            await rebuild().run()
+    assert left == 0
+    assert all(done <= total for done, total in told)
+    assert told[-1][0] == told[-1][1]
     await live.proven(story)
 
 
