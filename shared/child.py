@@ -6,6 +6,7 @@ One side asks, a line of JSON at a time, and reads lines of JSON until an empty 
 import asyncio
 import json
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from types import TracebackType
@@ -65,6 +66,8 @@ class Child:
 
 async def answer_parent(answer: Callable[[Any], AsyncIterator[Any]]) -> None:
     """Answer what is asked on standard input until it closes – then end at once, in the middle of whatever."""
+    # Ctrl-C reaches the whole group: the parent hears it, and this process ends with the parent.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     # What is answered goes this way alone: whatever else is printed joins the messages.
     out = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

@@ -32,7 +32,7 @@ def verify_command(
     Reads all events of partners, agreements and surveys, computes every value by brute force with code that shares
     only the definitions with monitoring, and compares. Also counts events that were lost or applied twice. Works
     while the platform is at work, shard by shard: a country's years need little memory, and in the folder of temporary
-    files (TMPDIR) about 150 bytes an event. Ends with 1 unless lost = doubled = mismatches = 0.
+    files (TMPDIR) about 50 bytes an event. Ends with 1 unless lost = doubled = mismatches = 0.
     """
     environment = environment_of(folder)
     with _bars() as step:
