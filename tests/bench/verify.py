@@ -32,8 +32,8 @@ from tests.bench.monitoring_load import Nation
 from tests.bench.report import cpu_of, figure
 from tests.bench.serving import a_service, calm
 from tests.support.engines import TestDatabase, a_broker, a_postgres
+from tests.support.event_logs import fill_logs
 from tests.support.issuer import Issuer
-from tests.support.logs import fill_logs
 from tests.support.services import environment_of, free_port, serving
 
 LOOK_S = 0.2

@@ -27,19 +27,12 @@ _MEASURED = frozenset(
 
 @dataclass
 class Found:
-    """Events read, values compared, those that differ, and the first findings in words. What is found adds up."""
+    """Events read, values compared, those that differ, and the first findings in words."""
 
     read: int = 0
     values: int = 0
     mismatches: int = 0
     named: list[str] = field(default_factory=list)
-
-    def add(self, other: "Found") -> None:
-        """Take in what was found elsewhere."""
-        self.read += other.read
-        self.values += other.values
-        self.mismatches += other.mismatches
-        self.named = (self.named + other.named)[:NAMED]
 
     def compare(self, place: str, live: Mapping[tuple[str, str], int], proof: Mapping[tuple[str, str], int]) -> None:
         """Compare all amounts of a place."""

@@ -31,8 +31,8 @@ log = structlog.get_logger(__name__)
 LOOK_S: Final = 0.5
 REST_S: Final = 0.05
 """Between two releases at least, and as long as the last one took: half of a core at most is spent on them."""
-LOOKED_AT: Final = 5_000
-"""Units looked at in one transaction for whether they have fallen below k."""
+LOOKED_AT: Final = 500
+"""Units looked at in one transaction for whether they have fallen below k: few, so that nobody waits for it."""
 NOBODY: Final[Unit] = (0, 0, 0)
 """Before every unit."""
 _SHOWN: Final = 1

@@ -15,8 +15,8 @@ from services.monitoring import LISTENS_TO
 from shared.child import Child
 from tests.integration.monitoring.support import Bench
 from tests.support.engines import Postgres, a_broker
+from tests.support.event_logs import fill_logs
 from tests.support.issuer import Issuer
-from tests.support.logs import fill_logs
 from tests.support.monitoring import a_story
 from tests.support.services import Neighbourhood, environment_of
 
