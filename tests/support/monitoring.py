@@ -382,7 +382,9 @@ def shown(values: Values, month: str) -> Values:
     """The values with stocks, which are kept as changes, summed up to a month."""
     found = {key: value for key, value in values.items() if BY_NAME[key[0]].kind not in STOCKS}
     for (name, place, period), change in values.items():
-        kept_by_month = BY_NAME[name].kind in STOCKS and parse(period).kind is PeriodKind.MONTH
+        kept_by_month = (
+            BY_NAME[name].kind in STOCKS and period[-5:] != " year" and parse(period).kind is PeriodKind.MONTH
+        )
         if kept_by_month and month_from(period) <= month_from(month):
             found[name, place, month] = found.get((name, place, month), 0) + change
     return found

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from services.monitoring.domain.measures import COLUMNS, MEASURES
 from services.monitoring.domain.parts import Contributions
-from services.monitoring.domain.periods import text_of
+from services.monitoring.domain.periods import key_of
 from services.monitoring.domain.territory import Image, Place
 from services.monitoring.domain.totals import Rows
 from services.monitoring.engine import Key, Member, NotNew, References, Stored
@@ -57,4 +57,4 @@ class MemoryStore:
         """Cells other than zero by measure's name, place's code and period's text."""
         for (place, measure, period), amount in self.cells.items():
             if amount:
-                yield MEASURES[measure].name, self.image.places[place].code, text_of(period), amount
+                yield MEASURES[measure].name, self.image.places[place].code, key_of(period), amount

@@ -10,7 +10,7 @@ from zlib import crc32
 import msgspec
 
 from services.monitoring.domain.measures import COLUMNS, MEASURES
-from services.monitoring.domain.periods import text_of
+from services.monitoring.domain.periods import key_of
 from services.monitoring.domain.territory import Level
 from services.monitoring.recompute.book import Amounts, Seen
 from services.monitoring.recompute.parts import Row
@@ -77,7 +77,7 @@ def cells(folder: Path, shard: int | None) -> Iterator[tuple[str, Amounts]]:
             found = _cells_of(line)
             amounts: Amounts = Amounts()
             for slot, period, *columns in found.rows:
-                text = periods.get(period) or periods.setdefault(period, text_of(period))
+                text = periods.get(period) or periods.setdefault(period, key_of(period))
                 for column, amount in enumerate(columns):
                     if amount:
                         code = slot * COLUMNS + column

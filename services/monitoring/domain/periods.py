@@ -154,3 +154,9 @@ def text_of(code: int) -> str:
     if code >= QUARTERS:
         return period_at(PeriodKind.QUARTER, (code - QUARTERS) * 3).text
     return period_at(PeriodKind.MONTH, code).text
+
+
+def key_of(code: int) -> str:
+    """The text of a cell's period code, unlike that of any other: 2008-09 is a month, the year of that name marked."""
+    text = text_of(code)
+    return f"{text} year" if YEARS <= code < FISCAL_YEARS and _MONTH.fullmatch(text) else text

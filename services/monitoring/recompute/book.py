@@ -13,6 +13,7 @@ from services.monitoring.domain.periods import (
     NESTED,
     PeriodKind,
     first_month_of_year,
+    key_of,
     month_from,
     month_of,
     parse,
@@ -66,8 +67,9 @@ _FORMS: dict[type[State], Form] = {
 """The kinds of work that count as an activity of one form."""
 
 Amounts = Counter[tuple[str, str]]
-"""Amounts by (measure's name, period's text), none of them zero: values of flows and of sets within periods; of stocks
-and of rolling twelve months the changes from the month before to this one, of stocks summed up by academic years too.
+"""Amounts by (measure's name, period's text as `key_of` has it), none of them zero: values of flows and of sets within
+periods; of stocks and of rolling twelve months the changes from the month before to this one, of stocks summed up by
+academic years too.
 """
 
 
@@ -437,7 +439,7 @@ def _cut(changes: Counter[int], spans: tuple[Span, ...]) -> Counter[int]:
 
 @lru_cache(maxsize=100_000)
 def _text(kind: PeriodKind, month: int) -> str:
-    return period_at(kind, month).text
+    return key_of(period_at(kind, month).code)
 
 
 @lru_cache(maxsize=100_000)

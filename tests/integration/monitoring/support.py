@@ -12,7 +12,7 @@ import asyncpg
 from services.monitoring import LISTENS_TO
 from services.monitoring.commands import Applier
 from services.monitoring.domain.measures import MEASURES
-from services.monitoring.domain.periods import text_of
+from services.monitoring.domain.periods import key_of
 from services.monitoring.domain.readings import decode
 from services.monitoring.domain.territory import Image
 from services.monitoring.generation import state
@@ -76,7 +76,7 @@ class Bench:
             "select c.measure, p.code, c.period, c.value from cell_value c join place p on p.id = c.place "
             "where c.value <> 0"
         )
-        return [(MEASURES[measure].name, code, text_of(period), value) for measure, code, period, value in rows]
+        return [(MEASURES[measure].name, code, key_of(period), value) for measure, code, period, value in rows]
 
 
 class Worker:

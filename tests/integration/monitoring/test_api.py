@@ -13,7 +13,7 @@ import pytest
 from services.monitoring.domain.definitions import INDICATORS
 from services.monitoring.domain.gates import GATES
 from services.monitoring.domain.measures import COLUMNS, MEASURES
-from services.monitoring.domain.periods import text_of
+from services.monitoring.domain.periods import key_of
 from services.monitoring.domain.standing import stage_of
 from services.monitoring.recompute.parts import recompute
 from shared.contracts.agreements import EmploymentState, EmploymentStatus
@@ -223,7 +223,7 @@ async def test_cells_for_verify_are_those_of_the_recomputation(told: Running, st
         assert extra >= 0 if source == "monitoring" else extra == 0
         assert sum(head["logged"][source].values()) == sum(head["applied"][source])
     cells = [
-        (MEASURES[slot * COLUMNS + column].name, line["place"], text_of(period), amount)
+        (MEASURES[slot * COLUMNS + column].name, line["place"], key_of(period), amount)
         for line in lines
         for slot, period, *amounts in line["rows"]
         for column, amount in enumerate(amounts)

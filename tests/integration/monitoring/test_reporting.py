@@ -280,13 +280,11 @@ async def test_what_the_service_tells_of_itself_counts_as_recomputed(told: tuple
     finally:
         await connection.close()
     from services.monitoring.domain.measures import MEASURES
-    from services.monitoring.domain.periods import text_of
+    from services.monitoring.domain.periods import key_of
 
     for row in rows:
         story.country.keep(SubmissionState.model_validate_json(row["data"]))
-    live = [
-        (MEASURES[measure].name, code, text_of(period), amount) for code, measure, period, amount in cells if amount
-    ]
+    live = [(MEASURES[measure].name, code, key_of(period), amount) for code, measure, period, amount in cells if amount]
     proof = recompute(story.country)
     assert cells_by_name(live) == proof
     assert any(key[0] == "reports.district.expected" for key in proof)

@@ -14,6 +14,7 @@ from services.monitoring.domain.periods import (
     BadPeriod,
     PeriodKind,
     codes_of,
+    key_of,
     month_of,
     parse,
     period_at,
@@ -61,3 +62,11 @@ def test_academic_year_begins_in_september() -> None:
 def test_what_is_no_period_is_refused(text: str) -> None:
     with pytest.raises(BadPeriod, match="2026-Q3"):
         parse(text)
+
+
+def test_keys_of_codes_are_all_different_where_texts_are_not() -> None:
+    months = range(1995 * 12, 2030 * 12)
+    codes = {period_at(kind, month).code for kind in PeriodKind for month in months}
+    assert len(set(map(key_of, codes))) == len(codes)
+    assert len(set(map(text_of, codes))) < len(codes)
+    assert key_of(period_at(PeriodKind.ACADEMIC_YEAR, 2026 * 12).code) == "2025-26"

@@ -1,6 +1,7 @@
 """`hamkor verify` finds what is wrong, names it, and shares nothing with the path that it checks."""
 
 import ast
+from datetime import date
 from pathlib import Path
 from random import Random
 from types import ModuleType
@@ -17,6 +18,7 @@ from services.monitoring.recompute.country import Country
 from services.monitoring.recompute.parts import Part, lifted, recompute, united
 from shared.ids import shard_of
 from tests.support.monitoring import Story, a_story, differing
+from tests.unit.monitoring.test_engine import compared, live
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +55,17 @@ def test_shards_put_together_are_the_whole(story: Story) -> None:
         if amount
     }
     assert not differing(values, recompute(story.country))
+
+
+async def test_a_year_whose_name_is_a_months_is_another_period() -> None:
+    story = a_story(Random(9), 20)
+    for ident in story.institutions:
+        state = story.country.institutions[ident]
+        story.tell(state.model_copy(update={"version": state.version + 1, "opened_on": date(2008, 9, 1)}))
+    values, proof = compared(await live([story.events]), story)
+    assert not differing(values, proof)
+    there = [values["institutions.active", "17", period] for period in ("2008-09", "2008-09 year")]
+    assert there == [len(story.institutions)] * 2
 
 
 def test_all_that_differs_is_counted_and_the_first_are_named() -> None:
