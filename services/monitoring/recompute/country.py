@@ -86,9 +86,6 @@ class Own:
         """The states of a kind."""
         return cast("list[_S]", self._told.get(kind, []))
 
-    def __len__(self) -> int:
-        return sum(map(len, self._told.values())) + (self.institution is not None)
-
 
 @dataclass
 class Territory:
@@ -132,9 +129,6 @@ class Country:
         rooms: list[dict[str, Any]] = [self.territory.units, self.institutions, *self.told.values()]
         for room in rooms:
             yield from room.values()
-
-    def __len__(self) -> int:
-        return len(self.institutions) + sum(map(len, self.told.values()))
 
     def owners(self) -> dict[str, Own]:
         """The states by the institution, or the office, that they are about."""

@@ -1,7 +1,7 @@
 """Institutions put together: what they count as adds up, but for members that several of them refer to."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from services.monitoring.recompute.book import Amounts, Book, Seen, counted
@@ -12,7 +12,6 @@ Values = dict[tuple[str, str, str], int]
 """Amount by (measure's name, place's code, period's text), see Amounts; what is missing is zero."""
 Row = tuple[str, str, str]
 """(measure's name, code of the place right above, member)."""
-Progress = Callable[[int], None]
 
 
 @dataclass
@@ -69,15 +68,18 @@ def united(territory: Territory, shared: Iterable[tuple[Row, Seen]]) -> dict[str
     return {place: counted(found) for place, found in by_place.items()}
 
 
-def recompute(country: Country, progress: Progress = lambda _: None) -> Values:
-    """All values of the country; `progress` is told the number of states done after each institution."""
-    part, done = Part(), 0
+def recompute(country: Country) -> Values:
+    """All values of the country."""
+    part = Part()
     for code, own in country.owners().items():
         part.take(code, own)
-        done += len(own)
-        progress(done)
-    upper = lifted(country.territory, part.above)
-    for place, amounts in united(country.territory, part.shared.items()).items():
+    return whole(country.territory, part)
+
+
+def whole(territory: Territory, part: Part) -> Values:
+    """All values, of a part that is all there is."""
+    upper = lifted(territory, part.above)
+    for place, amounts in united(territory, part.shared.items()).items():
         upper[place].update(amounts)
     return {
         (name, place, period): amount

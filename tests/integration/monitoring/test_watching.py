@@ -56,15 +56,20 @@ class Look:
 class Watcher:
     """Whoever looks at one indicator at all places of one scope after every event."""
 
-    bench: Bench
+    reader: Any
     land: Land
     code: str
     places: list[str]
     looks: list[Look] = field(default_factory=list)
     image: Image = field(default_factory=Image)
 
-    async def look(self, connection: Any, *, moved: bool = False, taken: bool = False) -> None:
+    async def look(self, *, moved: bool = False, taken: bool = False) -> dict[Figure, int | None]:
         """Keep what is shown, where anything is shown otherwise than before; always where anybody may be `taken`."""
+        async with self.reader.transaction():
+            await self.reader.execute("select set_config('app.scope', 'all', true)")
+            return await self._look(self.reader, moved=moved, taken=taken)
+
+    async def _look(self, connection: Any, *, moved: bool, taken: bool) -> dict[Figure, int | None]:
         await refresh(connection, self.image)
         places = [self.image.places[self.image.ids[code]] for code in self.places if code in self.image.ids]
         shown: dict[Figure, int | None] = {}
@@ -79,6 +84,7 @@ class Watcher:
                 inside[each.place.code, text] = tuple(self._inside(each.place, period.first, period.last))
         if not self.looks or moved or taken or shown != self.looks[-1].shown:
             self.looks.append(Look(shown, inside, dict(self.land.truth[self.code]), moved))
+        return shown
 
     def _inside(self, place: Place, first: int, last: int) -> Iterator[tuple[str, int]]:
         for ident in self.land.story.institutions:
@@ -187,14 +193,9 @@ async def test_nor_does_whoever_sees_people_taken_away(bench: Bench, code: str, 
         for _ in range(random.choice((1, 4, 12, 15, 30))):
             land.count(code, ident, random.choice(MONTHS))
     await worker.take(story.events)
-    watcher = Watcher(bench, land, code, ministry)
+    watcher = Watcher(reader, land, code, ministry)
 
-    async def look() -> None:
-        async with reader.transaction():
-            await reader.execute("select set_config('app.scope', 'all', true)")
-            await watcher.look(reader, taken=True)
-
-    await look()
+    await watcher.look(taken=True)
     for step in range(160):
         before = len(story.events)
         (ident,) = random.choices(story.institutions, [land.sizes[each] for each in story.institutions])
@@ -205,7 +206,7 @@ async def test_nor_does_whoever_sees_people_taken_away(bench: Bench, code: str, 
         await worker.take(story.events[before:])
         if step % 25 == 24:
             await worker.sweep()
-        await look()
+        await watcher.look(taken=True)
     assert watcher.found(ministry, taken=True) == []
     assert watcher.found(ministry, naive=True, taken=True) != []
     for district in story.districts:
@@ -228,7 +229,7 @@ async def test_whoever_looks_after_every_event_finds_no_small_count(
     worker, reader = await bench.worker(), await bench.connection()
     await worker.take(story.events)
     ministry = ["17", "1700", *story.districts, *story.institutions]
-    watcher = Watcher(bench, land, code, ministry)
+    watcher = Watcher(reader, land, code, ministry)
     for step in range(150):
         before = len(story.events)
         moved = moves and step in (60, 110)
@@ -241,9 +242,7 @@ async def test_whoever_looks_after_every_event_finds_no_small_count(
             (ident,) = random.choices(story.institutions, [land.sizes[each] for each in story.institutions])
             land.count(code, ident, random.choice((0, 0, *MONTHS)))
         await worker.take(story.events[before:])
-        async with reader.transaction():
-            await reader.execute("select set_config('app.scope', 'all', true)")
-            await watcher.look(reader, moved=moved)
+        await watcher.look(moved=moved)
     assert watcher.found(ministry) == []
     assert watcher.found(ministry, naive=True) != []
     if not moves:
@@ -265,13 +264,7 @@ async def test_fewer_than_k_persons_put_right_move_nothing_that_is_shown(bench: 
             for _ in range(3 * K):
                 land.count("F3", ident, month)
     await worker.take(story.events)
-    watcher = Watcher(bench, land, "F3", ["17", "1700", *story.districts, *story.institutions])
-
-    async def look() -> dict[Figure, int | None]:
-        async with reader.transaction():
-            await reader.execute("select set_config('app.scope', 'all', true)")
-            await watcher.look(reader)
-        return watcher.looks[-1].shown
+    watcher = Watcher(reader, land, "F3", ["17", "1700", *story.districts, *story.institutions])
 
     first = story.institutions[0]
     begun = [
@@ -279,7 +272,7 @@ async def test_fewer_than_k_persons_put_right_move_nothing_that_is_shown(bench: 
         for state in story.latest.values()
         if isinstance(state, EmploymentState) and (state.institution_id, state.started_on) == (first, date(2025, 9, 3))
     ]
-    shown = await look()
+    shown = await watcher.look()
     assert shown[first, "2025-09"] == len(begun) == 3 * K
     before = len(story.events)
     for number, state in enumerate(begun[:K], start=1):
@@ -288,7 +281,7 @@ async def test_fewer_than_k_persons_put_right_move_nothing_that_is_shown(bench: 
         before = len(story.events)
         # Who has begun a month later is one person, though two months are counted otherwise.
         moved = K if number == K else 0
-        shown = await look()
+        shown = await watcher.look()
         assert (shown[first, "2025-09"], shown[first, "2025-10"]) == (3 * K - moved, 3 * K + moved), number
 
 
@@ -353,24 +346,18 @@ async def test_who_is_taken_away_one_by_one_is_never_counted_in_public(bench: Be
         for _ in range(persons):
             land.count("F3", ident, 0)
     await worker.take(story.events)
-    watcher = Watcher(bench, land, "F3", ["17", "1700", *story.districts, *story.institutions])
+    watcher = Watcher(reader, land, "F3", ["17", "1700", *story.districts, *story.institutions])
 
-    async def look() -> dict[Figure, int | None]:
-        async with reader.transaction():
-            await reader.execute("select set_config('app.scope', 'all', true)")
-            await watcher.look(reader)
-        return watcher.looks[-1].shown
-
-    assert (await look())[few, YEAR_TEXT] == K + 2
+    assert (await watcher.look())[few, YEAR_TEXT] == K + 2
     for left in reversed(range(K + 2)):
         before = len(story.events)
         land.take_away("F3", few)
         await worker.take(story.events[before:])
-        shown = await look()
+        shown = await watcher.look()
         assert {shown[few, YEAR_TEXT], shown[few, "2025-09"]} == {K + 2}, left
     assert await worker.sweep()
     # Two of those taken away are not in the district's number yet: nor may its others tell who they were.
-    assert (await look())[few, YEAR_TEXT] in (0, None)
+    assert (await watcher.look())[few, YEAR_TEXT] in (0, None)
     assert watcher.found(watcher.places, taken=True) == []
 
 

@@ -15,7 +15,7 @@ from services.monitoring import LISTENS_TO
 from services.monitoring.domain import gates, measures
 from services.monitoring.recompute import book, country, parts, standing
 from services.monitoring.recompute.country import Country
-from services.monitoring.recompute.parts import Part, lifted, recompute, united
+from services.monitoring.recompute.parts import Part, recompute, whole
 from shared.ids import shard_of
 from tests.support.monitoring import Story, a_story, differing
 from tests.unit.monitoring.test_engine import compared, live
@@ -32,28 +32,19 @@ def test_shards_put_together_are_the_whole(story: Story) -> None:
     for state in story.country.states():
         key = str(getattr(state, "institution_id", None) or getattr(state, "place", state.id))
         shards.setdefault(shard_of(key), Country()).keep(state)
-    whole = Part()
+    together = Part()
     for shard in shards.values():
         part = Part()
         for code, own in shard.owners().items():
             part.take(code, own)
-        assert not part.own.keys() & whole.own.keys()
-        whole.own.update(part.own)
+        assert not part.own.keys() & together.own.keys()
+        together.own.update(part.own)
         for place, amounts in part.above.items():
-            whole.above[place].update(amounts)
+            together.above[place].update(amounts)
         for row, seen in part.shared.items():
-            whole.shared[row].join(seen)
+            together.shared[row].join(seen)
     assert len(shards) > 5
-    found = lifted(story.country.territory, whole.above)
-    for place, amounts in united(story.country.territory, whole.shared.items()).items():
-        found[place].update(amounts)
-    values = {
-        (name, place, period): amount
-        for places in (whole.own, found)
-        for place, amounts in places.items()
-        for (name, period), amount in amounts.items()
-        if amount
-    }
+    values = whole(story.country.territory, together)
     assert not differing(values, recompute(story.country))
 
 
