@@ -52,7 +52,9 @@ async def platform(
         services = await open_.enter_async_context(AsyncExitStack())
         for service in LISTENS_TO:
             await services.enter_async_context(near.service(service))
-        yield Platform(environment, bench, services)
+        platform = Platform(environment, bench, services)
+        await platform.verify(HERE)  # waits until monitoring has applied everything, whichever test comes first
+        yield platform
 
 
 @pytest.mark.parametrize("apart", [HERE, IN_PROCESSES])
