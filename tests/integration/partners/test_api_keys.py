@@ -3,12 +3,13 @@
 import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from shared.clock import local_day, now
 from shared.scope import SYSTEM, Role
 from shared.web import auth
 from tests.support.services import Client, Running
@@ -28,7 +29,7 @@ class World:
 
     async def issue(self, *scopes: str, by: Client | None = None, **changes: Any) -> dict[str, Any]:
         by = by or self.partners.as_(Role.INSTITUTION, self.institution)
-        expires = (datetime.now(UTC).date() + timedelta(days=30)).isoformat()
+        expires = (local_day(now()) + timedelta(days=30)).isoformat()
         body = {"institution_id": self.institution, "label": "Portal", "scopes": scopes, "expires_on": expires}
         answer = await by.post("/v1/api-keys", body | changes)
         assert answer.status_code == 201, answer.text
@@ -76,7 +77,7 @@ async def test_reading_keys_write_nothing_and_no_key_makes_keys(world: World) ->
 
 
 def _another(world: World) -> dict[str, Any]:
-    expires_on = datetime.now(UTC).date().isoformat()
+    expires_on = local_day(now()).isoformat()
     return {"institution_id": world.institution, "label": "x", "scopes": ["write"], "expires_on": expires_on}
 
 
@@ -110,7 +111,7 @@ async def test_the_secret_is_shown_once_and_kept_nowhere(world: World) -> None:
     assert (shown["label"], shown["last_used_on"]) == ("x", None)
     assert (await world.as_key(first["key"]).get("/v1/territory")).status_code == 403
     used = (await by.get(f"/v1/api-keys/{first['id']}")).json()["last_used_on"]
-    assert abs((date.fromisoformat(used) - datetime.now(UTC).date()).days) <= 1
+    assert abs((date.fromisoformat(used) - local_day(now())).days) <= 1
     async with world.partners.app.state.database.reading(SYSTEM) as session:
         tables = (
             await session.execute(
