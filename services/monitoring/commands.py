@@ -1,6 +1,6 @@
 """The one use case of monitoring's writing side: a batch of events takes effect."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,8 +11,7 @@ from services.monitoring.domain.measures import COLUMNS, MEASURES, STEPPED_SLOTS
 from services.monitoring.domain.persons import PERSON_SLOTS
 from services.monitoring.domain.readings import Institution, Owned
 from services.monitoring.domain.territory import Image
-from services.monitoring.domain.totals import Rows
-from services.monitoring.engine import NotNew, Read, Touched, apply
+from services.monitoring.engine import Key, NotNew, Read, Stored, Touched, apply
 from services.monitoring.notices import CHANNEL, notice
 from services.monitoring.suppression.tables import note, units_of
 from services.monitoring.tables import Tables
@@ -28,14 +27,15 @@ for _measure in MEASURES.values():
 
 
 class _Logging(Tables):
-    """Tables that write the events to the log before the cells: what every worker wants is locked last."""
+    """Tables that write the events to the log before members and cells: what other workers want too is locked last."""
 
     def __init__(self, connection: Any, image: Image, types: dict[str, int], batch: Sequence[Read]) -> None:
         super().__init__(connection, image, types)
         self._batch = batch
 
-    async def add(self, rows: Rows) -> None:
-        """Log, then add to the cells."""
+    async def save(self, created: Mapping[Key, Stored], changed: Mapping[Key, Stored]) -> None:
+        """Store the aggregates, and log the events."""
+        await super().save(created, changed)
         ids = self._image.ids
         await self.log(
             (event, ids[state.institution_id] if isinstance(state, Owned) else _own_place(ids, state))
@@ -43,7 +43,6 @@ class _Logging(Tables):
         )
         if len(self._batch) == 1:
             await self.note_late(self._batch[0][0])
-        await super().add(rows)
 
 
 class Applier:

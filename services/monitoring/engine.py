@@ -3,7 +3,7 @@
 Every step is idempotent by version: an event that is older than the stored state changes nothing but the log.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -11,9 +11,9 @@ from typing import Protocol, TypeVar
 
 from services.monitoring.domain.contributions import contributions
 from services.monitoring.domain.derived import DERIVATIONS, FEEDS, WAVES
-from services.monitoring.domain.expansion import Membership, Presence, expand, presence, presence_alone
+from services.monitoring.domain.expansion import Membership, Presence, expand, presence, presence_moved
 from services.monitoring.domain.gates import FIRST_EVIDENCE
-from services.monitoring.domain.measures import MEASURES, OWN_SETS
+from services.monitoring.domain.measures import MEASURES, OWN_SETS, Kind
 from services.monitoring.domain.parts import Contributions, difference
 from services.monitoring.domain.readings import Institution, Owned, Reading, Territory
 from services.monitoring.domain.territory import (
@@ -26,15 +26,17 @@ from services.monitoring.domain.territory import (
     unknown_institution,
     unknown_unit,
 )
-from services.monitoring.domain.totals import Amounts, Microseconds, Rows
+from services.monitoring.domain.totals import Amounts, Microseconds, Rows, united
 from shared.contracts.events import Event
 
 Key = tuple[int, int, str]
 """An aggregate: (its institution's place, kind, id)."""
-Member = tuple[int, str]
-"""A member of a set: (measure, member)."""
+Member = tuple[int, str, int]
+"""A member of a set, (measure, member, place): of one that institutions share, the references at this place, of all
+below it; of an institution's own all there are (OWN)."""
+OWN = 0
 References = dict[tuple[int, int], int]
-"""How often a member is referred to, by (institution's place, month)."""
+"""How often a member is referred to, by (place, month)."""
 Read = tuple[Event, Reading]
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -107,14 +109,21 @@ async def apply(store: Store, batch: Sequence[Read], *, careful: bool = False) -
     places = [read for read in batch if isinstance(read[1], Territory | Institution)]
     territory = await store.open(exclusive=bool(places))
     amounts = Amounts()
+    shared: _SetChanges = {}
     if places:
-        await _resettle(store, territory, places, amounts)
+        await _resettle(store, territory, places, amounts, shared)
     folded = await _fold(store, territory, batch)
     sets = await _measure(store, folded, amounts, careful=careful)
-    await _count(store, territory, sets, amounts)
-    rows = amounts.rows(territory)
-    await store.add(rows)
-    return Touched(rows)
+    own = _spread(sets, territory, shared)
+    await _count(store, territory, own, amounts)
+    # Everything up to here is this worker's alone; what others may want too is taken as late as can be.
+    low, high = amounts.rows(territory).parted(territory)
+    await store.add(low)
+    amounts = Amounts()
+    await _count(store, territory, shared, amounts)
+    high = united(high, amounts.rows(territory), territory)
+    await store.add(high)
+    return Touched(united(low, high, territory))
 
 
 @dataclass(slots=True)
@@ -159,6 +168,8 @@ async def _fold(store: Store, territory: Image, batch: Sequence[Read]) -> dict[K
 
 
 _Noted = tuple[References, Microseconds]
+_Moved = dict[tuple[int, str], _Noted]
+"""By (measure, member): references by (institution's place, month)."""
 _SetChanges = dict[Member, _Noted]
 
 
@@ -167,7 +178,7 @@ class _Moves:
 
     def __init__(self, amounts: Amounts) -> None:
         self.amounts = amounts
-        self.sets: _SetChanges = {}
+        self.sets: _Moved = {}
         self.derived: list[dict[tuple[int, str], _Noted]] = [{} for _ in DERIVATIONS]
 
     def take(self, place: int, moved: Contributions, time: Microseconds) -> None:
@@ -198,7 +209,7 @@ def _join_id(key: str) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-async def _measure(store: Store, folded: Mapping[Key, _Folded], amounts: Amounts, *, careful: bool) -> _SetChanges:
+async def _measure(store: Store, folded: Mapping[Key, _Folded], amounts: Amounts, *, careful: bool) -> _Moved:
     """Compare what the states contribute with what they contributed; additive differences go to `amounts`."""
     known = [key for key, new in folded.items() if careful or new.first > FIRST_VERSION or key[2] == NOBODY]
     stored = await store.aggregates(sorted(known))
@@ -271,45 +282,84 @@ def _sum(before: References, changes: References) -> References:
     return total
 
 
+def _spread(sets: Mapping[tuple[int, str], _Noted], territory: Image, shared: _SetChanges) -> _SetChanges:
+    """The changes of the institutions' own sets; those of shared ones are added to `shared`, at every place they reach.
+
+    A shared member's references at a place are kept by themselves: whoever employs all over the country costs no more
+    than somebody who employs at one school.
+    """
+    own: _SetChanges = {}
+    for (measure, member), (changes, time) in sets.items():
+        if measure in OWN_SETS:
+            own[measure, member, OWN] = changes, time
+            continue
+        for (institution, month), amount in changes.items():
+            if amount:
+                _reach(shared, (measure, member), institution, territory.membership(institution), month, amount, time)
+    return own
+
+
+def _reach(
+    into: _SetChanges,
+    member: tuple[int, str],
+    institution: int,
+    membership: Membership,
+    month: int,
+    amount: int,
+    time: Microseconds,
+) -> None:
+    """Add references of an institution to a shared member, there and at everything above it."""
+    measure, name = member
+    _note(into, (measure, name, institution), (institution, month), amount, time)
+    if MEASURES[measure].kind is Kind.SET_FLOW:
+        for place in membership.at(month):
+            _note(into, (measure, name, place), (place, month), amount, time)
+    else:
+        for place, at, sign in membership.stock(month):
+            _note(into, (measure, name, place), (place, at), sign * amount, time)
+
+
 async def _count(store: Store, territory: Image, sets: _SetChanges, amounts: Amounts) -> None:
     """Move the distinct counts: where each member was present against where it is."""
+    if not sets:
+        return
     references = await store.members(sorted(sets))
     after: dict[Member, References] = {}
-    moved, single = territory.moved, amounts.members
+    moved = territory.moved
     for member, (changes, time) in sets.items():
-        measure = member[0]
-        kind = MEASURES[measure].kind
+        measure, _, place = member
         before = references.get(member)
         now = after[member] = _sum(before, changes) if before else {at: each for at, each in changes.items() if each}
+        shared = place != OWN
+        if not shared:
+            place = next(iter(now or before or changes))[0]
+            if place in moved:
+                kind = MEASURES[measure].kind
+                was = presence(kind, before, territory.membership) if before else {}
+                _compare(measure, was, presence(kind, now, territory.membership), amounts, time)
+                continue
         # Of one institution alone: present above wherever it is present there.
         if not before and len(now) == 1:
             (((place, month), amount),) = now.items()
-            if place not in moved:
-                if amount > 0:
-                    single += (place, measure, month, 1, time)
-                continue
-        elif measure in OWN_SETS:
-            place = next(iter(now or before or changes))[0]
-            if place not in moved:
-                _compare_at(place, measure, before or {}, now, amounts, time)
-                continue
-        was = presence(kind, before, territory.membership) if before else {}
-        _compare(measure, was, presence(kind, now, territory.membership), amounts, time)
+            if amount > 0:
+                (amounts.present if shared else amounts.members).extend((place, measure, month, 1, time))
+            continue
+        add = amounts.cell if shared else amounts.contribution
+        for period, change in _presence_moved(measure, before or {}, now, changes).items():
+            add(place, measure, period, change, time)
     await store.save_members(after)
 
 
-def _compare_at(
-    place: int, measure: int, before: References, after: References, amounts: Amounts, time: Microseconds
-) -> None:
-    """As `_compare`, where all references are of one institution: the same holds for everything above it."""
-    kind = MEASURES[measure].kind
-    was = presence_alone(kind, {month: amount for (_, month), amount in before.items()})
-    now = presence_alone(kind, {month: amount for (_, month), amount in after.items()})
-    for period, change in difference(now, was).items():
-        amounts.contribution(place, measure, period, change, time)
+def _presence_moved(
+    measure: int, before: References, after: References, changes: Iterable[tuple[int, int]]
+) -> dict[int, int]:
+    """Changes of a distinct count by period code, at the one place that all these references are of."""
+    was = {month: amount for (_, month), amount in before.items()}
+    now = {month: amount for (_, month), amount in after.items()}
+    return presence_moved(MEASURES[measure].kind, was, now, {month for _, month in changes})
 
 
-async def _resettle(store: Store, territory: Image, batch: Sequence[Read], amounts: Amounts) -> None:
+async def _resettle(store: Store, territory: Image, batch: Sequence[Read], amounts: Amounts, sets: _SetChanges) -> None:
     """Take in what was told about places; what institutions contributed so far follows them to their new chains."""
     latest: dict[str, tuple[Territory | Institution, Microseconds]] = {}
     for event, state in batch:
@@ -325,7 +375,7 @@ async def _resettle(store: Store, territory: Image, batch: Sequence[Read], amoun
     if moved:
         newest = max(time for _, time in latest.values())
         times = {territory.ids[code]: time for code, (_, time) in latest.items()}
-        await _follow(store, territory, moved, amounts, {place: times.get(place, newest) for place in moved})
+        await _follow(store, territory, moved, amounts, sets, {place: times.get(place, newest) for place in moved})
 
 
 async def _name(store: Store, territory: Image, states: Sequence[Territory | Institution]) -> None:
@@ -363,9 +413,13 @@ async def _follow(
     territory: Image,
     moved: Mapping[int, Membership],
     amounts: Amounts,
+    sets: _SetChanges,
     times: Mapping[int, Microseconds],
 ) -> None:
-    """Expand again, under the old and the new chains, what the moved institutions contributed; apply the difference."""
+    """Expand again, under the old and the new chains, what the moved institutions contributed; apply the difference.
+
+    Of members that institutions share it goes to `sets`.
+    """
     totals: dict[int, Contributions] = {}
     members: dict[Member, Microseconds] = {}
     for place, stored in await store.aggregates_of(sorted(moved)):
@@ -373,11 +427,15 @@ async def _follow(
         for key, amount in stored.items():
             if key[0] >= FIRST_EVIDENCE:
                 continue  # stands nowhere but in the derived aggregates of the institution itself
-            if key[2] is not None:
-                one = key[0], key[2]
+            measure, month, name = key
+            if name is None:
+                total[key] = total.get(key, 0) + amount
+            elif measure in OWN_SETS:
+                one = measure, name, OWN
                 members[one] = max(times[place], members.get(one, 0))
             else:
-                total[key] = total.get(key, 0) + amount
+                for sign, membership in ((-1, moved[place]), (1, territory.membership(place))):
+                    _reach(sets, (measure, name), place, membership, month, sign * amount, times[place])
     for place, total in totals.items():
         amounts.cells(expand(total, place, moved[place]), times[place], -1)
         amounts.cells(expand(total, place, territory.membership(place)), times[place])
@@ -390,6 +448,8 @@ async def _follow(
         was = presence(kind, references, membership_before)
         now = presence(kind, references, territory.membership)
         _compare(member[0], was, now, amounts, members[member])
+    for member in [member for member, (changes, _) in sets.items() if not any(changes.values())]:
+        del sets[member]
 
 
 def _compare(measure: int, was: Presence, now: Presence, amounts: Amounts, time: Microseconds) -> None:

@@ -16,16 +16,19 @@ import asyncpg
 import msgspec
 import numpy as np
 
-from services.monitoring.domain.measures import COLUMNS, OWN_SET_FAMILIES, OWN_SETS, STEPPED_SLOTS
+from services.monitoring.domain.measures import COLUMNS, OWN_SET_FAMILIES, STEPPED_SLOTS
 from services.monitoring.domain.parts import Contributions
 from services.monitoring.domain.territory import Image, Level, Place
 from services.monitoring.domain.totals import Rows
-from services.monitoring.engine import Key, Member, NotNew, References, Stored
+from services.monitoring.engine import OWN, Key, Member, NotNew, References, Stored
 from shared.contracts.events import SERVICES, Event
 from shared.persistence.arrays import literal, plain
 
 SHARDS_LOCK = 0x6D6F6E  # advisory locks (SHARDS_LOCK, shard): an institution has one shard in every source
 TERRITORY_LOCK = 0x7465727269746F72
+
+MemberKey = tuple[int, bytes]
+"""(family, digest) of a row of references."""
 
 SOURCES = {service: number for number, service in enumerate(SERVICES)}
 
@@ -76,11 +79,16 @@ _STAGES = """
     create temporary table if not exists staged_cell (
         place integer, slot smallint, period integer, v0 bigint, v1 bigint, v2 bigint, v3 bigint, as_of bigint
     ) on commit delete rows;
+    create temporary table if not exists staged_cell_above (like staged_cell) on commit delete rows;
     create temporary table if not exists staged_member (
         family smallint, member bytea, refs bytea
-    ) on commit delete rows
+    ) on commit delete rows;
+    create temporary table if not exists staged_member_shared (like staged_member) on commit delete rows
 """
-_EMPTY = "truncate staged_aggregate, staged_cell, staged_member"
+_CELLS = ("staged_cell", "staged_cell_above")
+_MEMBERS_STAGED = ("staged_member", "staged_member_shared")
+"""The engine stores twice in a transaction: what is an institution's own, then what others may want too."""
+_EMPTY = f"truncate staged_aggregate, {', '.join(_CELLS + _MEMBERS_STAGED)}"
 # What a batch asks for and what it stages is little beside the tables: whatever the planner may think of it, each row
 # is looked for by its key, in the order in which it was given (`offset 0`: not the other way round).
 _PLAN = """
@@ -104,7 +112,7 @@ _SAVE_FEW = f"""
     ), created as ({_CREATE})
     {_SAVE}
 """  # noqa: S608 - constants
-# Locks every row, those that are there already without writing them.
+# Locks the rows, those that are there already without writing them.
 _LOCK_MEMBERS = """
     insert into {member} as known (family, member, refs)
     select family, member, '\\x80' from unnest($1::text::smallint[], $2::text::bytea[]) as new(family, member)
@@ -117,21 +125,21 @@ _MEMBERS = """
     ) m
 """
 _STORE_MEMBERS = """
-    insert into {member} (family, member, refs) select family, member, refs from staged_member
+    insert into {member} (family, member, refs) select family, member, refs from {staged}
     on conflict (family, member) do update set refs = excluded.refs
 """
 _STORE_FEW_MEMBERS = f"""
-    with staged_member as (
+    with staged as (
         select * from unnest($1::text::smallint[], $2::bytea[], $3::bytea[]) as new(family, member, refs)
     ) {_STORE_MEMBERS}
 """  # noqa: S608 - constants
 _ADD = """
-    insert into {cell} as known (place, slot, period, v0, v1, v2, v3, as_of) select * from staged_cell
+    insert into {cell} as known (place, slot, period, v0, v1, v2, v3, as_of) select * from {staged}
     on conflict (place, slot, period) do update set v0 = known.v0 + excluded.v0, v1 = known.v1 + excluded.v1,
         v2 = known.v2 + excluded.v2, v3 = known.v3 + excluded.v3, as_of = greatest(known.as_of, excluded.as_of)
 """
 _ADD_FEW = f"""
-    with staged_cell as (
+    with staged as (
         select * from unnest($1::text::integer[], $2::text::smallint[], $3::text::integer[], $4::text::bigint[],
             $5::text::bigint[], $6::text::bigint[], $7::text::bigint[], $8::text::bigint[])
     ) {_ADD}
@@ -208,8 +216,9 @@ class _Statements:
         names = ("aggregate", "member", "cell", "place", "territory_revision")
         self._names = {name: name + generation for name in names}
 
-    def __call__(self, statement: str) -> str:
-        return statement.format_map(self._names)
+    def __call__(self, statement: str, staged: str = "staged") -> str:
+        """The statement; `staged`: where the rows are that it stores."""
+        return statement.format_map(self._names | {"staged": staged})
 
 
 class Tables:
@@ -223,8 +232,10 @@ class Tables:
         self._image = image
         self._types = types
         self._stored: dict[Key, Stored] = {}
-        self._members: dict[tuple[int, bytes], dict[tuple[int, int, int], int]] = {}
+        self._members: dict[MemberKey, dict[tuple[int, int, int], int]] = {}
         self._staged = False
+        self._cells_staged = iter(_CELLS)
+        self._members_staged = iter(_MEMBERS_STAGED)
         self._planned = False
         self._generation = generation
         self._sql = _Statements(generation)
@@ -368,28 +379,21 @@ class Tables:
             raise NotNew from problem
 
     async def members(self, members: Sequence[Member]) -> dict[Member, References]:
-        """The references of these members; those that institutions share are locked in order."""
-        wanted: dict[tuple[int, bytes], list[Member]] = {}
-        for member in members:
-            wanted.setdefault((_FAMILIES.get(member[0], member[0]), digest(member[1])), []).append(member)
-        shared = sorted(key for key in wanted if key[0] not in OWN_SETS)
-        if shared:
-            await self._connection.execute(self._sql(_LOCK_MEMBERS), *_members(shared))
-        found: dict[Member, References] = {}
-        if wanted:
-            for family, digested, refs in await self._connection.fetch(self._sql(_MEMBERS), *_members(wanted)):
-                every = self._members[family, digested] = _decode_triples(refs)
-                asked = dict(wanted[family, digested])
-                for (measure, place, month), amount in every.items():
-                    if measure in asked:
-                        found.setdefault((measure, asked[measure]), {})[place, month] = amount
+        """The references of these members; those that institutions share are locked in order, by their top places."""
+        asked = Asked(members)
+        tops = {key for key in asked.shared if not self._image.membership(asked.keys[key][0][2]).chains}
+        if tops:
+            await self._connection.execute(self._sql(_LOCK_MEMBERS), *_members(sorted(tops)))
+        rows = await self._connection.fetch(self._sql(_MEMBERS), *_members(asked.keys)) if asked.keys else []
+        found, every = asked.found(rows)
+        self._members.update(every)
         return found
 
     async def save_members(self, members: Mapping[Member, References]) -> None:
         """Store the references of members that were read before."""
-        changed: dict[tuple[int, bytes], dict[int, References]] = {}
-        for (measure, name), references in members.items():
-            changed.setdefault((_FAMILIES.get(measure, measure), digest(name)), {})[measure] = references
+        changed: dict[MemberKey, dict[int, References]] = {}
+        for member, references in members.items():
+            changed.setdefault(_key_of_member(member), {})[member[0]] = references
         rows: list[tuple[int, bytes, bytes]] = []
         for (family, digested), by_measure in sorted(changed.items()):
             before = self._members.get((family, digested), {})
@@ -407,8 +411,9 @@ class Tables:
         parts = [_COPY_HEAD]
         for family, digested, encoded in rows:
             parts += (_MEMBER_ROW(3, 2, family, 16, digested, len(encoded)), encoded)
-        await self._stage("staged_member", parts)
-        await self._connection.execute(self._sql(_STORE_MEMBERS))
+        staged = next(self._members_staged)
+        await self._stage(staged, parts)
+        await self._connection.execute(self._sql(_STORE_MEMBERS, staged))
 
     async def add(self, rows: Rows) -> None:
         """Add to the cells."""
@@ -423,8 +428,9 @@ class Tables:
         for name, values in zip(_CELL, columns, strict=True):
             staged[name] = values
             staged[f"{name}_size"] = _CELL_ROW[name].itemsize
-        await self._stage("staged_cell", [_COPY_HEAD, staged.tobytes()])
-        await self._connection.execute(self._sql(_ADD))
+        table = next(self._cells_staged)
+        await self._stage(table, [_COPY_HEAD, staged.tobytes()])
+        await self._connection.execute(self._sql(_ADD, table))
 
     async def _stage(self, table: str, parts: list[bytes]) -> None:
         if not self._staged:
@@ -515,6 +521,46 @@ async def refresh(connection: Any, image: Image, generation: str = LIVE) -> bool
 def digest(member: str) -> bytes:
     """A member's key: 16 bytes whatever its name's length."""
     return blake2b(member.encode(), digest_size=16).digest()
+
+
+def digest_at(digested: bytes, place: int) -> bytes:
+    """The key of a member's references at a place, by the member's."""
+    return blake2b(digested + place.to_bytes(4), digest_size=16).digest()
+
+
+def _key_of_member(member: Member) -> MemberKey:
+    measure, name, place = member
+    key = digest(name)
+    return _FAMILIES.get(measure, measure), key if place == OWN else digest_at(key, place)
+
+
+class Asked:
+    """Members whose references are asked for, by the keys of their rows."""
+
+    def __init__(self, members: Iterable[Member]) -> None:
+        self.keys: dict[MemberKey, list[Member]] = {}
+        """Those whose references are in the row."""
+        self.shared: list[MemberKey] = []
+        """Rows of members that institutions share."""
+        for member in members:
+            key = _key_of_member(member)
+            self.keys.setdefault(key, []).append(member)
+            if member[2] != OWN:
+                self.shared.append(key)
+
+    def found(
+        self, rows: Iterable[tuple[int, bytes, bytes]]
+    ) -> tuple[dict[Member, References], dict[MemberKey, dict[tuple[int, int, int], int]]]:
+        """The members' references, and all that is in the rows."""
+        found: dict[Member, References] = {}
+        whole: dict[MemberKey, dict[tuple[int, int, int], int]] = {}
+        for family, digested, refs in rows:
+            every = whole[family, digested] = _decode_triples(refs)
+            asked = {member[0]: member for member in self.keys[family, digested]}
+            for (measure, place, month), amount in every.items():
+                if measure in asked:
+                    found.setdefault(asked[measure], {})[place, month] = amount
+        return found, whole
 
 
 def contributions_from(stored: bytes) -> Contributions:

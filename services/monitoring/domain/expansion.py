@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 
 from services.monitoring.domain.measures import MEASURES, Kind
-from services.monitoring.domain.parts import Contributions
+from services.monitoring.domain.parts import Contributions, difference
 from services.monitoring.domain.periods import ROLLING, codes_of, nested_codes_of
 
 Chain = tuple[int, ...]
@@ -124,6 +124,31 @@ def presence_alone(kind: Kind, months: Mapping[int, int]) -> dict[int, int]:
         if amount > 0:
             found[period] = 1
     return found
+
+
+def presence_moved(
+    kind: Kind, was: Mapping[int, int], now: Mapping[int, int], touched: Iterable[int]
+) -> dict[int, int]:
+    """What turns the `presence_alone` of `was` into that of `now`, which differ in no months but the `touched`.
+
+    Of flows, whose references are never fewer than none, nothing changes anywhere while none appears or vanishes in a
+    month; where one does, years and twelve months with that month in them see no month that is farther away.
+    """
+    if kind is Kind.SET_FLOW:
+        turned = [month for month in touched if (was.get(month, 0) > 0) is not (now.get(month, 0) > 0)]
+        if not turned:
+            return {}
+        if len(was) > _MANY_MONTHS:
+            was, now = _near(was, turned), _near(now, turned)
+    return difference(presence_alone(kind, now), presence_alone(kind, was))
+
+
+_MANY_MONTHS = 36
+
+
+def _near(months: Mapping[int, int], turned: Iterable[int]) -> dict[int, int]:
+    near = {month for at in turned for month in range(at - 12, at + 13)}
+    return {month: months[month] for month in near if month in months}
 
 
 def _present_since(series: Mapping[int, int]) -> dict[int, int]:

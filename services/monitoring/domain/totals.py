@@ -1,6 +1,6 @@
 """Many small amounts become few cell rows: the sums of a batch over four levels, ordered as rows are locked."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +10,7 @@ from services.monitoring.domain.expansion import Cells, expand
 from services.monitoring.domain.measures import COLUMNS, MEASURES, UNSEEN, Kind
 from services.monitoring.domain.parts import Contributions
 from services.monitoring.domain.periods import FISCAL_YEARS, QUARTERS, ROLLING, SEPTEMBER, YEARS
-from services.monitoring.domain.territory import Image, Integers
+from services.monitoring.domain.territory import Image, Integers, Level
 
 Microseconds = int
 """Since 1970, in UTC."""
@@ -43,6 +43,52 @@ class Rows:
     def __len__(self) -> int:
         return len(self.places)
 
+    def parted(self, territory: Image) -> tuple["Rows", "Rows"]:
+        """Those of institutions, and those of the places above them."""
+        low = territory.depths(self.places) >= Level.INSTITUTION
+        return self._chosen(low), self._chosen(~low)
+
+    def _chosen(self, chosen: "np.ndarray[Any, Any]") -> "Rows":
+        return Rows(
+            self.places[chosen],
+            self.slots[chosen],
+            self.periods[chosen],
+            tuple(each[chosen] for each in self.amounts),
+            self.as_of[chosen],
+        )
+
+
+def united(one: Rows, other: Rows, territory: Image) -> Rows:
+    """The sums of both, ordered as `Amounts.rows` does."""
+    if not len(other):
+        return one
+    keys = np.concatenate([_keys(rows.places, rows.slots, rows.periods) for rows in (one, other)])
+    amounts = [np.concatenate(pair) for pair in zip(one.amounts, other.amounts, strict=True)]
+    return _summed(
+        keys, lambda order: [each[order] for each in amounts], np.concatenate((one.as_of, other.as_of)), territory
+    )
+
+
+def _keys(places: Integers, slots: Integers, periods: Integers) -> Integers:
+    return places << 40 | slots << 24 | periods
+
+
+def _summed(
+    keys: Integers, columns: Callable[[Integers], Iterable[Integers]], time: Integers, territory: Image
+) -> Rows:
+    """A row for each key: the sums of the columns, which are given in an order, and the latest time; rows of zeros are
+    left out. Upper levels come last, so that the rows every worker wants are locked for the shortest time."""
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
+    sums = [np.add.reduceat(each, starts) for each in columns(order)]
+    latest = np.maximum.reduceat(time[order], starts)
+    keys = keys[starts]
+    kept = np.flatnonzero(np.any(sums, axis=0))
+    kept = kept[np.argsort(-territory.depths(keys[kept] >> 40), kind="stable")]
+    keys = keys[kept]
+    return Rows(keys >> 40, keys >> 24 & 0xFFFF, keys & 0xFFFFFF, tuple(each[kept] for each in sums), latest[kept])
+
 
 class Amounts:
     """Collects the amounts of a batch: contributions of institutions, to be expanded, and amounts of single cells."""
@@ -54,6 +100,8 @@ class Amounts:
         institution and everything above it."""
         self.members: list[int] = []
         """As above: members of sets whose only reference is this one, which is new (1)."""
+        self.present: list[int] = []
+        """As `members`, at this one place."""
         self._cells: list[int] = []
 
     def contribution(self, institution: int, measure: int, month: int, amount: int, time: Microseconds) -> None:
@@ -70,36 +118,23 @@ class Amounts:
             self._cells += (place, measure, period, sign * amount, time)
 
     def rows(self, territory: Image) -> Rows:
-        """The sums, upper levels last, so that the rows every worker wants are locked for the shortest time."""
-        parts = [self._vector(territory), _columns(self._cells)]
+        """The sums, ordered as `_summed` says."""
+        parts = [self._vector(territory), _present(self.present), _columns(self._cells)]
         columns = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
         if not len(columns[0]):
             return Rows()
         # Changes of stocks by academic years too: a sum up to a month reads few rows, however long the history.
         place, measure, period, amount, time = _also(columns, _STOCKS[columns[1]], (_year_of(columns[2]),))
-        keys = place << 40 | measure // COLUMNS << 24 | period
-        order = np.argsort(keys, kind="stable")
-        keys, amount, measure = keys[order], amount[order], measure[order]
-        time = np.where(_UNSEEN[measure], 0, time[order])
+        time = np.where(_UNSEEN[measure], 0, time)
         column = measure % COLUMNS
-        starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
-        sums = [np.add.reduceat(np.where(column == each, amount, 0), starts) for each in range(COLUMNS)]
-        latest = np.maximum.reduceat(time, starts)
-        keys = keys[starts]
-        kept = np.flatnonzero(np.any(sums, axis=0))
-        depths = territory.depths(keys[kept] >> 40)
-        kept = kept[np.argsort(-depths, kind="stable")]
-        keys = keys[kept]
-        return Rows(
-            keys >> 40,
-            keys >> 24 & 0xFFFF,
-            keys & 0xFFFFFF,
-            tuple(each[kept] for each in sums),
-            latest[kept],
-        )
+
+        def columns_in(order: Integers) -> Iterable[Integers]:
+            return (np.where(column[order] == each, amount[order], 0) for each in range(COLUMNS))
+
+        return _summed(_keys(place, measure // COLUMNS, period), columns_in, time, territory)
 
     def _vector(self, territory: Image) -> tuple[Integers, ...]:
-        columns = tuple(map(np.concatenate, zip(_columns(self.contributions), self._present(), strict=True)))
+        columns = tuple(map(np.concatenate, zip(_columns(self.contributions), _present(self.members), strict=True)))
         if territory.moved:
             moved = np.isin(columns[0], np.fromiter(territory.moved, dtype=np.int64))
             self._expand_moved(zip(*(each[moved].tolist() for each in columns), strict=True), territory)
@@ -113,26 +148,27 @@ class Amounts:
         known = place >= 0
         return place[known], measure[known], month[known], amount[known], time[known]
 
-    def _present(self) -> tuple[Integers, ...]:
-        """What `presence` says of a single reference: every period of the month, and the twelve months that it ends."""
-        columns = _columns(self.members)
-        months = columns[2]
-        flows = _SET_FLOWS[columns[1]]
-        periods = (
-            QUARTERS + months // 3,
-            _year_of(months),
-            FISCAL_YEARS + months // 12,
-            ROLLING + months,
-            ROLLING + months + 12,
-        )
-        columns = _also(columns, flows, periods)
-        columns[3][len(columns[3]) - np.count_nonzero(flows) :] *= -1  # with the last of them twelve months have passed
-        return columns
-
     def _expand_moved(self, amounts: Iterable[tuple[int, ...]], territory: Image) -> None:
         for institution, measure, month, amount, time in amounts:
             one: Contributions = {(measure, month, None): amount}
             self.cells(expand(one, institution, territory.membership(institution)), time)
+
+
+def _present(members: list[int]) -> tuple[Integers, ...]:
+    """What `presence` says of a single reference: every period of the month, and the twelve months that it ends."""
+    columns = _columns(members)
+    months = columns[2]
+    flows = _SET_FLOWS[columns[1]]
+    periods = (
+        QUARTERS + months // 3,
+        _year_of(months),
+        FISCAL_YEARS + months // 12,
+        ROLLING + months,
+        ROLLING + months + 12,
+    )
+    columns = _also(columns, flows, periods)
+    columns[3][len(columns[3]) - np.count_nonzero(flows) :] *= -1  # with the last of them twelve months have passed
+    return columns
 
 
 def _year_of(months: Integers) -> Integers:

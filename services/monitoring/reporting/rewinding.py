@@ -16,7 +16,7 @@ import msgspec
 
 from services.monitoring import archive, queries
 from services.monitoring.directory import Directory
-from services.monitoring.domain.measures import COLUMNS, OWN_SET_FAMILIES
+from services.monitoring.domain.measures import COLUMNS
 from services.monitoring.domain.parts import Contributions
 from services.monitoring.domain.periods import Period
 from services.monitoring.domain.readings import READINGS, Institution, Owned, Reading, Territory, decode
@@ -24,13 +24,11 @@ from services.monitoring.domain.territory import Image, Place
 from services.monitoring.domain.totals import Rows
 from services.monitoring.engine import NOBODY, Key, Member, References, Stored, apply
 from services.monitoring.reporting.freezes import Positions
-from services.monitoring.tables import SOURCES, Tables, digest
+from services.monitoring.tables import SOURCES, Asked, Tables
 from shared.contracts.events import SERVICES, Event
 from shared.errors import FieldError, InvalidInput
 
 MOST_EVENTS = 20_000
-_FAMILIES = {measure: family[0] for family in OWN_SET_FAMILIES for measure in family}
-_references = msgspec.msgpack.Decoder(dict[tuple[int, int, int], int]).decode
 
 # Each span of the log is looked for by its key (`offset 0`): the planner, which fears the scope, would read all of it.
 _BETWEEN = """
@@ -160,18 +158,9 @@ class _Rewound(Tables):
 
     async def members(self, members: Sequence[Member]) -> dict[Member, References]:
         """As Tables does, without locks. Members are seen by nobody's scope: nothing but counts leaves from here."""
-        wanted: dict[tuple[int, bytes], list[Member]] = {}
-        for member in members:
-            wanted.setdefault((_FAMILIES.get(member[0], member[0]), digest(member[1])), []).append(member)
-        found: dict[Member, References] = {}
-        keys = list(wanted)
-        rows = await self._connection.fetch(_MEMBERS, [key[0] for key in keys], [key[1] for key in keys])
-        for family, digested, refs in rows:
-            asked = dict(wanted[family, digested])
-            for (measure, place, month), amount in _references(refs).items():
-                if measure in asked:
-                    found.setdefault((measure, asked[measure]), {})[place, month] = amount
-        return found
+        asked = Asked(members)
+        rows = await self._connection.fetch(_MEMBERS, *map(list, zip(*asked.keys, strict=True))) if asked.keys else []
+        return asked.found(rows)[0]
 
     async def save_members(self, members: Mapping[Member, References]) -> None:
         pass
