@@ -72,7 +72,8 @@ def build() -> FastAPI:
         chassis,
         routers=ROUTERS,
         permissions=PERMISSIONS,
-        projection=Indicators(Applier(settings.privacy_k, releasing.wake)),
+        projection=_indicators(settings.privacy_k, releasing),
+        beside=[_indicators(settings.privacy_k, releasing)],
         listens_to=LISTENS_TO,
         consumer_settings=ConsumerSettings(max_records=20_000),
     )
@@ -81,3 +82,7 @@ def build() -> FastAPI:
     app.state.comparison, app.state.releasing = tables, releasing
     app.state.advice, app.state.advisor = advice, advisor
     return app
+
+
+def _indicators(k: int, releasing: Releasing) -> Indicators:
+    return Indicators(Applier(k, releasing.wake))

@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, NoReturn, Protocol, runtime_checkable
 
 import structlog
@@ -32,6 +33,8 @@ FUSE = 25
 CHUNK_EVENTS = 50_000
 CHUNK_BYTES = 48_000_000
 CONFIRM_PAGE = 50
+PART_EVENTS = 2_500
+"""Of a backlog so many events, whole shards, go into one transaction where several can be at work at once."""
 
 _LOCK = "select shard, position from inbox where source = $1 and shard = any($2::smallint[]) order by shard for update"
 _AHEAD = text(
@@ -76,16 +79,30 @@ class Inbox:
     position = applied + 1 takes effect; at or below is a duplicate and skipped; beyond is a gap, filled from the
     source's feed or held back. The row lock on the position also fences a zombie consumer after a rebalance.
 
-    Each source has its own turn, so that one whose feed is down delays no other; effects take one common turn, because
-    a projection may keep state and need not be safe against itself.
+    Each source has its own turn, so that one whose feed is down delays no other. Effects take turns too, because a
+    projection may keep state and need not be safe against itself: as many transactions are at work at once as there are
+    projections.
     """
 
-    def __init__(self, database: Database, projection: Projection, feeds: Mapping[str, Source]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        projection: Projection,
+        feeds: Mapping[str, Source],
+        beside: Sequence[Projection] = (),
+    ) -> None:
+        """`beside`: more of the same kind, each with its own state: while one waits for the database, another computes.
+
+        What they make of different shards must not depend on which comes first.
+        """
         self._database = database
         self._projection = projection
+        self._lanes = 1 + len(beside)
+        self._free: asyncio.LifoQueue[Projection] = asyncio.LifoQueue()
+        for each in (*beside, projection):
+            self._free.put_nowait(each)
         self._feeds = feeds
         self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._effects = asyncio.Lock()
         self._reached: dict[str, list[int]] = {}
         self._poison_in_a_row: dict[str, int] = defaultdict(int)
 
@@ -158,7 +175,7 @@ class Inbox:
         """
         if not isinstance(self._projection, Selective):
             return None
-        async with self._turns[source], self._effects, self._database.unit_of_work() as uow:
+        async with self._turns[source], self._effect(), self._database.unit_of_work() as uow:
             ahead = (await uow.session.execute(_AHEAD, {"source": source})).all()
             if not ahead:
                 return 0
@@ -245,7 +262,33 @@ class Inbox:
             page |= {(each.shard, each.position): each for each in found}
         return page.get(place)
 
+    @asynccontextmanager
+    async def _effect(self) -> AsyncIterator[Projection]:
+        """A projection's turn."""
+        projection = await self._free.get()
+        try:
+            yield projection
+        finally:
+            self._free.put_nowait(projection)
+
     async def _take_effect(self, source: str, events: Sequence[Event]) -> None:
+        found = _parts(events) if self._lanes > 1 else [events]
+        if len(found) == 1:
+            await self._take_part(source, events)
+            return
+        parts = iter(found)
+
+        async def lane() -> None:
+            for part in parts:
+                await self._take_part(source, part)
+
+        # One that fails stops no other: what they commit is done, and needn't be tried again.
+        lanes = (lane() for _ in range(min(self._lanes, len(found))))
+        failed = [each for each in await asyncio.gather(*lanes, return_exceptions=True) if each is not None]
+        if failed:
+            raise next((each for each in failed if isinstance(each, FuseBlown)), failed[0])
+
+    async def _take_part(self, source: str, events: Sequence[Event]) -> None:
         batch: list[tuple[Event, Any]] = [(event, self._decode(event)) for event in events]
         if any(isinstance(read, Poison) for _, read in batch):
             batch = await self._confirm(source, batch)
@@ -319,7 +362,11 @@ class Inbox:
         raise FuseBlown(f"{FUSE} events of {source} in a row cannot be applied; the consumer holds them back")
 
     async def _commit(self, source: str, batch: Sequence[tuple[Event, Any]]) -> None:
-        async with self._effects, self._database.precedence.claimed(), self._database.unit_of_work() as uow:
+        async with (
+            self._effect() as projection,
+            self._database.precedence.claimed(),
+            self._database.unit_of_work() as uow,
+        ):
             shards = sorted({event.shard for event, _ in batch})
             connection = await raw_connection(uow.session)
             reached = dict(await connection.fetch(_LOCK, source, shards))
@@ -337,7 +384,7 @@ class Inbox:
                 await lay_down(uow.session, letter, source, uow.now)
             concerned = [(event, read) for event, read in fresh if read is not None and not isinstance(read, Poison)]
             if concerned:
-                await self._projection.apply(uow, concerned)
+                await projection.apply(uow, concerned)
             last = {event.shard: event for event, _ in fresh}
             if last:
                 columns = zip(*((shard, event.position, event.time) for shard, event in last.items()), strict=True)
@@ -367,15 +414,26 @@ class Inbox:
 
         Its position passed long ago. States carry versions, so a projection ignores what is older than what it has.
         """
-        async with self._effects, self._database.unit_of_work() as uow:
+        async with self._effect() as projection, self._database.unit_of_work() as uow:
             event = await take_for_replay(uow.session, id_)
             if event is None:
                 return False
-            read = self._projection.decode(event)
+            read = projection.decode(event)
             if read is not None:
-                await self._projection.apply(uow, [(event, read)])
+                await projection.apply(uow, [(event, read)])
             await settle(uow.session, id_, "replayed", uow.now)
             return True
+
+
+def _parts(events: Sequence[Event]) -> list[Sequence[Event]]:
+    """Events in the order of their shards in parts of whole shards, each no larger than it must be."""
+    parts: list[Sequence[Event]] = []
+    begin = 0
+    for number in range(1, len(events)):
+        if number - begin >= PART_EVENTS and events[number].shard != events[number - 1].shard:
+            parts.append(events[begin:number])
+            begin = number
+    return [*parts, events[begin:]]
 
 
 def _dense(waiting: Sequence[Event], applied: int) -> bool:

@@ -86,6 +86,7 @@ def create_app(
     routers: Sequence[APIRouter],
     permissions: Permissions,
     projection: Projection | None = None,
+    beside: Sequence[Projection] = (),
     listens_to: Sequence[str] = (),
     consumer_settings: ConsumerSettings | None = None,
     api_keys: ApiKeys | None = None,
@@ -95,10 +96,10 @@ def create_app(
 ) -> FastAPI:
     """The application of a service.
 
-    `projection` takes the events of the services in `listens_to`. Jobs in `chassis.jobs` run beside the relay and the
-    consumer; one that ends or raises ends the process, so that its supervisor starts a sound one. `api_keys` knows API
-    keys; without it partners is asked. `spooled_bodies`: addresses whose bodies go to a file as they come, with a limit
-    of their own.
+    `projection` takes the events of the services in `listens_to`, those `beside` it parts of a backlog. Jobs in
+    `chassis.jobs` run beside the relay and the consumer; one that ends or raises ends the process, so that its
+    supervisor starts a sound one. `api_keys` knows API keys; without it partners is asked. `spooled_bodies`: addresses
+    whose bodies go to a file as they come, with a limit of their own.
     """
     settings = chassis.settings
     kafka = KafkaAddress(settings.kafka_bootstrap_servers, settings.kafka_embedded)
@@ -107,7 +108,7 @@ def create_app(
     consumer: Consumer | None = None
     if projection is not None:
         feeds = {source: chassis.log_of(source) for source in listens_to}
-        inbox = Inbox(chassis.database, projection, feeds)
+        inbox = Inbox(chassis.database, projection, feeds, beside)
         consumer = Consumer(inbox, feeds, kafka, chassis.progress, consumer_settings)
         jobs["consumer"] = consumer.run
     woken = consumer.look if consumer is not None else lambda: None

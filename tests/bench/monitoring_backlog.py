@@ -97,7 +97,8 @@ async def run(institutions: int, months: int, options: argparse.Namespace) -> tu
             test_database = await postgres.database("monitoring")
             database = Database("monitoring", make_engine(test_database.url, application="bench"))
             feeds: dict[str, Any] = dict.fromkeys(LISTENS_TO)  # positions are dense: nobody asks a feed
-            inbox = Inbox(database, Indicators(Applier(10)), feeds)
+            lanes = [Indicators(Applier(10)) for _ in range(options.lanes)]
+            inbox = Inbox(database, lanes[0], feeds, lanes[1:])
             await inbox.prepare()
             for source, batch in batches_of(places, 20_000, 1):
                 await inbox.deliver(source, batch)
@@ -116,6 +117,7 @@ async def run(institutions: int, months: int, options: argparse.Namespace) -> tu
                 "months": months,
                 "batch": options.batch,
                 "partitions": options.partitions,
+                "lanes": options.lanes,
             }
             cost_us = meter.say("monitoring backlog", applied, **shape)
             await database.engine.dispose()
@@ -155,6 +157,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=200_000)
     parser.add_argument("--batch", type=int, default=20_000)
     parser.add_argument("--partitions", type=int, default=PARTITIONS, help="of a topic; 1: batches in order of time")
+    parser.add_argument("--lanes", type=int, default=2, help="transactions at a time; the service has two")
     parser.add_argument("--rebuild", action="store_true", help="build a new generation from the log afterwards")
     parser.add_argument("--check", action="store_true", help="compare every cell with the recomputation (slow)")
     parser.add_argument("--profile", action="store_true")

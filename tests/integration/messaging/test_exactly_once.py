@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 
 import pytest
 
 from shared.contracts.events import MAX_DATA_BYTES, Event
 from shared.errors import TooLarge
+from shared.messaging import inbox
 from shared.messaging.inbox import Inbox
 from shared.messaging.stream import read_events
 from shared.scope import SYSTEM
@@ -91,6 +93,42 @@ async def test_zombie_that_delivers_the_same_records_at_the_same_time_is_fenced(
 
         await asyncio.gather(*(deliver_all(member, 30 + 7 * i) for i, member in enumerate(members)))
         await settled(source, sink)
+        effects = await sink.effects()
+        assert sorted(effects) == log_numbers(log)
+        assert in_shard_order(effects)
+
+
+async def test_parts_of_a_backlog_are_at_work_at_once_and_one_that_fails_stops_no_other(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "PART_EVENTS", 20)
+    async with world.source(relay=False) as source, world.sink(source.name) as sink:
+        await gather_in_groups([source.tell(*range(30 * i, 30 * i + 30)) for i in range(8)], 4)
+        log = await everything(source)
+        both = asyncio.Barrier(2)
+        began, failed = 0, list[int]()
+
+        async def meets(_: Sequence[int]) -> None:
+            nonlocal began
+            began += 1
+            if began <= both.parties:
+                async with asyncio.timeout(30):
+                    await both.wait()  # one after the other they would never get there
+
+        async def breaks(numbers: Sequence[int]) -> None:
+            await meets(numbers)
+            if not failed:
+                failed.extend(numbers)
+                raise ConnectionResetError
+
+        steady, frail = Recording(before_commit=meets), Recording(before_commit=breaks)
+        member = Inbox(sink.inbox._database, steady, sink.inbox._feeds, [frail])
+        with pytest.raises(ConnectionResetError):
+            await member.deliver(source.name, log)
+        effects = await sink.effects()
+        assert len(effects) == len(log) - len(failed), "all the other parts were committed"
+        assert not {n for _, _, n in effects} & {*failed}
+        await member.deliver(source.name, log)
         effects = await sink.effects()
         assert sorted(effects) == log_numbers(log)
         assert in_shard_order(effects)

@@ -148,7 +148,7 @@ class Live:
         self.bench = bench
         self.database = Database("monitoring", make_engine(bench.database.url, application="test"))
         feeds: dict[str, Any] = dict.fromkeys(LISTENS_TO)
-        self.inbox = Inbox(self.database, Indicators(Applier(K)), feeds)
+        self.inbox = Inbox(self.database, Indicators(Applier(K)), feeds, [Indicators(Applier(K))])
 
     async def take(self, events: list[Event]) -> None:
         for source in LISTENS_TO:

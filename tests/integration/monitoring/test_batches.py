@@ -7,7 +7,8 @@ from random import Random
 import pytest
 
 from shared.contracts.events import Event
-from tests.integration.monitoring.support import Bench, PowerFailure, compared
+from shared.messaging import inbox
+from tests.integration.monitoring.support import Bench, Live, PowerFailure, compared
 from tests.support.monitoring import a_story, differing
 
 
@@ -64,6 +65,18 @@ async def test_workers_at_once_lose_and_double_nothing(bench: Bench, seed: int) 
     await asyncio.gather(*(work(number) for number in lanes))
     values, proof = compared(await bench.cells(), story.country)
     assert not differing(values, proof)
+
+
+async def test_parts_of_a_backlog_at_work_at_once_lose_and_double_nothing(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "PART_EVENTS", 15)
+    story = a_story(Random(12), 900)
+    third = len(story.events) // 3
+    for start in range(0, len(story.events), third):
+        await live.take(story.events[start : start + third])
+    await live.take(story.events[third:])  # and what comes again
+    await live.proven(story)
 
 
 @pytest.mark.parametrize("district_told", [False, True])
