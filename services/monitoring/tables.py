@@ -233,6 +233,7 @@ class Tables:
         self._types = types
         self._stored: dict[Key, Stored] = {}
         self._members: dict[MemberKey, dict[tuple[int, int, int], int]] = {}
+        self._key_of: dict[Member, MemberKey] = {}
         self._staged = False
         self._cells_staged = iter(_CELLS)
         self._members_staged = iter(_MEMBERS_STAGED)
@@ -387,13 +388,14 @@ class Tables:
         rows = await self._connection.fetch(self._sql(_MEMBERS), *_members(asked.keys)) if asked.keys else []
         found, every = asked.found(rows)
         self._members.update(every)
+        self._key_of |= asked.key_of
         return found
 
     async def save_members(self, members: Mapping[Member, References]) -> None:
         """Store the references of members that were read before."""
         changed: dict[MemberKey, dict[int, References]] = {}
         for member, references in members.items():
-            changed.setdefault(_key_of_member(member), {})[member[0]] = references
+            changed.setdefault(self._key_of[member], {})[member[0]] = references
         rows: list[tuple[int, bytes, bytes]] = []
         for (family, digested), by_measure in sorted(changed.items()):
             before = self._members.get((family, digested), {})
@@ -528,12 +530,6 @@ def digest_at(digested: bytes, place: int) -> bytes:
     return blake2b(digested + place.to_bytes(4), digest_size=16).digest()
 
 
-def _key_of_member(member: Member) -> MemberKey:
-    measure, name, place = member
-    key = digest(name)
-    return _FAMILIES.get(measure, measure), key if place == OWN else digest_at(key, place)
-
-
 class Asked:
     """Members whose references are asked for, by the keys of their rows."""
 
@@ -542,11 +538,18 @@ class Asked:
         """Those whose references are in the row."""
         self.shared: list[MemberKey] = []
         """Rows of members that institutions share."""
+        self.key_of: dict[Member, MemberKey] = {}
+        digests: dict[str, bytes] = {}  # of several measures and at several places it is often the same member
         for member in members:
-            key = _key_of_member(member)
-            self.keys.setdefault(key, []).append(member)
-            if member[2] != OWN:
+            measure, name, place = member
+            digested = digests.get(name) or digests.setdefault(name, digest(name))
+            if place == OWN:
+                key = _FAMILIES.get(measure, measure), digested
+            else:
+                key = measure, digest_at(digested, place)
                 self.shared.append(key)
+            self.key_of[member] = key
+            self.keys.setdefault(key, []).append(member)
 
     def found(
         self, rows: Iterable[tuple[int, bytes, bytes]]
