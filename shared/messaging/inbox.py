@@ -33,7 +33,7 @@ FUSE = 25
 CHUNK_EVENTS = 50_000
 CHUNK_BYTES = 48_000_000
 CONFIRM_PAGE = 50
-PART_EVENTS = 2_500
+PART_EVENTS = 5_000
 """Of a backlog so many events, whole shards, go into one transaction where several can be at work at once."""
 
 _LOCK = "select shard, position from inbox where source = $1 and shard = any($2::smallint[]) order by shard for update"
