@@ -116,8 +116,12 @@ async def apply(store: Store, batch: Sequence[Read], *, careful: bool = False) -
     sets = await _measure(store, folded, amounts, careful=careful)
     own = _spread(sets, territory, shared)
     await _count(store, territory, own, amounts)
+    rows = amounts.rows(territory)
+    if not shared:
+        await store.add(rows)
+        return Touched(rows)
     # Everything up to here is this worker's alone; what others may want too is taken as late as can be.
-    low, high = amounts.rows(territory).parted(territory)
+    low, high = rows.parted(territory)
     await store.add(low)
     amounts = Amounts()
     await _count(store, territory, shared, amounts)

@@ -3,6 +3,7 @@
 from calendar import monthrange
 from collections.abc import Iterable, Mapping
 from datetime import date
+from functools import lru_cache
 from typing import TypeVar
 
 from services.monitoring.domain.gates import EVIDENCE
@@ -60,6 +61,7 @@ def months_after(day: date, months: int) -> int:
     return date(year, number + 1, min(day.day, monthrange(year, number + 1)[1])).toordinal()
 
 
+@lru_cache(maxsize=4096)
 def first_day(month: int) -> date:
     """The first day of a month; of one beyond the calendar, the calendar's end."""
     year, number = divmod(month, 12)
