@@ -39,7 +39,7 @@ def build() -> FastAPI:
     gc.set_threshold(100_000, 50, 100)
     configure_logs(settings.service, settings.log_level, settings.log_format)
     chassis = make_chassis(settings, Path(__file__).parent)
-    directory = Directory(chassis.database)
+    directory = Directory()
     changes = Changes(chassis.database, settings.database_url, directory, chassis.progress)
     chassis.jobs["changes"] = changes.run
     composition()  # what is wrong with the index stops the start

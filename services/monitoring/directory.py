@@ -8,8 +8,6 @@ from services.monitoring.domain.territory import Image, Level, Place
 from services.monitoring.tables import refresh
 from shared.errors import NotFound
 from shared.i18n import DEFAULT_LANG, Lang
-from shared.persistence.engine import raw_connection
-from shared.persistence.unit_of_work import Database
 from shared.scope import SYSTEM, Principal, Role
 
 NATION = "17"
@@ -18,19 +16,28 @@ NATION = "17"
 class Directory:
     """All places in memory, looked after before each use: a place is known as soon as its event is applied."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self) -> None:
         self._image = Image()
         self._lock = asyncio.Lock()
         self._units: dict[str, list[Place]] = {}
         self._institutions: dict[int, list[int]] = {}
 
     async def look(self, connection: Any) -> None:
-        """Notice changed places; `connection` may belong to any scope."""
+        """Notice changed places, over a connection whose transaction may be of any scope, and is of it afterwards.
+
+        It is this connection that reads them: were it another of the pool, those who wait here with theirs in hand
+        could have taken the last.
+        """
         if await connection.fetchval("select revision from territory_revision") == self._image.revision:
             return
-        async with self._lock, self._database.reading(SYSTEM) as session:
-            if await refresh(await raw_connection(session), self._image):
+        async with self._lock:
+            scope = await connection.fetchval("select coalesce(current_setting('app.scope', true), '')")
+            await connection.execute("select set_config('app.scope', $1, true)", SYSTEM.scope.setting)
+            try:
+                changed = await refresh(connection, self._image)
+            finally:
+                await connection.execute("select set_config('app.scope', $1, true)", scope)
+            if changed:
                 self._index()
 
     def _index(self) -> None:

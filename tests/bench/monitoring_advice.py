@@ -31,7 +31,7 @@ K = 10
 
 async def evaluate(database: Database) -> Outcome:
     """Every rule at every level it looks at."""
-    directory, evaluator, outcome = Directory(database), Evaluator(database, K), Outcome()
+    directory, evaluator, outcome = Directory(), Evaluator(database, K), Outcome()
     async with database.reading(SYSTEM) as session:
         connection = await raw_connection(session)
         await directory.look(connection)

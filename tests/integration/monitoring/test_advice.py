@@ -38,7 +38,7 @@ class Process:
         self.today = TODAY
         self.engine = make_engine(url, application="advice-test", pool_size=4)
         self.database = Database("monitoring", self.engine, self.now)
-        self.directory = Directory(self.database)
+        self.directory = Directory()
         self.evaluator = Evaluator(self.database, K)
         self.advice = Advice(self.directory, K)
 

@@ -6,8 +6,12 @@ from random import Random
 
 import pytest
 
+from services.monitoring.directory import Directory
 from shared.contracts.events import Event
 from shared.messaging import inbox
+from shared.persistence.engine import make_engine, raw_connection
+from shared.persistence.unit_of_work import Database
+from shared.scope import SYSTEM
 from tests.integration.monitoring.support import Bench, Live, PowerFailure, compared
 from tests.support.monitoring import a_story, differing
 
@@ -138,3 +142,35 @@ async def test_a_scope_sees_its_own_places_only(bench: Bench) -> None:
     for scope in ("none", "", "enterprise:x", "path:", "institution:"):
         for table in ("cell", "aggregate", "event_seen", "place", "member"):
             assert not await bench.rows(f"select 1 from {table}", scope=scope), (scope, table)
+
+
+async def test_changed_places_are_noticed_with_the_last_connection_in_hand(bench: Bench) -> None:
+    story = a_story(Random(3), 60, institutions=3)
+    await (await bench.worker()).take(story.events)
+    scope = f"institution:{story.institutions[0]}"
+    directory = Directory()
+    connection = await bench.connection()
+    async with connection.transaction():
+        await connection.execute("select set_config('app.scope', $1, true)", scope)
+        await directory.look(connection)
+        assert directory.by_code("17")
+        assert all(directory.by_code(code) for code in story.institutions)
+        assert await connection.fetchval("select current_setting('app.scope')") == scope
+        seen = await connection.fetch("select code from place where level = 3")
+    assert [row["code"] for row in seen] == [story.institutions[0]], "what the connection sees is as it was"
+
+
+async def test_many_who_notice_a_change_at_once_do_not_wait_for_one_anothers_connections(bench: Bench) -> None:
+    await (await bench.worker()).take(a_story(Random(3), 60, institutions=3).events)
+    database = Database("monitoring", make_engine(bench.database.url, application="test", pool_size=2))
+    directory = Directory()
+
+    async def ask() -> None:
+        async with database.reading(SYSTEM) as session:
+            await directory.look(await raw_connection(session))
+
+    try:
+        await asyncio.gather(*(ask() for _ in range(8)))
+    finally:
+        await database.engine.dispose()
+    assert directory.by_code("17")

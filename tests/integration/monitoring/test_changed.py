@@ -36,7 +36,7 @@ class Watch:
     def __init__(self, bench: Bench, url: str) -> None:
         self.bench = bench
         self.database = Database("monitoring", make_engine(url, application="changed-test", pool_size=2))
-        self.directory = Directory(self.database)
+        self.directory = Directory()
         self.stages: list[Positions] = []
 
     async def tell(self, worker: Any, events: Sequence[Event], told: dict[str, list[int]]) -> None:
