@@ -137,7 +137,7 @@ def test_language_is_switched_and_kept(ministry: Browser, lang: str, word: str) 
     assert ministry.text(".menu a") == word
 
 
-@pytest.mark.parametrize("lang", ["uz", "ru"])
+@pytest.mark.parametrize("lang", ["uz", pytest.param("ru", marks=pytest.mark.slow)])
 def test_phone_shows_every_page_without_sideways_scrolling(ministry: Browser, lang: str) -> None:
     ministry.click(f".languages button[value='{lang}']")
     ministry.resize(PHONE)

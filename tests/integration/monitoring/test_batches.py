@@ -51,7 +51,7 @@ async def test_a_rolled_back_batch_leaves_nothing_behind(bench: Bench) -> None:
     assert not differing(values, proof)
 
 
-@pytest.mark.parametrize("seed", [0, 1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))])
 async def test_workers_at_once_lose_and_double_nothing(bench: Bench, seed: int) -> None:
     """Three workers, each with the shards of some partitions in order, all with the same hot upper cells."""
     random = Random(100 + seed)

@@ -159,11 +159,13 @@ def test_nobody_who_sees_all_tables_computes_a_hidden_cell(
     assert attack(country, shown) == []
 
 
+@pytest.mark.slow
 def test_without_hiding_others_he_does() -> None:
     country = Country.drawn(2, 4, 2, 600)
     assert attack(country, tables(country, complementary=False)) != []
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(st.integers(0, 10**6))
 def test_tables_of_two_levels_show_the_same_of_a_place(seed: int) -> None:
