@@ -65,7 +65,7 @@ async def test_a_platform_where_all_is_well_is_sound(platform: Platform, apart: 
     assert verdict.applied >= verdict.events > 500
 
 
-@pytest.mark.parametrize("level", [3, pytest.param(0, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("level", [3, *(pytest.param(level, marks=pytest.mark.slow) for level in (0, 2))])
 async def test_a_wrong_cell_at_any_level_is_found_and_named(platform: Platform, level: int) -> None:
     """Both that of an institution, which its shard compares, and those above, which are put together."""
     change = (

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.monitoring.domain import measures as m
 from services.monitoring.domain.contributions import contributions
-from services.monitoring.domain.expansion import Membership, expand, presence
+from services.monitoring.domain.expansion import Membership, expand, presence, presence_alone, presence_moved
 from services.monitoring.domain.gates import FIRST_EVIDENCE
 from services.monitoring.domain.measures import COLUMNS, MEASURES, Kind
 from services.monitoring.domain.parts import Contributions, difference
@@ -172,6 +172,19 @@ def test_an_enterprise_with_two_schools_of_a_district_is_one_enterprise_there() 
     references = {(5, SEPTEMBER): 1, (6, OCTOBER): 1, (5, DECEMBER): -1}
     found = presence(Kind.SET_STOCK, references, schools.__getitem__)
     assert found == {(5, SEPTEMBER): 1, (5, DECEMBER): -1, (6, OCTOBER): 1, (20, SEPTEMBER): 1, (1, SEPTEMBER): 1}
+
+
+@given(st.sampled_from([Kind.SET_FLOW, Kind.SET_STOCK]), st.randoms(use_true_random=False), st.integers(1, 140))
+def test_what_moves_in_a_long_history_is_what_counting_it_all_twice_would_find(
+    kind: Kind, random: Random, kept: int
+) -> None:
+    history = range(SEPTEMBER - 150, SEPTEMBER)
+    was = {month: random.randrange(1, 4) for month in random.sample(history, kept)}
+    touched = {random.choice(history) for _ in range(random.randrange(1, 5))}
+    now = {month: random.randrange(3) for month in touched}
+    after = {month: amount for month, amount in (was | now).items() if amount}
+    expected = difference(presence_alone(kind, after), presence_alone(kind, was))
+    assert presence_moved(kind, was, after, touched) == expected
 
 
 KEYS = st.tuples(st.sampled_from([1, 2, 80]), st.integers(0, 3), st.none())

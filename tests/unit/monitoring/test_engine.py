@@ -36,7 +36,7 @@ def split(random: Random, events: Sequence[Event]) -> list[list[Event]]:
 
 
 @given(st.randoms(use_true_random=False), st.integers(0, 60))
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=150)
 async def test_live_values_equal_the_recomputed_ones(random: Random, steps: int) -> None:
     story = a_story(random, steps)
     values, proof = compared(await live(split(random, story.events)), story)
@@ -44,7 +44,7 @@ async def test_live_values_equal_the_recomputed_ones(random: Random, steps: int)
 
 
 @given(st.randoms(use_true_random=False), st.integers(0, 60))
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=150)
 async def test_order_duplicates_and_batches_change_no_value(random: Random, steps: int) -> None:
     story = a_story(random, steps)
     delivered = [*story.events, *random.choices(story.events, k=steps)]
