@@ -8,7 +8,8 @@ from services.monitoring.domain.territory import Image, Level, Place
 from services.monitoring.tables import refresh
 from shared.errors import NotFound
 from shared.i18n import DEFAULT_LANG, Lang
-from shared.scope import SYSTEM, Principal, Role
+from shared.persistence.engine import widened
+from shared.scope import Principal, Role
 
 NATION = "17"
 
@@ -30,14 +31,8 @@ class Directory:
         """
         if await connection.fetchval("select revision from territory_revision") == self._image.revision:
             return
-        async with self._lock:
-            scope = await connection.fetchval("select coalesce(current_setting('app.scope', true), '')")
-            await connection.execute("select set_config('app.scope', $1, true)", SYSTEM.scope.setting)
-            try:
-                changed = await refresh(connection, self._image)
-            finally:
-                await connection.execute("select set_config('app.scope', $1, true)", scope)
-            if changed:
+        async with self._lock, widened(connection):
+            if await refresh(connection, self._image):
                 self._index()
 
     def _index(self) -> None:

@@ -1,6 +1,8 @@
 """The engine and sessions of a service's database; every transaction carries the caller's scope."""
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -12,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from shared.scope import NONE, Scope
+from shared.scope import ALL, NONE, Scope
 
 
 def make_engine(url: str, *, application: str, pool_size: int = 10) -> AsyncEngine:
@@ -76,9 +78,24 @@ def make_session(engine: AsyncEngine, scope: Scope = NONE) -> AsyncSession:
 def _enter_scope(session: Session, _: SessionTransaction, connection: Connection) -> None:
     # Transaction-local: a session-level setting would leak through the pool to the next caller.
     setting = session.info.get("scope", NONE.setting)
-    connection.exec_driver_sql("select set_config('app.scope', $1, true)", (setting,))
+    connection.exec_driver_sql(_SHOW, (setting,))
 
 
+@asynccontextmanager
+async def widened(connection: Any) -> AsyncIterator[None]:
+    """Within the block the transaction of a raw connection sees all rows, and after it what it saw before.
+
+    What is read so never reaches the caller as it is; whoever goes this way chooses what is shown.
+    """
+    before = await connection.fetchval("select coalesce(current_setting('app.scope', true), '')")
+    await connection.execute(_SHOW, ALL.setting)
+    try:
+        yield
+    finally:
+        await connection.execute(_SHOW, before)
+
+
+_SHOW = "select set_config('app.scope', $1, true)"
 TRANSIENT_SQLSTATES = ("08", "53", "57", "58", "40", "55", "25006", "25P03")
 """Classes, and two codes: a server that became a replica, and a transaction ended because its process was frozen."""
 

@@ -1,6 +1,6 @@
 """Many small amounts become few cell rows: the sums of a batch over four levels, ordered as rows are locked."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,24 +64,22 @@ def united(one: Rows, other: Rows, territory: Image) -> Rows:
         return one
     keys = np.concatenate([_keys(rows.places, rows.slots, rows.periods) for rows in (one, other)])
     amounts = [np.concatenate(pair) for pair in zip(one.amounts, other.amounts, strict=True)]
-    return _summed(
-        keys, lambda order: [each[order] for each in amounts], np.concatenate((one.as_of, other.as_of)), territory
-    )
+    return _summed(keys, amounts, np.concatenate((one.as_of, other.as_of)), territory)
 
 
 def _keys(places: Integers, slots: Integers, periods: Integers) -> Integers:
     return places << 40 | slots << 24 | periods
 
 
-def _summed(
-    keys: Integers, columns: Callable[[Integers], Iterable[Integers]], time: Integers, territory: Image
-) -> Rows:
-    """A row for each key: the sums of the columns, which are given in an order, and the latest time; rows of zeros are
-    left out. Upper levels come last, so that the rows every worker wants are locked for the shortest time."""
+def _summed(keys: Integers, columns: Sequence[Integers], time: Integers, territory: Image) -> Rows:
+    """A row for each key: the sums of the columns, and the latest time; rows of zeros are left out.
+
+    Upper levels come last, so that the rows every worker wants are locked for the shortest time.
+    """
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
     starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
-    sums = [np.add.reduceat(each, starts) for each in columns(order)]
+    sums = [np.add.reduceat(each[order], starts) for each in columns]
     latest = np.maximum.reduceat(time[order], starts)
     keys = keys[starts]
     kept = np.flatnonzero(np.any(sums, axis=0))
@@ -127,11 +125,8 @@ class Amounts:
         place, measure, period, amount, time = _also(columns, _STOCKS[columns[1]], (_year_of(columns[2]),))
         time = np.where(_UNSEEN[measure], 0, time)
         column = measure % COLUMNS
-
-        def columns_in(order: Integers) -> Iterable[Integers]:
-            return (np.where(column[order] == each, amount[order], 0) for each in range(COLUMNS))
-
-        return _summed(_keys(place, measure // COLUMNS, period), columns_in, time, territory)
+        amounts = [np.where(column == each, amount, 0) for each in range(COLUMNS)]
+        return _summed(_keys(place, measure // COLUMNS, period), amounts, time, territory)
 
     def _vector(self, territory: Image) -> tuple[Integers, ...]:
         columns = tuple(map(np.concatenate, zip(_columns(self.contributions), _present(self.members), strict=True)))

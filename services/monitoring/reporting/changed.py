@@ -124,7 +124,7 @@ class Comparison:
         begin, end = (_whole(each, present) for each in (begin, end))
         if any(low > high for source, each in begin.items() for low, high in zip(each, end[source], strict=True)):
             raise InvalidInput(FieldError("from", "moment_order"))
-        rewinder = Rewinder(connection, self._directory, scope)
+        rewinder = Rewinder(connection, self._directory)
         within = freezes.places_of(self._directory, self._place, self._until)
         places = sorted({place.id for place in within} | set(self._directory.institutions(self._place)))
         since_begin = await rewinder.happened(places, begin, present)

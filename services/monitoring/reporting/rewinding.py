@@ -5,8 +5,7 @@ engine would then add to the cells leads from the present values to those of the
 institutions and moves between districts included.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -27,6 +26,7 @@ from services.monitoring.reporting.freezes import Positions
 from services.monitoring.tables import SOURCES, Asked, Tables
 from shared.contracts.events import SERVICES, Event
 from shared.errors import FieldError, InvalidInput
+from shared.persistence.engine import widened
 
 MOST_EVENTS = 20_000
 
@@ -179,10 +179,9 @@ class _Rewound(Tables):
 class Rewinder:
     """Looks back from one snapshot, within the caller's scope."""
 
-    def __init__(self, connection: Any, directory: Directory, scope: str) -> None:
+    def __init__(self, connection: Any, directory: Directory) -> None:
         self._connection = connection
         self._directory = directory
-        self._scope = scope
 
     async def happened(self, places: Sequence[int], since: Positions, until: Positions) -> list[Happened]:
         """What was told of these places after a moment, up to another; raises InvalidInput where it is too much."""
@@ -216,7 +215,7 @@ class Rewinder:
     async def elsewhere(self, places: Sequence[int], since: Positions, until: Positions) -> list[Happened]:
         """What was told after a moment of institutions elsewhere that may have been here then: their membership was
         corrected. It is for sums alone, and shown to nobody."""
-        async with self._widened():
+        async with widened(self._connection):
             lows, highs = since.get("partners", ()), until.get("partners", ())
             rows = await self._connection.fetch(
                 _RESETTLED,
@@ -242,7 +241,7 @@ class Rewinder:
 
         It looks beyond the caller's scope: what is shown of it is for the caller of this to choose.
         """
-        async with self._widened():
+        async with widened(self._connection):
             return await self._back(happened, moment)
 
     async def _back(self, happened: Sequence[Happened], moment: Positions) -> Then:
@@ -309,14 +308,6 @@ class Rewinder:
             )
             found.append((event, decode(event)))
         return found
-
-    @asynccontextmanager
-    async def _widened(self) -> AsyncIterator[None]:
-        await self._connection.execute("select set_config('app.scope', 'all', true)")
-        try:
-            yield
-        finally:
-            await self._connection.execute("select set_config('app.scope', $1, true)", self._scope)
 
 
 _KINDS = {aggregate: reading.kind for (_, aggregate), reading in READINGS.items() if reading.kind}
