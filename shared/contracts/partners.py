@@ -41,14 +41,17 @@ class Membership(Value):
 
 
 class InstitutionStatus(StrEnum):
-    """A closed institution keeps its history and takes no new work."""
+    """A closed institution keeps its history and takes no new work; one that was merged names its successor."""
 
     ACTIVE = "active"
     CLOSED = "closed"
 
 
 class InstitutionState(State):
-    """An educational institution; `membership` is ordered by date, `path` is the present one."""
+    """An educational institution; `membership` is ordered by date, `path` is the present one.
+
+    One that was merged lies from that day on where its `successor_id` lies: what is still open there counts with it.
+    """
 
     code: str
     kind: InstitutionKind
@@ -60,6 +63,7 @@ class InstitutionState(State):
     programmes: tuple[Programme, ...] = ()
     opened_on: date | None = None
     closed_on: date | None = None
+    successor_id: str | None = None
 
 
 class EnrolmentState(State):
@@ -116,8 +120,15 @@ class PartnershipState(State):
 
 
 (TERRITORY_RECORDED,) = declare("partners", "territory", TerritoryState, "recorded")
-INSTITUTION_REGISTERED, INSTITUTION_UPDATED, INSTITUTION_MOVED, INSTITUTION_CLOSED = declare(
-    "partners", "institution", InstitutionState, "registered", "updated", "moved", "closed"
+(
+    INSTITUTION_REGISTERED,
+    INSTITUTION_UPDATED,
+    INSTITUTION_MOVED,
+    INSTITUTION_CLOSED,
+    INSTITUTION_MERGED,
+    INSTITUTION_REOPENED,
+) = declare(
+    "partners", "institution", InstitutionState, "registered", "updated", "moved", "closed", "merged", "reopened"
 )
 ENROLMENT_REPORTED, ENROLMENT_CORRECTED = declare("partners", "enrolment", EnrolmentState, "reported", "corrected")
 (

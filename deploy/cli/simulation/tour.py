@@ -88,15 +88,7 @@ def tour(grounds: Grounds) -> Tour:
 
     first = (yield enterprise(1)).id
     double = (yield enterprise(2)).id
-    register = {
-        "code": f"T{grounds.seed}",
-        "name": "Sayohat texnikumi",
-        "kind": "technikum",
-        "district": grounds.district,
-        "sector": "C",
-        "opened_on": "2001-09-01",
-    }
-    school = (yield ministry.post("/v1/institutions", register)).id
+    school = (yield ministry.post("/v1/institutions", register(f"T{grounds.seed}", grounds.district))).id
     yield from registers(grounds, school, first)
     yield from preparation(grounds, school, double)
     yield from contacts(grounds, school, double)
@@ -110,8 +102,32 @@ def tour(grounds: Grounds) -> Tour:
     yield ministry.post(f"/v1/enterprises/{double}/merge", {"into": first})
     yield ministry.post(f"/v1/enterprises/{double}/unmerge")
     yield from advised(grounds, school)
+    yield from merged(grounds, school)
     yield ministry.post(f"/v1/institutions/{school}/close", {"closed_on": grounds.day(0)})
     yield from given_up(grounds, school)
+
+
+def merged(grounds: Grounds, school: str) -> Tour:
+    """A small institution next door is merged into the school: by mistake at first, on another day for good."""
+    ministry = Hand(grounds, "partners", grounds.ministry)
+    small = (yield ministry.post("/v1/institutions", register(f"T{grounds.seed}-2", grounds.neighbour))).id
+    for day in (-3, -1):
+        merge = {"successor_id": school, "merged_on": grounds.day(day)}
+        yield ministry.post(f"/v1/institutions/{small}/merge", merge)
+        if day == -3:
+            yield ministry.post(f"/v1/institutions/{small}/reopen")
+
+
+def register(code: str, district: str) -> dict[str, Any]:
+    """What an institution of the tour is entered with."""
+    return {
+        "code": code,
+        "name": "Sayohat texnikumi",
+        "kind": "technikum",
+        "district": district,
+        "sector": "C",
+        "opened_on": "2001-09-01",
+    }
 
 
 LOOKS = 600

@@ -42,6 +42,8 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "institution.update": EDUCATION,
     "institution.move": frozenset({Role.MINISTRY, Role.REGION}),
     "institution.close": TERRITORIAL,
+    "institution.merge": frozenset({Role.MINISTRY, Role.REGION}),
+    "institution.reopen": frozenset({Role.MINISTRY, Role.REGION}),
     "enrolment.report": EDUCATION,
     "enterprise.read": EVERYBODY,
     "enterprise.register": EDUCATION,
@@ -185,6 +187,7 @@ async def list_institutions(
     kind: InstitutionKind | None = None,
     district: Annotated[str | None, Query(max_length=7, description="any territory code")] = None,
     code: Annotated[Reference, Query()] = None,
+    successor_id: Annotated[Reference, Query(description="into which they were merged")] = None,
     after: After = None,
     limit: Limit = 50,
 ) -> Response:
@@ -194,7 +197,15 @@ async def list_institutions(
     async with edge.reading("institution.read") as session:
         return page_response(
             *await queries.institutions(
-                session, edge.principal.scope, q=q, kind=kind, district=district, code=code, after=after, limit=limit
+                session,
+                edge.principal.scope,
+                q=q,
+                kind=kind,
+                district=district,
+                code=code,
+                successor=successor_id,
+                after=after,
+                limit=limit,
             )
         )
 
@@ -252,6 +263,18 @@ async def move_institution(edge: Edge, id_: str, body: institution_domain.MoveIn
 async def close_institution(edge: Edge, id_: str, body: institution_domain.CloseInstitution) -> Response:
     """The institution ends its work and keeps its history."""
     return await edge.command("institution.close", lambda uow: institutions.close_institution(uow, id_, body))
+
+
+@router.post("/institutions/{id_}/merge", tags=["institutions"], response_model=InstitutionState)
+async def merge_institution(edge: Edge, id_: str, body: institution_domain.MergeInstitution) -> Response:
+    """Another institution does its work from a day on; what is still open lies and counts in that one's district."""
+    return await edge.command("institution.merge", lambda uow: institutions.merge_institution(uow, id_, body))
+
+
+@router.post("/institutions/{id_}/reopen", tags=["institutions"], response_model=InstitutionState)
+async def reopen_institution(edge: Edge, id_: str) -> Response:
+    """It was closed or merged by mistake: it is at work again, where it was before."""
+    return await edge.command("institution.reopen", lambda uow: institutions.reopen_institution(uow, id_))
 
 
 @router.get("/institutions/{id_}/enrolments", tags=["institutions"])

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlmodel import col
 
 from services.partners.commands.territory import require_territory
@@ -24,7 +24,7 @@ from services.partners.tables.webhooks import WebhookRow
 from shared.clock import local_day
 from shared.contracts.events import EventType
 from shared.contracts.partners import EnrolmentState, InstitutionState
-from shared.errors import AlreadyExists, NotFound
+from shared.errors import AlreadyExists, FieldError, InvalidInput, NotFound
 from shared.ids import new_id
 from shared.persistence.unit_of_work import UnitOfWork
 
@@ -45,6 +45,8 @@ FOLLOWING: tuple[Any, ...] = (
     NextActionRow,
 )
 """Rows that lie where their institution lies."""
+# Mergers, and moves that take merged institutions along, one after the other: nobody waits in a ring.
+_ONE_AT_A_TIME = text("select pg_advisory_xact_lock(hashtextextended('institution mergers', 0))")
 
 
 async def register_institution(uow: UnitOfWork, command: domain.RegisterInstitution) -> InstitutionState:
@@ -71,19 +73,46 @@ async def set_programmes(uow: UnitOfWork, institution_id: str, command: domain.S
 
 
 async def move_institution(uow: UnitOfWork, institution_id: str, command: domain.MoveInstitution) -> InstitutionState:
-    """Move to another district of the caller's territory; enrolment reports move along."""
+    """Move to another district of the caller's territory; enrolment reports move along, and who was merged into it."""
+    await uow.session.execute(_ONE_AT_A_TIME)
     state = await _load(uow, institution_id)
     district = await require_territory(uow, command.district, "district")
     if not uow.principal.scope.sees(district.path):
         raise NotFound(what="district", id=command.district)
     moved = await _record(uow, *domain.move(state, command, local_day(uow.now)))
     await _follow(uow, moved)
+    await _take_along(uow, moved)
     return moved
 
 
 async def close_institution(uow: UnitOfWork, institution_id: str, command: domain.CloseInstitution) -> InstitutionState:
     """End the institution's work."""
     return await _record(uow, *domain.close(await _load(uow, institution_id), command, local_day(uow.now)))
+
+
+async def merge_institution(uow: UnitOfWork, institution_id: str, command: domain.MergeInstitution) -> InstitutionState:
+    """End the institution's work, which another of the caller's territory goes on with; raises InvalidInput."""
+    await uow.session.execute(_ONE_AT_A_TIME)
+    state = await _load(uow, institution_id)
+    uow.expected_version = None  # If-Match named the version of this institution alone
+    try:
+        successor = await _load(uow, command.successor_id)
+    except NotFound:
+        error = FieldError("successor_id", "unknown_institution", {"value": command.successor_id})
+        raise InvalidInput(error) from None
+    merged = await _record(uow, *domain.merge(state, successor, command, local_day(uow.now)))
+    await _follow(uow, merged)
+    await _take_along(uow, merged)
+    return merged
+
+
+async def reopen_institution(uow: UnitOfWork, institution_id: str) -> InstitutionState:
+    """It was closed or merged by mistake: it is again where it was, with those that were merged into it."""
+    await uow.session.execute(_ONE_AT_A_TIME)
+    reopened = await _record(uow, *domain.reopen(await _load(uow, institution_id)))
+    await _follow(uow, reopened)
+    await _take_along(uow, reopened)
+    return reopened
 
 
 async def report_enrolment(
@@ -112,6 +141,20 @@ async def _load(uow: UnitOfWork, institution_id: str) -> InstitutionState:
 
 async def _record(uow: UnitOfWork, event_type: EventType, state: InstitutionState) -> InstitutionState:
     return await uow.record(InstitutionRow, event_type, state, key=state.id, org_path=state.path)
+
+
+async def _take_along(uow: UnitOfWork, successor: InstitutionState) -> None:
+    """Who was merged into an institution goes where it has gone; they lie where it lay, so its caller sees them."""
+    uow.expected_version = None
+    query = (
+        select(col(InstitutionRow.id)).where(InstitutionRow.merged_into(successor.id)).order_by(col(InstitutionRow.id))
+    )
+    for id_ in (await uow.session.execute(query)).scalars().all():
+        outcome = domain.follow(await _load(uow, id_), successor)
+        if outcome is not None:
+            followed = await _record(uow, *outcome)
+            await _follow(uow, followed)
+            await _take_along(uow, followed)
 
 
 async def _follow(uow: UnitOfWork, institution: InstitutionState) -> None:

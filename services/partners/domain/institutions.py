@@ -1,4 +1,4 @@
-"""Institutions: registration, programmes, dated membership in the territory, closing, and yearly enrolment figures."""
+"""Institutions: registration, programmes, dated membership in the territory, closing, merging, enrolment figures."""
 
 import uuid
 from datetime import date
@@ -12,8 +12,10 @@ from shared.contracts.partners import (
     ENROLMENT_CORRECTED,
     ENROLMENT_REPORTED,
     INSTITUTION_CLOSED,
+    INSTITUTION_MERGED,
     INSTITUTION_MOVED,
     INSTITUTION_REGISTERED,
+    INSTITUTION_REOPENED,
     INSTITUTION_UPDATED,
     EnrolmentState,
     InstitutionState,
@@ -65,6 +67,13 @@ class CloseInstitution(Command):
     """The institution ends its work."""
 
     closed_on: date
+
+
+class MergeInstitution(Command):
+    """From `merged_on` on another institution does its work."""
+
+    successor_id: Id = Field(description="id of the institution that goes on")
+    merged_on: date
 
 
 class ProgrammeInput(Command):
@@ -147,18 +156,12 @@ def set_programmes(state: InstitutionState, command: SetProgrammes) -> Outcome:
 def move(state: InstitutionState, command: MoveInstitution, today: date) -> Outcome:
     """Dated membership: history stays with the old district. Raises InvalidInput for a date out of order."""
     _open(state)
-    last = state.membership[-1]
-    if command.district == last.district:
+    if command.district == state.membership[-1].district:
         raise InvalidInput(FieldError("district", "same_district", {"value": command.district}))
-    if command.since <= last.since:
-        raise InvalidInput(FieldError("since", "not_after", {"limit": last.since.isoformat()}))
+    _after_membership(state, "since", command.since)
     _not_after(today, "since", command.since)
-    return INSTITUTION_MOVED, state.model_copy(
-        update={
-            "membership": (*state.membership, Membership(district=command.district, since=command.since)),
-            "path": path_of(command.district) + state.id + "/",
-            "version": state.version + 1,
-        }
+    return INSTITUTION_MOVED, _next(
+        state, (*state.membership, Membership(district=command.district, since=command.since))
     )
 
 
@@ -168,13 +171,58 @@ def close(state: InstitutionState, command: CloseInstitution, today: date) -> Ou
     _not_after(today, "closed_on", command.closed_on)
     if command.closed_on < state.membership[0].since:
         raise InvalidInput(FieldError("closed_on", "not_after", {"limit": state.membership[0].since.isoformat()}))
-    return INSTITUTION_CLOSED, state.model_copy(
-        update={
-            "status": InstitutionStatus.CLOSED,
-            "closed_on": command.closed_on,
-            "version": state.version + 1,
-        }
+    return INSTITUTION_CLOSED, _next(state, status=InstitutionStatus.CLOSED, closed_on=command.closed_on)
+
+
+def merge(state: InstitutionState, successor: InstitutionState, command: MergeInstitution, today: date) -> Outcome:
+    """The institution ends and lies where its successor lies from that day on; its history stays where it was.
+
+    Raises WrongState unless both are at work, InvalidInput for a merge into itself and for a date out of order.
+    """
+    _open(state)
+    _open(successor)
+    if state.id == successor.id:
+        raise InvalidInput(FieldError("successor_id", "same_institution", {"value": successor.id}))
+    _after_membership(state, "merged_on", command.merged_on)
+    _not_after(today, "merged_on", command.merged_on)
+    return INSTITUTION_MERGED, _next(
+        state,
+        _joined(state.membership, successor, command.merged_on),
+        status=InstitutionStatus.CLOSED,
+        closed_on=command.merged_on,
+        successor_id=successor.id,
     )
+
+
+def follow(state: InstitutionState, successor: InstitutionState) -> Outcome | None:
+    """A merged institution goes where its successor has gone; None where it lies there already."""
+    assert state.closed_on is not None
+    membership = _joined(state.membership, successor, state.closed_on)
+    return None if membership == state.membership else (INSTITUTION_MOVED, _next(state, membership))
+
+
+def reopen(state: InstitutionState) -> Outcome:
+    """It was closed or merged by mistake: it is at work again, in the district of before. Raises WrongState."""
+    if state.status is not InstitutionStatus.CLOSED:
+        raise WrongState(state=state.status.value)
+    own = state.membership
+    if state.successor_id is not None and state.closed_on is not None:
+        own = tuple(each for each in own if each.since < state.closed_on)
+    return INSTITUTION_REOPENED, _next(state, own, status=InstitutionStatus.ACTIVE, closed_on=None, successor_id=None)
+
+
+def _joined(own: tuple[Membership, ...], successor: InstitutionState, day: date) -> tuple[Membership, ...]:
+    """An institution's own membership up to the day of its merge, its successor's from then on."""
+    before = [each for each in own if each.since < day]
+    joined = max(
+        (each for each in successor.membership if each.since <= day), key=lambda each: each.since, default=None
+    )
+    since = [Membership(district=joined.district, since=day)] if joined else []
+    found = list(before)
+    for each in [*since, *(later for later in successor.membership if later.since > day)]:
+        if each.district != found[-1].district:
+            found.append(each)
+    return tuple(found)
 
 
 def enrolment_id(institution_id: str, academic_year: str) -> str:
@@ -194,6 +242,18 @@ def report_enrolment(
         academic_year=year,
         **command.model_dump(),
     )
+
+
+def _next(state: InstitutionState, membership: tuple[Membership, ...] = (), **changes: object) -> InstitutionState:
+    membership = membership or state.membership
+    path = path_of(membership[-1].district) + state.id + "/"
+    return state.model_copy(update={**changes, "membership": membership, "path": path, "version": state.version + 1})
+
+
+def _after_membership(state: InstitutionState, field: str, day: date) -> None:
+    last = state.membership[-1].since
+    if day <= last:
+        raise InvalidInput(FieldError(field, "not_after", {"limit": last.isoformat()}))
 
 
 def _open(state: InstitutionState) -> None:

@@ -27,10 +27,14 @@ async def institutions(
     kind: str | None,
     district: str | None,
     code: str | None,
+    successor: str | None,
     after: str | None,
     limit: int,
 ) -> Page:
-    """Institutions by name; `district` may be any territory code, `q` a part of the name."""
+    """Institutions by name; `district` may be any territory code, `q` a part of the name.
+
+    `successor`: the institution they were merged into.
+    """
     query = select(InstitutionRow).where(InstitutionRow.visible(scope))
     if q:
         query = query.where(col(InstitutionRow.name).icontains(q, autoescape=True))
@@ -38,6 +42,8 @@ async def institutions(
         query = query.where(col(InstitutionRow.kind) == kind)
     if code:
         query = query.where(col(InstitutionRow.code) == code)
+    if successor:
+        query = query.where(InstitutionRow.merged_into(successor))
     if district:
         query = query.where(col(InstitutionRow.org_path).startswith(path_of(district), autoescape=True))
     by = (col(InstitutionRow.name), col(InstitutionRow.id))

@@ -1,6 +1,6 @@
 """Rows of the registers: territory, institutions with their yearly figures, enterprises, partnerships."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from sqlalchemy import ColumnElement, Text
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -46,6 +46,11 @@ class InstitutionRow(Base, table=True):
     def columns(cls, state: Any) -> dict[str, Any]:
         """Code, name, kind and status, to search by."""
         return {"code": state.code, "name": state.name, "kind": state.kind.value, "status": state.status.value}
+
+    @classmethod
+    def merged_into(cls, successor: str) -> ColumnElement[bool]:
+        """Those that were merged into an institution."""
+        return cast("ColumnElement[bool]", col(cls.state)["successor_id"].astext == successor)
 
 
 class EnrolmentRow(Base, table=True):

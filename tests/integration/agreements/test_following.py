@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import pytest
 
 from services.agreements.commands.register import Enterprise, take
 from services.agreements.subscribers import Register
@@ -147,8 +148,10 @@ async def test_of_two_reports_of_one_job_the_confirmed_one_stays(country: Countr
         assert {state["enterprise_id"] for state in states} == {lives}
 
 
-async def test_rows_follow_an_institution_to_its_new_district(country: Country) -> None:
+@pytest.mark.parametrize("how", ["moved", "merged"])
+async def test_rows_follow_an_institution_to_its_new_district(country: Country, how: str) -> None:
     institution, enterprise = await country.institution(HERE), await country.enterprise()
+    successor = await country.institution(NEXT_DOOR)
     school = country.school(institution)
     agreement = await country.active(institution, enterprise)
     activities = f"/v1/agreements/{agreement['id']}/activities"
@@ -158,10 +161,12 @@ async def test_rows_follow_an_institution_to_its_new_district(country: Country) 
     person = f"/v1/employments/{employment['id']}"
     old, new = (country.agreements.as_(Role.DISTRICT, district) for district in (HERE, NEXT_DOOR))
     assert [(await old.get(path)).status_code for path in paths] == [200] * 2
-    moved = await country.ministry.post(
-        f"/v1/institutions/{institution}/move", {"district": NEXT_DOOR, "since": day(-1)}
-    )
-    await country.told(moved)
+    if how == "moved":
+        body = {"district": NEXT_DOOR, "since": day(-1)}
+        await country.told(await country.ministry.post(f"/v1/institutions/{institution}/move", body))
+    else:
+        body = {"successor_id": successor, "merged_on": day(-1)}
+        await country.told(await country.ministry.post(f"/v1/institutions/{institution}/merge", body))
     assert [(await old.get(path)).status_code for path in paths] == [404] * 2
     assert [(await new.get(path)).status_code for path in paths] == [200] * 2
     # Commands after the move leave the row where it is now.
@@ -169,7 +174,15 @@ async def test_rows_follow_an_institution_to_its_new_district(country: Country) 
     assert ok(await school.get(person))["status"] == "confirmed"
     # Records of single persons are for those whose persons they are, wherever the institution lies.
     assert [(await office.get(person)).status_code for office in (old, new)] == [403] * 2
-    assert (await new.get("/v1/agreements")).json()["items"][0]["id"] == agreement["id"]
+    assert agreement["id"] in {each["id"] for each in (await new.get("/v1/agreements")).json()["items"]}
+    if how == "merged":
+        # What is open goes on, nothing new begins; and all is as before when it was a mistake.
+        await do(school, agreement, "end", {})
+        again = {**_without_ids(agreement), "parties": _parties(agreement)}
+        assert rules(await school.post("/v1/agreements", again)) == {"institution_id": "institution_closed"}
+        await country.told(await country.ministry.post(f"/v1/institutions/{institution}/reopen"))
+        assert [(await old.get(path)).status_code for path in paths] == [200] * 2
+        ok(await school.post("/v1/agreements", again), 201)
 
 
 async def test_closed_institution_and_enterprise_take_no_new_agreement(country: Country) -> None:

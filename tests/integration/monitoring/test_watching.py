@@ -216,10 +216,14 @@ async def test_nor_does_whoever_sees_people_taken_away(bench: Bench, code: str, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("code", "seed", "moves"), [("F3", 3, False), ("F6", 12, True), ("S3", 4, False)])
+@pytest.mark.parametrize(
+    ("code", "seed", "moves"),
+    [("F3", 3, ""), ("F6", 12, "moved"), ("F3", 8, "merged"), ("I1", 9, "merged"), ("S3", 4, "")],
+)
 async def test_whoever_looks_after_every_event_finds_no_small_count(
-    bench: Bench, code: str, seed: int, moves: bool
+    bench: Bench, code: str, seed: int, moves: str
 ) -> None:
+    """Nor where institutions move into another district, or are merged into one there."""
     random = Random(seed)
     story = Story(random)
     story.territory(1, 2)
@@ -232,12 +236,15 @@ async def test_whoever_looks_after_every_event_finds_no_small_count(
     watcher = Watcher(reader, land, code, ministry)
     for step in range(150):
         before = len(story.events)
-        moved = moves and step in (60, 110)
+        moved = bool(moves) and step in (60, 110)
         if moved:
             ident = story.institutions[step % 9]
             here = story.country.institutions[ident].path.strip("/").split("/")[2]
             there = next(each for each in story.districts if each != here)
-            story.place(ident, [(here, story.first), (there, date(2025, 12, 1))])
+            ended = date(2025, 12, 1) if moves == "merged" else None
+            story.place(ident, [(here, story.first), (there, date(2025, 12, 1))], ended)
+            if ended:
+                land.sizes[ident] = 0  # nobody is counted there any more
         else:
             (ident,) = random.choices(story.institutions, [land.sizes[each] for each in story.institutions])
             land.count(code, ident, random.choice((0, 0, *MONTHS)))

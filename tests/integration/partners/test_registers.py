@@ -4,6 +4,7 @@ import csv
 import io
 from typing import Any
 
+from shared.ids import new_id
 from shared.scope import Role
 from shared.web.exchange import CSV
 from tests.support.services import Running
@@ -88,6 +89,57 @@ async def test_move_takes_institution_and_reports_to_the_new_districts_eyes(part
     assert (await partners.as_(Role.DISTRICT, "1708201").get(reports)).status_code == 404
     seen = await partners.as_(Role.DISTRICT, "1708204").get(reports)
     assert [year["places"] for year in seen.json()["items"]] == [90]
+
+
+async def test_merged_institution_lies_where_its_successor_lies_and_comes_back(partners: Running) -> None:
+    await a_territory(partners)
+    ministry, region = partners.as_(Role.MINISTRY, "17"), partners.as_(Role.REGION, "1708")
+    ends, lives, far = [
+        (await an_institution(partners, district, code))["id"]
+        for district, code in (("1708201", "P-1"), ("1708204", "P-2"), ("1703202", "P-3"))
+    ]
+    reported = await ministry.put(f"/v1/institutions/{ends}/enrolments/2025-26", {"places": 90, "first_choice": 120})
+    assert reported.status_code == 200
+    merge = {"successor_id": lives, "merged_on": "2026-03-01"}
+    for role, org in ((Role.DISTRICT, "1708201"), (Role.INSTITUTION, ends)):
+        assert (await partners.as_(role, org).post(f"/v1/institutions/{ends}/merge", merge)).status_code == 403
+    # Nobody merges into what they don't see, nor learns that it is there.
+    for unseen in (far, new_id()):
+        refused = await region.post(f"/v1/institutions/{ends}/merge", merge | {"successor_id": unseen})
+        assert refused.status_code == 422
+        assert refused.json()["errors"][0]["rule"] == "unknown_institution"
+
+    merged = await region.post(f"/v1/institutions/{ends}/merge", merge, version=1)
+    assert merged.status_code == 200, merged.text
+    state = merged.json()
+    assert (state["status"], state["successor_id"], state["closed_on"]) == ("closed", lives, "2026-03-01")
+    reports = f"/v1/institutions/{ends}/enrolments"
+    here, there = (partners.as_(Role.DISTRICT, district) for district in ("1708201", "1708204"))
+    assert [(await office.get(reports)).status_code for office in (here, there)] == [404, 200]
+    found = await there.get("/v1/institutions", successor_id=lives)
+    assert [each["id"] for each in found.json()["items"]] == [ends]
+    refused = await region.patch(f"/v1/institutions/{ends}", {"name": "Yangi"})
+    assert refused.status_code == 409
+
+    # Its successor goes into another region, and is merged there: who was merged into it goes along each time.
+    moved = await ministry.post(
+        f"/v1/institutions/{lives}/move", {"district": "1703202", "since": "2026-04-01"}, version=1
+    )
+    assert moved.status_code == 200, moved.text
+    assert (await region.get(f"/v1/institutions/{ends}")).status_code == 404
+    again = await ministry.post(f"/v1/institutions/{lives}/merge", {"successor_id": far, "merged_on": "2026-05-01"})
+    assert again.status_code == 200, again.text
+    state = (await ministry.get(f"/v1/institutions/{ends}")).json()
+    assert [each["district"] for each in state["membership"]] == ["1708201", "1708204", "1703202"]
+    assert (state["successor_id"], state["version"]) == (lives, 3)
+
+    for id_ in (lives, ends):
+        answer = await ministry.post(f"/v1/institutions/{id_}/reopen")
+        assert answer.status_code == 200, answer.text
+    assert (await ministry.post(f"/v1/institutions/{ends}/reopen")).status_code == 409
+    assert [(await office.get(reports)).status_code for office in (here, there)] == [200, 404]
+    state = (await here.get(f"/v1/institutions/{ends}")).json()
+    assert (state["status"], state["successor_id"], len(state["membership"])) == ("active", None, 1)
 
 
 async def test_merged_enterprise_takes_its_partnerships_along(partners: Running) -> None:

@@ -30,6 +30,10 @@ def an_institution(district: str = "1708201") -> InstitutionState:
     return institutions.register(INSTITUTION, command, TODAY)[1]
 
 
+def another_institution(district: str) -> InstitutionState:
+    return an_institution(district).model_copy(update={"id": INSTITUTION[:-1] + "2", "code": "P-2"})
+
+
 def an_enterprise(id_: str = "0198-a", stir: str = "301234567") -> EnterpriseState:
     command = enterprises.RegisterEnterprise(
         stir=stir, name="Zavod", size=EnterpriseSize.LARGE, isic_section="C", district="1708201"
@@ -73,6 +77,74 @@ def test_closed_institution_takes_no_more_work() -> None:
         institutions.update(closed, institutions.UpdateInstitution(name="Yangi"))
     with pytest.raises(WrongState):
         institutions.report_enrolment(closed, None, "2025-26", institutions.ReportEnrolment(places=1))
+
+
+def test_merged_institution_lies_where_its_successor_lies_from_that_day_on() -> None:
+    on = date(2026, 3, 1)
+    successor = another_institution("1708204")
+    command = institutions.MergeInstitution(successor_id=successor.id, merged_on=on)
+    kind, merged = institutions.merge(an_institution(), successor, command, TODAY)
+    assert kind.name == "hamkor.partners.institution.merged.v1"
+    assert (merged.status, merged.closed_on, merged.successor_id) == (InstitutionStatus.CLOSED, on, successor.id)
+    assert [(m.district, m.since) for m in merged.membership] == [("1708201", date(2020, 9, 1)), ("1708204", on)]
+    assert merged.path == f"/17/1708/1708204/{INSTITUTION}/"
+    # Wherever the successor goes it goes along, and back again; a move that changes nothing for it is none.
+    away = institutions.MoveInstitution(district="1708201", since=date(2026, 5, 1))
+    _, gone = institutions.move(successor, away, TODAY)
+    _, followed = institutions.follow(merged, gone) or pytest.fail("it follows")
+    assert [m.district for m in followed.membership] == ["1708201", "1708204", "1708201"]
+    assert followed.version == merged.version + 1
+    assert institutions.follow(followed, gone) is None
+    _, back = institutions.follow(followed, successor) or pytest.fail("it follows")
+    assert back.membership == merged.membership
+    # Undone, it is where it was.
+    kind, reopened = institutions.reopen(followed)
+    assert kind.name == "hamkor.partners.institution.reopened.v1"
+    before = an_institution()
+    assert reopened.model_copy(update={"version": before.version}) == before
+
+
+def test_merge_within_a_district_moves_nothing() -> None:
+    successor = another_institution("1708201")
+    command = institutions.MergeInstitution(successor_id=successor.id, merged_on=date(2026, 3, 1))
+    _, merged = institutions.merge(an_institution(), successor, command, TODAY)
+    assert merged.membership == an_institution().membership
+    _, reopened = institutions.reopen(merged)
+    assert reopened.membership == an_institution().membership
+
+
+def test_closed_institution_comes_back_where_it_was() -> None:
+    _, moved = institutions.move(
+        an_institution(), institutions.MoveInstitution(district="1708204", since=date(2026, 3, 1)), TODAY
+    )
+    _, closed = institutions.close(moved, institutions.CloseInstitution(closed_on=date(2026, 2, 1)), TODAY)
+    _, reopened = institutions.reopen(closed)
+    assert reopened.membership == moved.membership
+    with pytest.raises(WrongState):
+        institutions.reopen(reopened)
+
+
+@pytest.mark.parametrize(("merged_on", "rule"), [(date(2020, 9, 1), "not_after"), (date(2026, 11, 24), "in_future")])
+def test_merge_out_of_order_is_refused(merged_on: date, rule: str) -> None:
+    successor = another_institution("1708204")
+    command = institutions.MergeInstitution(successor_id=successor.id, merged_on=merged_on)
+    with pytest.raises(InvalidInput) as refused:
+        institutions.merge(an_institution(), successor, command, TODAY)
+    assert [(error.field, error.rule) for error in refused.value.errors] == [("merged_on", rule)]
+
+
+def test_merge_needs_two_institutions_at_work() -> None:
+    on = date(2026, 3, 1)
+    itself = institutions.MergeInstitution(successor_id=INSTITUTION, merged_on=on)
+    with pytest.raises(InvalidInput) as refused:
+        institutions.merge(an_institution(), an_institution(), itself, TODAY)
+    assert [error.rule for error in refused.value.errors] == ["same_institution"]
+    successor = another_institution("1708204")
+    _, closed = institutions.close(successor, institutions.CloseInstitution(closed_on=on), TODAY)
+    command = institutions.MergeInstitution(successor_id=successor.id, merged_on=on)
+    for one, other in ((an_institution(), closed), (closed, an_institution())):
+        with pytest.raises(WrongState):
+            institutions.merge(one, other, command, TODAY)
 
 
 def test_second_report_of_a_year_is_a_correction_of_the_same_aggregate() -> None:
