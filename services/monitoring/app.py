@@ -38,7 +38,7 @@ def build() -> FastAPI:
     # A batch makes very many small objects that live as long as it does: looking for garbage there costs a quarter.
     gc.set_threshold(100_000, 50, 100)
     configure_logs(settings.service, settings.log_level, settings.log_format)
-    chassis = make_chassis(settings, Path(__file__).parent)
+    chassis = make_chassis(settings, Path(__file__).parent, planned_once=True)
     directory = Directory()
     changes = Changes(chassis.database, settings.database_url, directory, chassis.progress)
     chassis.jobs["changes"] = changes.run

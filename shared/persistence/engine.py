@@ -17,8 +17,12 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from shared.scope import ALL, NONE, Scope
 
 
-def make_engine(url: str, *, application: str, pool_size: int = 10) -> AsyncEngine:
-    """An asyncpg engine; connections are checked before use, so that a restarted PostgreSQL is noticed and healed."""
+def make_engine(url: str, *, application: str, pool_size: int = 10, planned_once: bool = False) -> AsyncEngine:
+    """An asyncpg engine; connections are checked before use, so that a restarted PostgreSQL is noticed and healed.
+
+    `planned_once`: statements keep their plan whatever their parameters are, for a service whose statements all go by
+    keys and where planning them anew each time would cost more than carrying them out.
+    """
     engine = create_async_engine(
         url,
         pool_size=pool_size,
@@ -35,6 +39,8 @@ def make_engine(url: str, *, application: str, pool_size: int = 10) -> AsyncEngi
                 # A process that freezes in the middle of a transaction must not hold its row locks for ever.
                 "idle_in_transaction_session_timeout": "60000",
                 "jit": "off",
+                "standard_conforming_strings": "on",  # that a quote is all there is to escape in a literal
+                "plan_cache_mode": "force_generic_plan" if planned_once else "auto",
             },
         },
     )
@@ -58,8 +64,8 @@ def _check_idle(engine: AsyncEngine) -> None:
 
     @event.listens_for(engine.sync_engine, "checkout")
     def check(connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
-        if connection.driver_connection.is_closed():
-            raise InvalidatePoolError("the server hung up")
+        if connection.driver_connection.is_closed() or connection.driver_connection.is_in_transaction():
+            raise InvalidatePoolError("the server hung up, or somebody left a transaction open")
         if time.monotonic() - record.info.get("used_at", time.monotonic()) > IDLE_S:
             try:
                 engine.dialect.do_ping(connection)
@@ -79,6 +85,28 @@ def _enter_scope(session: Session, _: SessionTransaction, connection: Connection
     # Transaction-local: a session-level setting would leak through the pool to the next caller.
     setting = session.info.get("scope", NONE.setting)
     connection.exec_driver_sql(_SHOW, (setting,))
+
+
+@asynccontextmanager
+async def showing(engine: AsyncEngine, scope: Scope) -> AsyncIterator["asyncpg.Connection[Any]"]:
+    """A raw connection whose transaction reads what `scope` shows: a third of a session's work, for the dashboards.
+
+    It is given back rolled back or not at all: nobody is to find another's transaction in it.
+    """
+    async with engine.connect() as connection:
+        driver = (await connection.get_raw_connection()).driver_connection
+        if driver is None:
+            raise ConnectionError("the pool gave no live connection")
+        setting = scope.setting.replace("'", "''")
+        try:
+            await driver.execute(f"begin read only; set local app.scope = '{setting}'")
+            yield driver
+        finally:
+            try:
+                await driver.execute("rollback")
+            except BaseException:
+                driver.terminate()
+                raise
 
 
 @asynccontextmanager

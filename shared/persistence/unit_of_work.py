@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
 
+import asyncpg
 from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
@@ -19,7 +20,7 @@ from shared.contracts.events import EventType, Recorded, State
 from shared.errors import NotFound, VersionMismatch
 from shared.messaging.stream import Position, append
 from shared.persistence.aggregates import AggregateRow, DetailedRow, defaults_of, insert_of, locked_read, update_of
-from shared.persistence.engine import make_session, raw_connection
+from shared.persistence.engine import make_session, raw_connection, showing
 from shared.precedence import Precedence
 from shared.scope import ALL, SYSTEM, Principal, Scope
 
@@ -230,6 +231,12 @@ class Database:
         """A session for queries within the caller's scope."""
         async with make_session(self.engine, principal.scope) as session:
             yield session
+
+    @asynccontextmanager
+    async def querying(self, principal: Principal) -> AsyncIterator["asyncpg.Connection[Any]"]:
+        """A raw connection for queries within the caller's scope."""
+        async with showing(self.engine, principal.scope) as connection:
+            yield connection
 
 
 def could_be_id(value: str) -> bool:

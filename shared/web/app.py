@@ -64,11 +64,14 @@ class Chassis:
         return Feed(self.client, source, self.settings.urls[source], self.service_token)
 
 
-def make_chassis(settings: Settings, package: Path) -> Chassis:
-    """The parts of a service at `package` (its folder, for its messages)."""
+def make_chassis(settings: Settings, package: Path, *, planned_once: bool = False) -> Chassis:
+    """The parts of a service at `package` (its folder, for its messages); `planned_once` as of `make_engine`."""
     client = httpx.AsyncClient(limits=httpx.Limits(max_connections=20), trust_env=False)
     engine = make_engine(
-        settings.database_url, application=f"hamkor-{settings.service}", pool_size=settings.database_pool
+        settings.database_url,
+        application=f"hamkor-{settings.service}",
+        pool_size=settings.database_pool,
+        planned_once=planned_once,
     )
     return Chassis(
         settings=settings,

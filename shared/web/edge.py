@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import asyncpg
 from fastapi import Depends, Request, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -84,6 +85,13 @@ class RequestEdge:
         self.allow(action)
         async with self.database.precedence.claimed(), self.database.reading(self.principal) as session:
             yield session
+
+    @asynccontextmanager
+    async def querying(self, action: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
+        """A raw connection for queries within the caller's scope."""
+        self.allow(action)
+        async with self.database.precedence.claimed(), self.database.querying(self.principal) as connection:
+            yield connection
 
     async def command(
         self,

@@ -1,14 +1,14 @@
 """Dashboard queries: how long any value, map and series takes with 10,000 institutions × 24 months in the cells.
 
-The cells are written by SQL, the requests go over HTTP to the service as it is; client and server share a process. They
-begin when the reports of so many new institutions are open and their places reminded, which is told first.
+The cells are written by SQL, the requests go over HTTP to the service as it is, from a process of their own. They begin
+when the reports of so many new institutions are open and their places reminded, which is told first.
 """
 
 import argparse
 import asyncio
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -23,6 +23,7 @@ from services.monitoring.domain.persons import BY_NUMBER, HELD_SLOTS
 from shared.clock import local_day, now
 from shared.persistence.engine import dsn_of
 from shared.scope import Role
+from tests.bench.asking import Question, durations
 from tests.bench.monitoring_load import Nation
 from tests.bench.report import figure, percentile
 from tests.integration.monitoring.support import Bench
@@ -31,6 +32,7 @@ from tests.support.issuer import Issuer
 from tests.support.services import Client, Neighbourhood, Running, environment_of, free_port, serving
 
 QUIET_LOOKS = 5
+WARMING = 20
 AT_ONCE = 20_000
 LAST = 2026 * 12 + 9
 """October 2026."""
@@ -133,39 +135,32 @@ async def measure(client: Client, nation: Nation, count: int) -> None:
     def indicator() -> str:
         return random.choice(["F1", "F2", "F3", "I2", "I5", "S3"])
 
-    async def value() -> httpx.Response:
+    def value() -> Question:
         code = indicator()
-        return await client.get("/v1/values", indicator=code, place=place(), period=period(code))
+        return "/v1/values", {"indicator": code, "place": place(), "period": period(code)}
 
-    async def children() -> httpx.Response:
+    def children() -> Question:
         code = indicator()
         where = random.choice(["17", *regions, *districts])
-        return await client.get("/v1/values", indicator=code, place=where, period=period(code), children=True)
+        return "/v1/values", {"indicator": code, "place": where, "period": period(code), "children": True}
 
-    async def series() -> httpx.Response:
+    def series() -> Question:
         code = indicator()
-        kind = INDICATORS[code].period_kinds[0]
-        return await client.get("/v1/series", indicator=code, place=place(), kind=kind)
+        return "/v1/series", {"indicator": code, "place": place(), "kind": INDICATORS[code].period_kinds[0]}
 
-    async def lineage() -> httpx.Response:
+    def lineage() -> Question:
         code = indicator()
-        return await client.get("/v1/lineage", indicator=code, place=place(), period=period(code))
+        return "/v1/lineage", {"indicator": code, "place": place(), "period": period(code)}
 
-    kinds: list[tuple[str, Callable[[], Awaitable[httpx.Response]]]] = [
+    kinds: list[tuple[str, Callable[[], Question]]] = [
         ("value of any place and period", value),
         ("values of all places below", children),
         ("series of 24 months", series),
         ("first page of what is behind a value", lineage),
     ]
     for name, ask in kinds:
-        durations = []
-        for number in range(count + 20):
-            began = time.perf_counter()
-            answer = await ask()
-            answer.raise_for_status()
-            if number >= 20:
-                durations.append((time.perf_counter() - began) * 1000)
-        figure(name, percentile(durations, 0.95), "ms p95", p50_ms=round(percentile(durations, 0.5), 1), requests=count)
+        found = (await durations(client, [ask() for _ in range(count + WARMING)]))[WARMING:]
+        figure(name, percentile(found, 0.95), "ms p95", p50_ms=round(percentile(found, 0.5), 1), requests=count)
 
 
 @asynccontextmanager

@@ -40,7 +40,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
 router = APIRouter(prefix="/v1", tags=["advice"])
 
 
-def _advice(request: Request) -> Advice:
+async def _advice(request: Request) -> Advice:
     advice: Advice = request.app.state.advice
     return advice
 
@@ -146,16 +146,16 @@ async def dismiss(edge: Edge, advice: Advised, id_: Id, body: Dismiss) -> Respon
 @router.get("/advice/rules")
 async def rules(edge: Edge, ground: Grounded) -> Response:
     """Every rule with its texts, what it looks at, and what is in force of it at which level."""
-    async with edge.reading("rule.read") as session:
-        found = await settings.in_force(await raw_connection(session))
+    async with edge.querying("rule.read") as connection:
+        found = await settings.in_force(connection)
     return page_response([_rule(each, ground, edge.lang) for each in found.values()], None)
 
 
 @router.get("/advice/rules/{code}")
 async def rule(edge: Edge, ground: Grounded, code: Code) -> Response:
     """A rule; its setting's version is the ETag."""
-    async with edge.reading("rule.read") as session:
-        found = await settings.in_force(await raw_connection(session))
+    async with edge.querying("rule.read") as connection:
+        found = await settings.in_force(connection)
     setting = found.get(code)
     return state_dict_response(_rule(setting, ground, edge.lang) if setting else None, "rule", code)
 
@@ -163,8 +163,8 @@ async def rule(edge: Edge, ground: Grounded, code: Code) -> Response:
 @router.get("/advice/rules/{code}/history")
 async def rule_history(edge: Edge, code: Code) -> Response:
     """All versions of a rule's setting, the newest first; the last is as declared."""
-    async with edge.reading("rule.read") as session:
-        found = await settings.history(await raw_connection(session), code)
+    async with edge.querying("rule.read") as connection:
+        found = await settings.history(connection, code)
     return page_response([_setting(each) for each in found], None)
 
 
@@ -199,10 +199,8 @@ async def list_trials(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Response:
     """The last trials within the caller's scope, the newest first."""
-    async with edge.reading("rule.try") as session:
-        return page_response(
-            await trials.trials(await raw_connection(session), edge.principal.scope, rule, limit), None
-        )
+    async with edge.querying("rule.try") as connection:
+        return page_response(await trials.trials(connection, edge.principal.scope, rule, limit), None)
 
 
 @router.get("/advice/trials/{id_}")
@@ -210,8 +208,7 @@ async def get_trial(
     edge: Edge, ground: Grounded, id_: Annotated[str, Path(max_length=64, description="a trial's id")]
 ) -> Response:
     """A trial: how far it is, and what came of it – how often the rule would have fired where, and how that ended."""
-    async with edge.reading("rule.try") as session:
-        connection = await raw_connection(session)
+    async with edge.querying("rule.try") as connection:
         await ground.directory.look(connection)
         found = await trials.trial(connection, edge.principal.scope, id_) if could_be_id(id_) else None
     if found is None:
@@ -225,8 +222,8 @@ async def get_trial(
 @router.get("/advice/runs")
 async def list_runs(edge: Edge, limit: Annotated[int, Query(ge=1, le=100)] = 14) -> Response:
     """The daily looks at all rules: when they began and ended, how far they are, what came of them."""
-    async with edge.reading("rule.read") as session:
-        found = await runs(await raw_connection(session), limit)
+    async with edge.querying("rule.read") as connection:
+        found = await runs(connection, limit)
     return page_response(
         [
             {

@@ -22,7 +22,6 @@ from services.monitoring.domain.formulas import Direction, Indicator, Unit
 from services.monitoring.domain.territory import Level, Place
 from shared.contracts.monitoring import OfficeLevel
 from shared.errors import FieldError, InvalidInput
-from shared.persistence.engine import raw_connection
 from shared.scope import EDUCATION, Role
 from shared.web.cursors import decode_cursor, encode_cursor
 from shared.web.edge import Edge, RequestEdge, json_response
@@ -34,7 +33,7 @@ router = APIRouter(prefix="/v1", tags=["comparison"])
 OUTLIERS = 200
 
 
-def _tables(request: Request) -> Tables:
+async def _tables(request: Request) -> Tables:
     tables: Tables = request.app.state.comparison
     return tables
 
@@ -62,7 +61,7 @@ class Question:
     peers_of: str | None
 
 
-def _question(
+async def _question(
     indicator: Code,
     place: OptionalCode = None,
     level: Levels = None,
@@ -143,8 +142,7 @@ async def ranking(
     its intervals are those that other weights would give.
     """
     start = _start(after)
-    async with edge.reading("comparison.read") as session:
-        connection = await raw_connection(session)
+    async with edge.querying("comparison.read") as connection:
         table = await table_of(edge, connection, ground, tables, question)
         year, bound = await targets_of(connection, table, question)
     items = [row_of(table, index, bound, edge) for index in range(start, min(start + limit, len(table.shown)))]
@@ -257,8 +255,7 @@ async def distribution(
     the wider the fewer are counted (Spiegelhalter 2005), widened where places differ by nature; `mad` – more than 3.5
     robust deviations from the median (Iglewicz & Hoaglin 1993); `few` – too few places to say.
     """
-    async with edge.reading("comparison.read") as session:
-        connection = await raw_connection(session)
+    async with edge.querying("comparison.read") as connection:
         table = await table_of(edge, connection, ground, tables, question)
     found = limits(table.noise or noise.Noise.NONE, table.seen)
     return json_response(
@@ -328,8 +325,7 @@ async def peers_at(
     than ten of like size it is compared with all of like kind; with fewer than ten of those, with nobody.
     Recommendations compare with the same groups.
     """
-    async with edge.reading("comparison.read") as session:
-        connection = await raw_connection(session)
+    async with edge.querying("comparison.read") as connection:
         await ground.directory.look(connection)
         asked = compared_of(indicator)
         when = ground.period(asked, period)

@@ -11,7 +11,6 @@ from services.monitoring.comparison import breakdown, effectiveness
 from services.monitoring.comparison.reading import INDEX, index_of
 from services.monitoring.directory import described
 from services.monitoring.domain.definitions import INDICATORS
-from shared.persistence.engine import raw_connection
 from shared.scope import Role
 from shared.web.edge import Edge, json_response, page_response
 
@@ -50,8 +49,7 @@ async def index_at(edge: Edge, ground: Grounded, place: OptionalCode = None, per
     What has no value is left out and lowers `coverage`; below `least_coverage` there is no index. It is not zero.
     """
     declared = effectiveness.composition()
-    async with edge.reading("comparison.read") as session:
-        connection = await raw_connection(session)
+    async with edge.querying("comparison.read") as connection:
         await ground.directory.look(connection)
         when = ground.period(INDEX, period)
         own = ground.place(edge, place, queries.end_of(when, ground.this_month))
@@ -111,8 +109,7 @@ async def broken_down(
     that there are more. `by=sector` goes by sections of ISIC Rev. 4; an enterprise merged into another counts there.
     """
     asked = indicator_of(indicator)
-    async with edge.reading("comparison.read") as session:
-        connection = await raw_connection(session)
+    async with edge.querying("comparison.read") as connection:
         await ground.directory.look(connection)
         breakdown.way_of(asked, by)
         when = ground.period(asked, period)

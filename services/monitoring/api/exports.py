@@ -234,8 +234,7 @@ async def export_ranking(
 ) -> Response:
     """A ranking as a file: every place with value, rank and intervals, and its target; as `/v1/ranking` tells them."""
     edge.allow("export.read")
-    async with edge.reading("comparison.read") as session:
-        connection = await raw_connection(session)
+    async with edge.querying("comparison.read") as connection:
         table = await table_of(edge, connection, ground, tables, question)
         _, bound = await targets_of(connection, table, question)
     asked = table.asked

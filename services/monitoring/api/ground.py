@@ -77,7 +77,7 @@ class Ground:
         return found
 
 
-def _ground(request: Request) -> Ground:
+async def _ground(request: Request) -> Ground:
     ground: Ground = request.app.state.ground
     return ground
 

@@ -15,7 +15,6 @@ from services.monitoring.domain.territory import Level
 from shared.clock import local_day
 from shared.errors import NotFound
 from shared.i18n import Catalogue, Lang
-from shared.persistence.engine import raw_connection
 from shared.scope import EDUCATION, Role
 from shared.web.edge import Edge, json_response
 
@@ -34,16 +33,16 @@ async def indicators(edge: Edge, ground: Grounded) -> Response:
 @router.get("/v1/scope", tags=["indicators"])
 async def scope(edge: Edge, ground: Grounded) -> Response:
     """The place at the top of what the caller sees."""
-    async with edge.reading("indicator.read") as session:
-        await ground.directory.look(await raw_connection(session))
+    async with edge.querying("indicator.read") as connection:
+        await ground.directory.look(connection)
     return json_response({"place": described(ground.directory.root(edge.principal), edge.lang)})
 
 
 @router.get("/v1/places/{code}", tags=["indicators"])
 async def place(edge: Edge, ground: Grounded, code: str) -> Response:
     """A place, the way up to it, and how many places lie directly below."""
-    async with edge.reading("indicator.read") as session:
-        await ground.directory.look(await raw_connection(session))
+    async with edge.querying("indicator.read") as connection:
+        await ground.directory.look(connection)
     found = ground.directory.seen(code, edge.principal)
     above = ground.directory.ancestors(found, edge.principal)
     children = ground.directory.below(found, ground.this_month, edge.principal)
@@ -66,8 +65,7 @@ async def stage(edge: Edge, ground: Grounded, id: str) -> Response:  # noqa: A00
     aggregate it comes from; what counts in months, or would tell of single answers, is summed up under `asks`.
     """
     today = local_day(ground.clock())
-    async with edge.reading("indicator.read") as session:
-        connection = await raw_connection(session)
+    async with edge.querying("indicator.read") as connection:
         await ground.directory.look(connection)
         institution = ground.directory.seen(id, edge.principal)
         if institution.level is not Level.INSTITUTION:

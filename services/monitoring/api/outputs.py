@@ -158,8 +158,7 @@ async def dhis2_metadata(
     2.42 or later, which knows years from September.
     """
     language = lang or edge.lang
-    async with edge.reading("dhis2.export") as session:
-        connection = await raw_connection(session)
+    async with edge.querying("dhis2.export") as connection:
         await ground.directory.look(connection)
         root = ground.place(edge, place)
         families = reading.families(ground.directory, root, depth, ground.this_month, edge.principal)

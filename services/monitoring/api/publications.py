@@ -47,7 +47,7 @@ class PublicationFilter(Filter):
     status: PublicationStatus | None = None
 
 
-def _publications(request: Request) -> Publications:
+async def _publications(request: Request) -> Publications:
     publications: Publications = request.app.state.publications
     return publications
 
@@ -166,8 +166,7 @@ async def published_values_csv(edge: Edge, ground: Grounded, id_: Id, edition: E
 async def _csv(edge: RequestEdge, edition: Edition, places: list[Place]) -> AsyncIterator[bytes]:
     names = ("value", "numerator", "denominator", "coverage", "suppressed")
     yield csv_text([("place", "level", "name", "indicator", *names)]).encode()
-    async with edge.reading("publication.read") as session:
-        connection = await raw_connection(session)
+    async with edge.querying("publication.read") as connection:
         for start in range(0, len(places), CHUNK):
             some = {place.id: described(place, edge.lang) for place in places[start : start + CHUNK]}
             rows = await freezes.read(connection, edition.figures, list(some))
@@ -182,8 +181,7 @@ async def published(
     asked = indicator_of(indicator)
     when = ground.period(asked, period)
     until = value_queries.end_of(when, ground.this_month)
-    async with edge.reading("publication.read") as session:
-        connection = await raw_connection(session)
+    async with edge.querying("publication.read") as connection:
         await ground.directory.look(connection)
         root = ground.place(edge, place, until)
         above = ground.directory.above(root, until)

@@ -51,7 +51,7 @@ class SubmissionFilter(Filter):
     parent: Reference = Field(default=None, description="code of the unit right above")
 
 
-def _reports(request: Request) -> Reports:
+async def _reports(request: Request) -> Reports:
     reports: Reports = request.app.state.reports
     return reports
 
@@ -156,8 +156,7 @@ async def progress(
 ) -> Response:
     """How far a period is reported at a place and below: reports by level and status, and those that are overdue."""
     asked = period_of("period", period).text if period else None
-    async with edge.reading("submission.read") as session:
-        connection = await raw_connection(session)
+    async with edge.querying("submission.read") as connection:
         await ground.directory.look(connection)
         root = ground.place(edge, place)
         known = sorted(await queries.periods(connection, root), key=lambda text: (-parse(text).last, text))
@@ -171,8 +170,8 @@ async def progress(
 @router.get("/reporting/calendar")
 async def calendar(edge: Edge, reports: Reporting) -> Response:
     """By when reports are due: days after the end of a period, by kind and level."""
-    async with edge.reading("reporting_calendar.read") as session:
-        found = await reports.calendar(await raw_connection(session))
+    async with edge.querying("reporting_calendar.read") as connection:
+        found = await reports.calendar(connection)
     days = [
         {"kind": kind.value, "level": level.value, "days": number} for (kind, level), number in found.due_days.items()
     ]

@@ -44,8 +44,7 @@ async def list_targets(
     A target that counts for the place (`applies`) is shown beside its value, with the distance `left` and its `course`:
     met, on_course, possible, off_course, missed, unknown, none – by a robust trend through the last twelve months.
     """
-    async with edge.reading("target.read") as session:
-        connection = await raw_connection(session)
+    async with edge.querying("target.read") as connection:
         await ground.directory.look(connection)
         root = ground.place(edge, place)
         years = [period_of("year", year).text] if year else _present_years(ground)
@@ -114,8 +113,7 @@ async def target(
     edge: Edge, ground: Grounded, indicator: Indicated, level: OfficeLevel, year: Year, place: OptionalCode = None
 ) -> Response:
     """A target set at a place for its level and year, with all its versions; the newest one's number is the ETag."""
-    async with edge.reading("target.read") as session:
-        connection = await raw_connection(session)
+    async with edge.querying("target.read") as connection:
         await ground.directory.look(connection)
         asked, when, root = _named_target(edge, ground, indicator, level, year, place)
         found = await targets.history(connection, asked, root, LEVEL_NUMBERS[level], when.text)

@@ -15,7 +15,6 @@ from services.monitoring.domain.territory import Place
 from services.monitoring.domain.values import Value
 from shared.errors import FieldError, InvalidInput
 from shared.i18n import Lang
-from shared.persistence.engine import raw_connection
 from shared.scope import Role
 from shared.web.cursors import decode_cursor, encode_cursor
 from shared.web.edge import Edge, json_response
@@ -38,8 +37,7 @@ async def values(
     asked = indicator_of(indicator)
     when = ground.period(asked, period)
     until = queries.end_of(when, ground.this_month)
-    async with edge.reading("indicator.read") as session:
-        connection = await raw_connection(session)
+    async with edge.querying("indicator.read") as connection:
         await ground.directory.look(connection)
         root = ground.place(edge, place, until)
         below: list[Place] = []
@@ -84,8 +82,7 @@ async def series(
     if (end.last - begin.last) // months >= MOST_POINTS:
         raise InvalidInput(FieldError("from", "too_many_points", {"limit": MOST_POINTS}))
     periods = queries.consecutive(kind, begin, end, MOST_POINTS)
-    async with edge.reading("indicator.read") as session:
-        connection = await raw_connection(session)
+    async with edge.querying("indicator.read") as connection:
         await ground.directory.look(connection)
         root = ground.place(edge, place)
         found = await queries.series(connection, asked, root, periods, ground.this_month, ground.k)
@@ -119,8 +116,7 @@ async def lineage(
     asked = indicator_of(indicator)
     when = ground.period(asked, period)
     cursor = _cursor(after) if after else queries.START
-    async with edge.reading("indicator.read") as session:
-        connection = await raw_connection(session)
+    async with edge.querying("indicator.read") as connection:
         await ground.directory.look(connection)
         root = ground.place(edge, place, queries.end_of(when, ground.this_month))
         own = edge.principal.role is Role.INSTITUTION
@@ -139,8 +135,8 @@ async def lineage(
 @router.get("/v1/changes", tags=["indicators"])
 async def stream(edge: Edge, ground: Grounded, place: OptionalCode = None) -> EventSourceResponse:
     """Server-sent events "changed" with the places and indicators that moved, at a place and below."""
-    async with edge.reading("indicator.read") as session:
-        await ground.directory.look(await raw_connection(session))
+    async with edge.querying("indicator.read") as connection:
+        await ground.directory.look(connection)
     root = ground.place(edge, place)
     return EventSourceResponse(
         ground.changes.stream(root),

@@ -35,7 +35,7 @@ class Surveys:
     interview_days: int = 0
 
 
-def _parts(request: Request) -> Surveys:
+async def _parts(request: Request) -> Surveys:
     found: Surveys = request.app.state.surveys
     return found
 
