@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
+from services.portal.territory import NATION
 from services.portal.work.api import Services
 from services.portal.work.controls import inside_of
 from services.portal.work.declaration import Declaration, Declared
@@ -14,8 +15,10 @@ from shared import i18n
 from shared.errors import Unavailable
 from shared.i18n import Lang
 
-HIDDEN = frozenset({"id", "version", "path", "membership"})
-"""Fields that say nothing to people, or that are said in other words."""
+HIDDEN = frozenset({"id", "version"})
+"""Fields that say nothing to people."""
+DATED = "membership"
+"""Where an institution belonged since when: its territory says as much while there was one district only."""
 LIVE = frozenset(
     {"active", "adopted", "established", "existing", "confirmed", "held", "done", "met", "issued", "completed"}
 )
@@ -152,7 +155,7 @@ class Shower:
         pairs = [
             (self._words.label(register, each.name), self.value(register, each, entry.get(each.name), entry))
             for each in fields
-            if each.name not in HIDDEN
+            if each.name not in HIDDEN and not (each.name == DATED and len(entry.get(DATED) or ()) < 2)
         ]
         return [(label, value) for label, value in pairs if not value.empty]
 
@@ -212,6 +215,8 @@ class Shower:
         return self._words.lang
 
     def _plain(self, field: Field, value: Any) -> str:
+        if field.name == "path":
+            return _territory(str(value), self._lang)
         match field.kind:
             case Kind.FLAG:
                 return self._words.text("work.yes" if value else "work.no")
@@ -249,6 +254,12 @@ class Shower:
             return Value(id_)
         href = f"/work/{register}/{id_}" if register in self._readable and self._found.get((register, id_)) else ""
         return Value(self.name_of(register, id_), href=href)
+
+
+def _territory(path: str, lang: Lang) -> str:
+    """The names of the units that a path lies in, from the region down; of the nation's own path the nation's."""
+    units = [part for part in path.split("/") if part.isdigit() and part != NATION]
+    return " › ".join(named("territory", unit, lang) for unit in units or [NATION])
 
 
 def joined(fields: Sequence[Field], entry: Entry) -> tuple[tuple[Field, ...], Entry]:

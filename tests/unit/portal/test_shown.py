@@ -5,7 +5,7 @@ from typing import Any
 
 from services.portal.work.declaration import declaration
 from services.portal.work.shown import Shower, Value
-from services.portal.work.words import Words
+from services.portal.work.words import Words, named
 from shared.i18n import SHARED_MESSAGES, Catalogue, Lang
 from tests.unit.portal.described import described
 
@@ -71,3 +71,22 @@ def test_awaited_parties_are_called_by_their_names() -> None:
     agreed = dict(agreement["Pending amendment"].pairs)["Parties that have agreed"]
     assert agreed.rows[0][0].text == "hokimiyat · H-12"
     assert [row[0].text for row in agreement["Parties"].rows] == ["hokimiyat"]
+
+
+def test_an_institution_says_where_it_lies_and_since_when_only_where_that_has_changed() -> None:
+    here, there = "1708201", "1708204"
+    institution = {
+        "id": "i",
+        "status": "closed",
+        "path": f"/17/1708/{there}/i/",
+        "membership": [{"district": here, "since": "2020-09-01"}, {"district": there, "since": "2026-03-01"}],
+        "successor_id": "s",
+    }
+    seen = shown("institutions", institution)
+    region, district = (named("territory", code, Lang.EN) for code in ("1708", there))
+    assert seen["Territory"].text == f"{region} › {district}"
+    assert [row[0].text for row in seen["Membership"].rows] == [named("territory", here, Lang.EN), district]
+    assert seen["Institution that goes on"].text == "s"
+    stayed = shown("institutions", institution | {"membership": institution["membership"][:1]})
+    assert "Membership" not in stayed
+    assert "Territory" in stayed
