@@ -1,5 +1,6 @@
 """Three walls that must agree - Scope.sees, Scope.condition and PostgreSQL's app_sees - and the second one alone."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from typing import Any, cast
@@ -10,9 +11,10 @@ from sqlalchemy import column, literal, select, text
 from sqlalchemy.dialects import postgresql
 
 from shared.contracts.events import SERVICES
+from shared.errors import NotFound
 from shared.ids import new_id
 from shared.persistence.chassis import APP_ROLE
-from shared.persistence.engine import dsn_of, make_engine, make_session
+from shared.persistence.engine import dsn_of, make_engine, make_session, showing
 from shared.persistence.migrate import ROOT
 from shared.persistence.unit_of_work import Database
 from shared.scope import ALL, NONE, Principal, Role, Scope, path_of
@@ -82,6 +84,63 @@ async def test_scope_setting_ends_with_its_transaction(chassis_database: TestDat
         await engine.dispose()
 
 
+async def test_raw_transaction_shows_exactly_its_scope(chassis_database: TestDatabase) -> None:
+    dice = random.Random(2)
+    engine = make_engine(chassis_database.url, application="test", pool_size=1)
+    try:
+        for scope in [*(random_scope(dice) for _ in range(60)), Scope("institution", "x'; set app.scope = 'all")]:
+            async with showing(engine, scope) as connection:
+                assert await connection.fetchval("select current_setting('app.scope')") == scope.setting
+        async with make_session(engine) as session:  # the same connection, given back rolled back
+            assert (await session.execute(text("select current_setting('app.scope')"))).scalar_one() == NONE.setting
+    finally:
+        await engine.dispose()
+
+
+async def test_raw_transaction_leaves_nothing_behind_however_it_ends(chassis_database: TestDatabase) -> None:
+    engine = make_engine(chassis_database.url, application="test", pool_size=1)
+    server = "select pg_backend_pid()"
+    try:
+        async with showing(engine, ALL) as connection:
+            first = await connection.fetchval(server)
+        with pytest.raises(NotFound):
+            async with showing(engine, ALL) as connection:
+                raise NotFound(what="place", id="x")
+        with pytest.raises(asyncpg.PostgresError):
+            async with showing(engine, ALL) as connection:
+                await connection.fetchval("select 1 / 0")
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            async with showing(engine, ALL) as connection:
+                await connection.execute("create table x (a integer)")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2), showing(engine, ALL) as connection:
+                await connection.execute("select pg_sleep(60)")
+        async with showing(engine, NONE) as connection:
+            assert await connection.fetchval("select current_setting('app.scope')") == NONE.setting
+            assert await connection.fetchval(server) == first
+        with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+            async with showing(engine, ALL) as connection:
+                await connection.execute("select pg_terminate_backend(pg_backend_pid())")
+        async with showing(engine, NONE) as connection:
+            assert await connection.fetchval(server) != first
+    finally:
+        await engine.dispose()
+
+
+async def test_transaction_that_somebody_left_open_is_nobody_elses(chassis_database: TestDatabase) -> None:
+    engine = make_engine(chassis_database.url, application="test", pool_size=1)
+    try:
+        async with engine.connect() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
+            assert driver is not None
+            await driver.execute("begin; set local app.scope = 'all'")
+        async with engine.connect() as connection:
+            setting = (await connection.execute(text("select current_setting('app.scope', true)"))).scalar_one()
+            assert setting in (None, "")
+    finally:
+        await engine.dispose()
+
+
 @pytest.fixture(scope="module")
 async def rows(postgres: Postgres) -> AsyncIterator[tuple[Database, dict[str, str]]]:
     """Two institutions in two regions, written as the owner's superior would: past every wall."""
@@ -130,6 +189,8 @@ async def test_row_level_security_alone_keeps_to_the_scope(
     async with database.reading(principal) as session:
         seen = {row.id for row in await session.execute(text("select id from institution"))}
         events = (await session.execute(text("select count(*) from event"))).scalar_one()
+    async with database.querying(principal) as connection:
+        assert {row["id"] for row in await connection.fetch("select id from institution")} == seen
     assert seen == {ids[district] for district in districts}
     assert events == (1 if role is Role.SERVICE else 0)
 
