@@ -267,8 +267,9 @@ async def _derive(store: Store, moves: _Moves, changed: dict[Key, Stored]) -> No
                     version = 0
                 else:
                     own = _sum(before.own, changes)
-                    after = derivation.rule(own)
-                    moved = difference(after, before.contributions)
+                    unmoved = derivation.unmoved(before.own, changes)
+                    after = before.contributions if unmoved else derivation.rule(own)
+                    moved = {} if unmoved else difference(after, before.contributions)
                     version = before.version + 1
                 changed[key] = Stored(version, after, own=own)
                 if moved:

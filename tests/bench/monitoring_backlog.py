@@ -1,8 +1,9 @@
 """A backlog worked off: events a second that monitoring applies, exactly once, into PostgreSQL on this machine.
 
 The whole engine with the inbox in front – decoding, positions, event log, contributions, distinct members, derived I5 –
-on a country of 10,000 institutions; only Kafka is left out. With --rebuild a new generation is built from the log
-afterwards; with --check the cells are compared with the recomputation, those of the new generation too.
+on a country of 10,000 institutions; only Kafka is left out. With --live more events come behind the backlog in small
+batches, as when monitoring keeps up. With --rebuild a new generation is built from the log afterwards; with --check the
+cells are compared with the recomputation, those of the new generation too.
 """
 
 import argparse
@@ -36,6 +37,7 @@ from tests.support.monitoring import final_states
 
 NATIONAL_YEAR = 11_000_000
 """Events."""
+LIVE_BATCH = 20
 PARTITIONS = 12
 """Of a topic, as deploy/kafka has it."""
 
@@ -91,7 +93,7 @@ async def run(institutions: int, months: int, options: argparse.Namespace) -> tu
     """One measurement: whether the checks held, and the processor time of an event in microseconds."""
     nation = Nation(institutions, months)
     places = list(nation.places())
-    work = list(nation.work(options.events))
+    work = list(nation.work(options.events + options.live))
     with tempfile.TemporaryDirectory(prefix="hamkor-bench-") as folder:
         async with a_postgres(Path(folder)) as postgres:
             test_database = await postgres.database("monitoring")
@@ -109,7 +111,7 @@ async def run(institutions: int, months: int, options: argparse.Namespace) -> tu
             if options.profile:
                 profiler.enable()
             applied = 0
-            for source, batch in batches_of(work, options.batch, options.partitions):
+            for source, batch in batches_of(work[: options.events], options.batch, options.partitions):
                 applied += await inbox.deliver(source, batch)
             profiler.disable()
             shape = {
@@ -120,10 +122,15 @@ async def run(institutions: int, months: int, options: argparse.Namespace) -> tu
                 "lanes": options.lanes,
             }
             cost_us = meter.say("monitoring backlog", applied, **shape)
+            if options.live:
+                meter = Meter(postgres)
+                for source, batch in batches_of(work[options.events :], LIVE_BATCH, options.partitions):
+                    applied += await inbox.deliver(source, batch)
+                cost_us = meter.say("monitoring, a few events at a time", options.live, **shape | {"batch": LIVE_BATCH})
             await database.engine.dispose()
             if options.profile:
                 pstats.Stats(profiler).sort_stats("tottime").print_stats(45)
-            fine = applied == options.events
+            fine = applied == len(work)
             async with Bench(test_database) as bench:
                 proof = final_states([*places, *work]) if options.check else None
                 fine &= await proven(bench, proof, "live")
@@ -155,6 +162,7 @@ def main() -> None:
     parser.add_argument("--institutions", type=int, nargs="+", default=[10_000], help="several: each in turn")
     parser.add_argument("--months", type=int, nargs="+", default=[24], help="over which events spread; several too")
     parser.add_argument("--events", type=int, default=200_000)
+    parser.add_argument("--live", type=int, default=0, help="so many more events afterwards, a few at a time")
     parser.add_argument("--batch", type=int, default=20_000)
     parser.add_argument("--partitions", type=int, default=PARTITIONS, help="of a topic; 1: batches in order of time")
     parser.add_argument("--lanes", type=int, default=2, help="transactions at a time; the service has two")

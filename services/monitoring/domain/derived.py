@@ -31,6 +31,7 @@ class Derivation:
 
     `outputs`: the evidence among what it contributes, of which others are functions.
     `joint`: there is one for every key that its inputs name as their member; else one per institution.
+    `present`: inputs of which it asks nothing but in which months there are any.
     """
 
     kind: int
@@ -38,6 +39,14 @@ class Derivation:
     rule: Callable[[Own], Contributions]
     outputs: frozenset[int] = frozenset()
     joint: bool = False
+    present: frozenset[int] = frozenset()
+
+    def unmoved(self, before: Own, changes: Own) -> bool:
+        """Whether nothing can follow from these changes: there is one month with some more, or some less, of many."""
+        return all(
+            at[0] in self.present and before.get(at, 0) > 0 and before[at] + amount > 0
+            for at, amount in changes.items()
+        )
 
 
 _WORK_DONE = EVIDENCE["work_done"]
@@ -84,10 +93,10 @@ def growth(own: Own) -> Contributions:
 
 
 DERIVATIONS: Final = (
-    Derivation(WORK, frozenset([_WORK_DONE, *_WORKS_FOR]), work, _WORKED, joint=True),
+    Derivation(WORK, frozenset([_WORK_DONE, *_WORKS_FOR]), work, _WORKED, joint=True, present=frozenset([_WORK_DONE])),
     Derivation(CONVERSION, frozenset([_VISITED, _SIGNED_WITH]), conversion, joint=True),
     Derivation(GROWTH, frozenset([_INCOME, _INCOME_REPORTED]), growth),
-    Derivation(VARIETY, variety.INPUTS, variety.variety),
+    Derivation(VARIETY, variety.INPUTS, variety.variety, present=variety.HELD),
     *(
         Derivation(
             GATE_KINDS[gate.code], gate_inputs(gate), gate_rule(gate), frozenset([EVIDENCE[f"gate.{gate.code}"]])

@@ -5,8 +5,9 @@ ahead. Series are exact to the day; the cells hold the states at the ends of mon
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
+from itertools import zip_longest
 from typing import TypeVar
 
 from services.monitoring.domain.gates import (
@@ -42,7 +43,7 @@ from shared.contracts.vocabulary import PartnerCategory
 Own = Mapping[tuple[int, int], int]
 """What contributes to a derived aggregate: amounts by (evidence or measure, day or month)."""
 Counts = Mapping[int, int]
-"""Pieces of evidence that hold on a day, by code."""
+"""Pieces of evidence by code: those that hold on a day, or those that are enough."""
 _V = TypeVar("_V")
 
 AT_WORK = EVIDENCE["at_work"]
@@ -51,20 +52,21 @@ _STATE_MEASURES = {State.MET: GATE_MET, State.IN_PROGRESS: GATE_IN_PROGRESS, Sta
 
 def gate_series(gate: Gate, own: Own) -> list[tuple[int, State]]:
     """(day, state from that day on), each state other than the one before; missing before the first day."""
+    turns = _turns(own, _ENOUGH[gate.code])
     if gate.by_category:
-        own = _with_lasting(own)
+        _add_lasting(turns)
     satisfied, some = _RULES[gate.code]
     found: list[tuple[int, State]] = []
     state, was_met = State.MISSING, False
-    for day, counts in _days(own):
-        if counts.get(AT_WORK, 0) <= 0:
+    for day, held in _days(turns):
+        if AT_WORK not in held:
             now = State.MISSING
-        elif satisfied(counts):
+        elif satisfied(held):
             now, was_met = State.MET, True
         elif was_met:
             now = State.LAPSED
         else:
-            now = State.IN_PROGRESS if some(counts) else State.MISSING
+            now = State.IN_PROGRESS if some(held) else State.MISSING
         if now is not state:
             found.append((day, now))
             state = now
@@ -85,14 +87,48 @@ def counts_on(own: Own, day: int) -> dict[int, int]:
     return counts
 
 
-def _days(own: Own) -> Iterable[tuple[int, Counts]]:
-    """Each day on which something changes, in order, with what holds from then on."""
-    changes = sorted((day, code, amount) for (code, day), amount in own.items())
-    counts: dict[int, int] = {}
-    for index, (day, code, amount) in enumerate(changes):
-        counts[code] = counts.get(code, 0) + amount
-        if index + 1 == len(changes) or changes[index + 1][0] != day:
-            yield day, counts
+# -- evidence in time: of each kind the days on which enough of it begins to hold, and ceases to, in turns
+
+Turns = dict[int, list[int]]
+"""By code: enough of it from the first of these days on, not from the second on, and so forth."""
+Held = Collection[int]
+"""The codes of which enough holds on a day."""
+
+
+def _turns(own: Own, enough: Counts) -> Turns:
+    """What turns when, of the kinds of which it is said how much is `enough`.
+
+    Pieces of evidence are many, and where they overlap nothing turns: what is looked at day by day is little.
+    """
+    pieces: dict[int, list[tuple[int, int]]] = {code: [] for code in enough}
+    for (code, day), amount in own.items():
+        if code in pieces:
+            pieces[code].append((day, amount))
+    return {code: _turning(each, enough[code]) for code, each in pieces.items() if each}
+
+
+def _turning(pieces: list[tuple[int, int]], enough: int = 1) -> list[int]:
+    pieces.sort()
+    found: list[int] = []
+    count, held = 0, False
+    for day, amount in pieces:
+        count += amount
+        if (count >= enough) is not held:
+            found.append(day)
+            held = not held
+    return found
+
+
+def _days(turns: Turns) -> Iterator[tuple[int, Held]]:
+    """Each day on which something turns, in order, with what holds from then on."""
+    by_day: dict[int, list[int]] = {}
+    for code, days in turns.items():
+        for day in days:
+            by_day.setdefault(day, []).append(code)
+    held: set[int] = set()
+    for day in sorted(by_day):
+        held.symmetric_difference_update(by_day[day])
+        yield day, held
 
 
 # -- R13
@@ -107,100 +143,79 @@ _EXPECTED = {cooperation: -partner for partner, cooperation, _ in _CATEGORIES}
 """Codes, used here alone, of "has lasted long enough" and "has been a category with partners for long enough"."""
 
 
-def _with_lasting(own: Own) -> dict[tuple[int, int], int]:
+def _add_lasting(turns: Turns) -> None:
     """Adds, for each category, when cooperation has lasted long enough, and when that can be expected of it."""
-    extended = dict(own)
-    by_code: dict[int, list[tuple[int, int]]] = {}
-    for (code, day), amount in own.items():
-        by_code.setdefault(code, []).append((day, amount))
     for partner, cooperation, _ in _CATEGORIES:
-        held = by_code.get(cooperation)
-        known = by_code.get(partner)
-        if held:
-            _add_lasting(extended, _LASTING[cooperation], _runs([held]))
+        held, known = turns.get(cooperation, []), turns.get(partner, [])
         if held or known:
-            _add_lasting(extended, _EXPECTED[cooperation], _runs([each for each in (known, held) if each]))
-    return extended
+            turns[_LASTING[cooperation]] = _lasting(held)
+            turns[_EXPECTED[cooperation]] = _lasting(_either(known, held))
 
 
-def _add_lasting(extended: dict[tuple[int, int], int], code: int, runs: Iterable[tuple[int, int | None]]) -> None:
-    for since, until in runs:
-        lasting = months_after_ordinal(since, LASTING_MONTHS)
-        if until is None or lasting < until:
-            extended[code, lasting] = extended.get((code, lasting), 0) + 1
-            if until is not None:
-                extended[code, until] = extended.get((code, until), 0) - 1
+def _either(one: Sequence[int], other: Sequence[int]) -> list[int]:
+    """The turns of "one of the two"."""
+    if not (one and other):
+        return list(one or other)
+    changes: dict[int, int] = {}
+    for days in (one, other):
+        for number, day in enumerate(days):
+            changes[day] = changes.get(day, 0) + (-1 if number % 2 else 1)
+    return _turning(list(changes.items()))
 
 
-def months_after_ordinal(day: int, months: int) -> int:
-    """The ordinal of the same day `months` later."""
-    return months_after(date.fromordinal(min(day, LAST_DAY)), months)
+def _lasting(turns: Sequence[int]) -> list[int]:
+    """The turns of "has held without a break for long enough"."""
+    found: list[int] = []
+    for since, until in zip_longest(turns[::2], turns[1::2]):
+        lasting = months_after(date.fromordinal(min(since, LAST_DAY)), LASTING_MONTHS)
+        if until is None:
+            found.append(lasting)
+        elif lasting < until:
+            found += [lasting, until]
+    return found
 
 
-def _runs(pieces: Sequence[Sequence[tuple[int, int]]]) -> list[tuple[int, int | None]]:
-    """The spans in which any of these (changes by day) holds without a break; None: to no known end."""
-    changes = sorted((day, number, amount) for number, piece in enumerate(pieces) for day, amount in piece)
-    counts = [0] * len(pieces)
-    runs: list[tuple[int, int | None]] = []
-    since: int | None = None
-    for index, (day, number, amount) in enumerate(changes):
-        counts[number] += amount
-        if index + 1 < len(changes) and changes[index + 1][0] == day:
-            continue
-        held = max(counts) > 0
-        if held and since is None:
-            since = day
-        elif not held and since is not None:
-            runs.append((since, day))
-            since = None
-    if since is not None:
-        runs.append((since, None))
-    return runs
-
-
-def _every_category(counts: Counts) -> bool:
+def _every_category(held: Held) -> bool:
     lasting = False
-    get = counts.get
     for long, expected, worked in _LASTING_CODES:
-        alive = get(long, 0) > 0 and get(worked, 0) > 0
-        if not alive and get(expected, 0) > 0:
+        alive = long in held and worked in held
+        if not alive and expected in held:
             return False
         lasting = lasting or alive
     return lasting
 
 
-def _any_cooperation(counts: Counts) -> bool:
-    return any(counts.get(cooperation, 0) > 0 for _, cooperation, _ in _CATEGORIES)
+def _any_cooperation(held: Held) -> bool:
+    return any(cooperation in held for _, cooperation, _ in _CATEGORIES)
 
 
 _LASTING_CODES = [(_LASTING[cooperation], _EXPECTED[cooperation], worked) for _, cooperation, worked in _CATEGORIES]
-_Test = Callable[[Counts], bool]
+_Test = Callable[[Held], bool]
 
 
 def _tests(gate: Gate) -> tuple[_Test, _Test]:
     """Whether all that the gate asks for is there, and whether some of it is."""
     if gate.by_category:
         return _every_category, _any_cooperation
-    asks = [[(EVIDENCE[name], least) for name, least in ask.alternatives] for ask in gate.asks]
-    pairs = [pair for alternatives in asks for pair in alternatives]
+    asks = [[EVIDENCE[name] for name, _ in ask.alternatives] for ask in gate.asks]
+    every = [code for alternatives in asks for code in alternatives]
 
-    def satisfied(counts: Counts) -> bool:
-        for alternatives in asks:
-            for code, least in alternatives:
-                if counts.get(code, 0) >= least:
-                    break
-            else:
-                return False
-        return True
+    def satisfied(held: Held) -> bool:
+        return all(any(code in held for code in alternatives) for alternatives in asks)
 
-    def some(counts: Counts) -> bool:
+    def some(held: Held) -> bool:
         # Of answers to questionnaires not even whether there is one shows before there are enough.
-        return any(counts.get(code, 0) >= least for code, least in pairs)
+        return any(code in held for code in every)
 
     return satisfied, some
 
 
 _RULES = {gate.code: _tests(gate) for gate in GATES.values()}
+_ENOUGH = {
+    gate.code: {AT_WORK: 1, **{EVIDENCE[name]: least for ask in gate.asks for name, least in ask.alternatives}}
+    for gate in GATES.values()
+}
+"""Of each gate how much is enough of each kind of evidence that it asks for."""
 
 
 # -- contributions
@@ -234,10 +249,9 @@ def standing(own: Own) -> Contributions:
     """The stage reached, and the required artefacts in force, at the ends of months."""
     stages: list[tuple[int, int]] = []
     artefacts: list[tuple[int, int]] = []
-    for day, counts in _days(own):
-        stages.append((day, stage_of({gate for gate in GATES if counts.get(_MET[gate], 0) > 0})))
-        at_work = counts.get(AT_WORK, 0) > 0
-        artefacts.append((day, sum(counts.get(code, 0) > 0 for code in _ARTEFACTS) if at_work else 0))
+    for day, held in _days(_turns(own, _SHOWN)):
+        stages.append((day, stage_of({gate for gate, met in _MET.items() if met in held})))
+        artefacts.append((day, sum(code in held for code in _ARTEFACTS) if AT_WORK in held else 0))
     parts: list[Part] = []
     before = 0
     for month, stage in at_month_ends(stages):
@@ -275,6 +289,7 @@ _MET = {gate: EVIDENCE[f"gate.{gate}"] for gate in GATES}
 _ARTEFACTS = [*(_MET[gate] for gate in ARTEFACT_GATES), *(EVIDENCE[name] for name in ARTEFACT_SAMPLES)]
 STANDING_INPUTS = frozenset([AT_WORK, *_MET.values(), *_ARTEFACTS])
 """The evidence of which the standing is a function."""
+_SHOWN = dict.fromkeys(STANDING_INPUTS, 1)
 
 
 def gate_inputs(gate: Gate) -> frozenset[int]:

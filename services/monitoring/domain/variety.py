@@ -26,6 +26,8 @@ INPUTS = frozenset(
     [FORM_ACTIVE[form] for form in CATALOGUE_FORMS] + [FORM_ACTIVITIES[form] for form in CATALOGUE_FORMS]
 )
 """The measures of which variety is a function."""
+HELD = frozenset(FORM_ACTIVITIES[form] for form in CATALOGUE_FORMS)
+"""Of these it is one of where there are any."""
 
 
 def variety(own: Own) -> Contributions:
@@ -53,18 +55,38 @@ def variety(own: Own) -> Contributions:
 
 def _alive(active: Mapping[int, int], held: Mapping[int, int]) -> list[tuple[int, int]]:
     """(month, +1 or -1) where the form begins and ceases to be alive."""
-    changes: dict[int, tuple[int, int]] = {month: (amount, 0) for month, amount in active.items()}
-    for month, amount in held.items():
-        if amount > 0:
-            for at, sign in ((month, 1), (month + WINDOW, -1)):
-                agreements, activities = changes.get(at, (0, 0))
-                changes[at] = agreements, activities + sign
-    found = []
-    agreements = activities = 0
+    found: list[tuple[int, int]] = []
+    lively = _lively(held)
+    for since, until in _active(active):
+        for begins, ends in lively:
+            first = max(since, begins)
+            last = ends if until is None else min(until, ends)
+            if first < last:
+                found += [(first, 1), (last, -1)]
+    return found
+
+
+def _active(changes: Mapping[int, int]) -> list[tuple[int, int | None]]:
+    """The spans of months (the last one excluded; None: to no known end) with an active agreement."""
+    found: list[tuple[int, int | None]] = []
+    count, since = 0, 0
     for month in sorted(changes):
-        before = agreements > 0 and activities > 0
-        agreements += changes[month][0]
-        activities += changes[month][1]
-        if (agreements > 0 and activities > 0) is not before:
-            found.append((month, -1 if before else 1))
+        before = count > 0
+        count += changes[month]
+        if (count > 0) is not before:
+            if before:
+                found.append((since, month))
+            else:
+                since = month
+    return [*found, (since, None)] if count > 0 else found
+
+
+def _lively(held: Mapping[int, int]) -> list[tuple[int, int]]:
+    """The spans of months (the last one excluded) in which an activity lies within the window."""
+    found: list[tuple[int, int]] = []
+    for month in sorted(month for month, amount in held.items() if amount > 0):
+        if found and month <= found[-1][1]:
+            found[-1] = found[-1][0], month + WINDOW
+        else:
+            found.append((month, month + WINDOW))
     return found

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from services.monitoring.domain.derived import DERIVATIONS
 from services.monitoring.domain.gates import EVIDENCE, GATES, STAGES, State
 from services.monitoring.domain.measures import BY_NAME
 from services.monitoring.domain.periods import PeriodKind, parse
@@ -443,3 +444,20 @@ def test_evidence_has_codes_of_its_own_that_stay() -> None:
     assert min(EVIDENCE.values()) > max(measure.code for measure in BY_NAME.values())
     known = {"at_work": 131072, "board_meeting": 131087, "gate.R13": 131584, "signed_with": 131674}
     assert {name: EVIDENCE[name] for name in known} == known
+
+
+def test_nothing_follows_from_one_more_of_many() -> None:
+    """What a derivation says moves nothing moves nothing: held against computing it anew."""
+    random, said = Random(4), 0
+    for derivation in DERIVATIONS:
+        codes = sorted(derivation.inputs)
+        for _ in range(200 if derivation.present else 5):
+            places = [(random.choice(codes), 24_300 + random.randrange(30)) for _ in range(random.randrange(1, 40))]
+            own = {at: random.choice((1, 1, 2, 3)) for at in places}
+            changes = {random.choice(places): random.choice((-1, 1, 2)) for _ in range(random.choice((1, 1, 2)))}
+            after = {at: own.get(at, 0) + changes.get(at, 0) for at in own}
+            if derivation.unmoved(own, changes):
+                said += 1
+                assert derivation.present
+                assert derivation.rule({at: amount for at, amount in after.items() if amount}) == derivation.rule(own)
+    assert said > 50
