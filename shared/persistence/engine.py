@@ -89,7 +89,7 @@ def _enter_scope(session: Session, _: SessionTransaction, connection: Connection
 
 @asynccontextmanager
 async def showing(engine: AsyncEngine, scope: Scope) -> AsyncIterator["asyncpg.Connection[Any]"]:
-    """A raw connection whose transaction reads what `scope` shows: a third of a session's work, for the dashboards.
+    """A raw connection whose transaction reads what `scope` shows: a third less work than a session.
 
     It is given back rolled back or not at all: nobody is to find another's transaction in it.
     """
