@@ -98,7 +98,8 @@ async def main() -> None:
     asked = Asked()
     database = Database("monitoring", make_engine(os.environ["JOB_DATABASE_URL"], application="job"))
     feeds: Any = {SOURCE: Log()}
-    inbox = Inbox(database, Telling(Applier(10), asked), feeds)
+    # Two at work at once, as services.monitoring.app has it.
+    inbox = Inbox(database, Telling(Applier(10), asked), feeds, [Telling(Applier(10), asked)])
     settings = ConsumerSettings(max_records=int(os.environ.get("JOB_BATCH", "20000")))
     await Consumer(inbox, feeds, KafkaAddress(asked.kafka), Progress(), settings).run()
 
