@@ -21,7 +21,6 @@ from services.monitoring.domain.territory import Level, Place
 from shared.clock import local_day
 from shared.contracts.monitoring import OfficeLevel
 from shared.errors import FieldError, HamkorError, InvalidInput
-from shared.persistence.engine import raw_connection
 from shared.scope import EDUCATION, Role
 from shared.web.columnar import PARQUET, Typed, parquet_file
 from shared.web.edge import Edge, RequestEdge
@@ -128,8 +127,8 @@ async def export_values(
     edge.allow("export.read")
     indicators = [indicator_of(code) for code in dict.fromkeys(indicator)] if indicator else list(INDICATORS.values())
     wanted = _wanted(ground, indicators, first, last, chosen=bool(indicator))
-    async with edge.database.reading(edge.principal) as session:
-        await ground.directory.look(await raw_connection(session))
+    async with edge.database.querying(edge.principal) as connection:
+        await ground.directory.look(connection)
         root = ground.place(edge, place)
         until = max((queries.end_of(period, ground.this_month) for _, period in wanted), default=ground.this_month)
         places = _places(edge, ground, root, level, until)
@@ -189,9 +188,9 @@ async def _values(
     for indicator, period in wanted:
         left = iter(places)
         while chunk := list(islice(left, CHUNK)):
-            async with edge.database.reading(edge.principal) as session:
+            async with edge.database.querying(edge.principal) as connection:
                 found = await queries.values(
-                    await raw_connection(session), indicator, chunk, period, ground.this_month, ground.k, parts=False
+                    connection, indicator, chunk, period, ground.this_month, ground.k, parts=False
                 )
             yield [
                 {

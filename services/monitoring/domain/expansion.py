@@ -8,7 +8,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 
 from services.monitoring.domain.measures import MEASURES, Kind
-from services.monitoring.domain.parts import Contributions, difference
+from services.monitoring.domain.parts import Contributions, difference, turning
 from services.monitoring.domain.periods import ROLLING, codes_of, nested_codes_of
 
 Chain = tuple[int, ...]
@@ -152,14 +152,7 @@ def _near(months: Mapping[int, int], turned: Iterable[int]) -> dict[int, int]:
 
 
 def _present_since(series: Mapping[int, int]) -> dict[int, int]:
-    found: dict[int, int] = {}
-    running = 0
-    for month in sorted(series):
-        before = running > 0
-        running += series[month]
-        if (running > 0) is not before:
-            found[month] = -1 if before else 1
-    return found
+    return {month: -1 if number % 2 else 1 for number, month in enumerate(turning(series.items()))}
 
 
 def _present_in(references: References, membership_of: Callable[[int], Membership]) -> Presence:

@@ -41,6 +41,21 @@ def summed(parts: Iterable[Part]) -> Contributions:
     return {key: amount for key, amount in total.items() if amount}
 
 
+def turning(pieces: Iterable[tuple[int, int]], enough: int = 1) -> list[int]:
+    """When there begins to be enough of changes by day (or month), and when there ceases to be, in turns.
+
+    What is counted at a day is all that changes at it: there is one piece a day.
+    """
+    found: list[int] = []
+    count, held = 0, False
+    for day, amount in sorted(pieces):
+        count += amount
+        if (count >= enough) is not held:
+            found.append(day)
+            held = not held
+    return found
+
+
 def holds(evidence: str, since: date, until: date | int | None = None, key: str | None = None) -> list[Part]:
     """A piece of evidence from `since` up to, not including, `until` (a day or its ordinal; None: for good)."""
     code, begin = EVIDENCE[evidence], since.toordinal()

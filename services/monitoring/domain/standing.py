@@ -37,6 +37,7 @@ from services.monitoring.domain.parts import (
     month_of_ordinal,
     months_after,
     summed,
+    turning,
 )
 from shared.contracts.vocabulary import PartnerCategory
 
@@ -104,19 +105,7 @@ def _turns(own: Own, enough: Counts) -> Turns:
     for (code, day), amount in own.items():
         if code in pieces:
             pieces[code].append((day, amount))
-    return {code: _turning(each, enough[code]) for code, each in pieces.items() if each}
-
-
-def _turning(pieces: list[tuple[int, int]], enough: int = 1) -> list[int]:
-    pieces.sort()
-    found: list[int] = []
-    count, held = 0, False
-    for day, amount in pieces:
-        count += amount
-        if (count >= enough) is not held:
-            found.append(day)
-            held = not held
-    return found
+    return {code: turning(each, enough[code]) for code, each in pieces.items() if each}
 
 
 def _days(turns: Turns) -> Iterator[tuple[int, Held]]:
@@ -160,7 +149,7 @@ def _either(one: Sequence[int], other: Sequence[int]) -> list[int]:
     for days in (one, other):
         for number, day in enumerate(days):
             changes[day] = changes.get(day, 0) + (-1 if number % 2 else 1)
-    return _turning(list(changes.items()))
+    return turning(changes.items())
 
 
 def _lasting(turns: Sequence[int]) -> list[int]:

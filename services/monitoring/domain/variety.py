@@ -5,6 +5,7 @@ held in the twelve months up to it. That it lapses when no activity follows need
 """
 
 from collections.abc import Mapping
+from itertools import zip_longest
 
 from services.monitoring.domain.measures import (
     CATALOGUE_FORMS,
@@ -13,7 +14,7 @@ from services.monitoring.domain.measures import (
     FORM_ALIVE,
     THREE_FORMS,
 )
-from services.monitoring.domain.parts import Contributions, summed
+from services.monitoring.domain.parts import Contributions, summed, turning
 
 WINDOW = 12
 """Months in which at least one activity must lie, the present one included."""
@@ -44,12 +45,8 @@ def variety(own: Own) -> Contributions:
             for month, change in _alive(active, held):
                 found.append((FORM_ALIVE[form], month, None, change))
                 count[month] = count.get(month, 0) + change
-    running = 0
-    for month in sorted(count):
-        before = running >= ENOUGH
-        running += count[month]
-        if (running >= ENOUGH) is not before:
-            found.append((THREE_FORMS, month, None, -1 if before else 1))
+    for number, month in enumerate(turning(count.items(), ENOUGH)):
+        found.append((THREE_FORMS, month, None, -1 if number % 2 else 1))
     return summed(found)
 
 
@@ -57,28 +54,14 @@ def _alive(active: Mapping[int, int], held: Mapping[int, int]) -> list[tuple[int
     """(month, +1 or -1) where the form begins and ceases to be alive."""
     found: list[tuple[int, int]] = []
     lively = _lively(held)
-    for since, until in _active(active):
+    turns = turning(active.items())
+    for since, until in zip_longest(turns[::2], turns[1::2]):
         for begins, ends in lively:
             first = max(since, begins)
             last = ends if until is None else min(until, ends)
             if first < last:
                 found += [(first, 1), (last, -1)]
     return found
-
-
-def _active(changes: Mapping[int, int]) -> list[tuple[int, int | None]]:
-    """The spans of months (the last one excluded; None: to no known end) with an active agreement."""
-    found: list[tuple[int, int | None]] = []
-    count, since = 0, 0
-    for month in sorted(changes):
-        before = count > 0
-        count += changes[month]
-        if (count > 0) is not before:
-            if before:
-                found.append((since, month))
-            else:
-                since = month
-    return [*found, (since, None)] if count > 0 else found
 
 
 def _lively(held: Mapping[int, int]) -> list[tuple[int, int]]:

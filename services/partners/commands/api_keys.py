@@ -4,13 +4,11 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from services.partners.commands.institutions import named_institution
 from services.partners.domain import api_keys as domain
 from services.partners.tables.api_keys import ApiKeyRow
-from services.partners.tables.registers import InstitutionRow
 from shared.clock import local_day
-from shared.contracts.partners import InstitutionState
 from shared.contracts.platform import ApiKeyState
-from shared.errors import FieldError, InvalidInput, NotFound
 from shared.ids import new_id
 from shared.persistence.unit_of_work import Database, UnitOfWork
 from shared.scope import Principal, Role
@@ -24,12 +22,7 @@ _USED = text("update api_key set last_used_on = :today where id = :id and last_u
 
 async def issue_api_key(uow: UnitOfWork, command: domain.IssueApiKey) -> Revealed:
     """Issue a key for an institution within the caller's scope; its secret is in this answer and nowhere else."""
-    try:
-        institution = await uow.load(InstitutionRow, InstitutionState, command.institution_id, what="institution")
-    except NotFound:
-        raise InvalidInput(
-            FieldError("institution_id", "unknown_institution", {"value": command.institution_id})
-        ) from None
+    institution = await named_institution(uow, command.institution_id, "institution_id")
     event_type, state = domain.issue(new_id(), command, local_day(uow.now))
     secret = domain.new_secret()
     label = domain.Label(label=command.label)

@@ -79,10 +79,7 @@ async def move_institution(uow: UnitOfWork, institution_id: str, command: domain
     district = await require_territory(uow, command.district, "district")
     if not uow.principal.scope.sees(district.path):
         raise NotFound(what="district", id=command.district)
-    moved = await _record(uow, *domain.move(state, command, local_day(uow.now)))
-    await _follow(uow, moved)
-    await _take_along(uow, moved)
-    return moved
+    return await _settle(uow, domain.move(state, command, local_day(uow.now)))
 
 
 async def close_institution(uow: UnitOfWork, institution_id: str, command: domain.CloseInstitution) -> InstitutionState:
@@ -95,24 +92,14 @@ async def merge_institution(uow: UnitOfWork, institution_id: str, command: domai
     await uow.session.execute(_ONE_AT_A_TIME)
     state = await _load(uow, institution_id)
     uow.expected_version = None  # If-Match named the version of this institution alone
-    try:
-        successor = await _load(uow, command.successor_id)
-    except NotFound:
-        error = FieldError("successor_id", "unknown_institution", {"value": command.successor_id})
-        raise InvalidInput(error) from None
-    merged = await _record(uow, *domain.merge(state, successor, command, local_day(uow.now)))
-    await _follow(uow, merged)
-    await _take_along(uow, merged)
-    return merged
+    successor = await named_institution(uow, command.successor_id, "successor_id")
+    return await _settle(uow, domain.merge(state, successor, command, local_day(uow.now)))
 
 
 async def reopen_institution(uow: UnitOfWork, institution_id: str) -> InstitutionState:
     """It was closed or merged by mistake: it is again where it was, with those that were merged into it."""
     await uow.session.execute(_ONE_AT_A_TIME)
-    reopened = await _record(uow, *domain.reopen(await _load(uow, institution_id)))
-    await _follow(uow, reopened)
-    await _take_along(uow, reopened)
-    return reopened
+    return await _settle(uow, domain.reopen(await _load(uow, institution_id)))
 
 
 async def report_enrolment(
@@ -135,6 +122,14 @@ async def report_figures(uow: UnitOfWork, command: domain.ReportFigures) -> Enro
     return await report_enrolment(uow, command.institution_id, command.academic_year, command)
 
 
+async def named_institution(uow: UnitOfWork, institution_id: str, field: str) -> InstitutionState:
+    """The institution that a field of a command names; raises InvalidInput where the caller sees none."""
+    try:
+        return await _load(uow, institution_id)
+    except NotFound:
+        raise InvalidInput(FieldError(field, "unknown_institution", {"value": institution_id})) from None
+
+
 async def _load(uow: UnitOfWork, institution_id: str) -> InstitutionState:
     return await uow.load(InstitutionRow, InstitutionState, institution_id, what="institution")
 
@@ -143,28 +138,30 @@ async def _record(uow: UnitOfWork, event_type: EventType, state: InstitutionStat
     return await uow.record(InstitutionRow, event_type, state, key=state.id, org_path=state.path)
 
 
-async def _take_along(uow: UnitOfWork, successor: InstitutionState) -> None:
-    """Who was merged into an institution goes where it has gone; they lie where it lay, so its caller sees them."""
-    uow.expected_version = None
-    query = (
-        select(col(InstitutionRow.id)).where(InstitutionRow.merged_into(successor.id)).order_by(col(InstitutionRow.id))
-    )
-    for id_ in (await uow.session.execute(query)).scalars().all():
-        outcome = domain.follow(await _load(uow, id_), successor)
-        if outcome is not None:
-            followed = await _record(uow, *outcome)
-            await _follow(uow, followed)
-            await _take_along(uow, followed)
+async def _settle(uow: UnitOfWork, outcome: domain.Outcome) -> InstitutionState:
+    """An institution that may lie elsewhere now: its rows go along, and those that were merged into it.
+
+    They lay where it lay, so its caller sees them.
+    """
+    settled = await _record(uow, *outcome)
+    await _follow(uow, settled)
+    uow.expected_version = None  # If-Match named the version of the first one alone
+    merged = select(col(InstitutionRow.id)).where(InstitutionRow.merged_into(settled.id))
+    for id_ in (await uow.session.execute(merged.order_by(col(InstitutionRow.id)))).scalars().all():
+        gone_along = domain.follow(await _load(uow, id_), settled)
+        if gone_along is not None:
+            await _settle(uow, gone_along)
+    return settled
 
 
 async def _follow(uow: UnitOfWork, institution: InstitutionState) -> None:
     """Rows of an institution lie at its path, so that they are seen where it is seen."""
-    for table in FOLLOWING:
-        await uow.session.execute(
-            update(table).where(col(table.institution_id) == institution.id).values(org_path=institution.path)
-        )
-    await uow.session.execute(
-        update(WebhookRow).where(col(WebhookRow.owner) == institution.id).values(org_path=institution.path)
-    )
     own_events = (col(KnownEventRow.owner) == "institution") & (col(KnownEventRow.owner_ref) == institution.id)
-    await uow.session.execute(update(KnownEventRow).where(own_events).values(org_path=institution.path))
+    owned: list[tuple[Any, Any]] = [
+        *((table, col(table.institution_id) == institution.id) for table in FOLLOWING),
+        (WebhookRow, col(WebhookRow.owner) == institution.id),
+        (KnownEventRow, own_events),
+    ]
+    for table, own in owned:
+        elsewhere = own & (col(table.org_path) != institution.path)
+        await uow.session.execute(update(table).where(elsewhere).values(org_path=institution.path))
