@@ -70,6 +70,9 @@ class NotNew(Exception):
 class Store(Protocol):
     """The tables behind the engine, inside one transaction; whatever is read is locked until it ends."""
 
+    async def look(self) -> Image:
+        """The territory as it was last committed; somebody may be about to change it."""
+
     async def open(self, *, exclusive: bool) -> Image:
         """The territory as it is; nobody changes it before the transaction ends, with `exclusive` nobody uses it."""
 
@@ -107,10 +110,12 @@ async def apply(store: Store, batch: Sequence[Read], *, careful: bool = False) -
     if not batch:
         return Touched()
     places = [read for read in batch if isinstance(read[1], Territory | Institution)]
-    territory = await store.open(exclusive=bool(places))
+    # What is known already, as in a rebuild nearly everything is, must not keep the others waiting.
+    news = bool(places) and _is_news(await store.look(), places)
+    territory = await store.open(exclusive=news)
     amounts = Amounts()
     shared: _SetChanges = {}
-    if places:
+    if news:
         await _resettle(store, territory, places, amounts, shared)
     folded = await _fold(store, territory, batch)
     sets = await _measure(store, folded, amounts, careful=careful)
@@ -362,6 +367,16 @@ def _presence_moved(
     was = {month: amount for (_, month), amount in before.items()}
     now = {month: amount for (_, month), amount in after.items()}
     return presence_moved(MEASURES[measure].kind, was, now, {month for _, month in changes})
+
+
+def _is_news(territory: Image, batch: Iterable[Read]) -> bool:
+    """Whether anything is told about places that isn't known; what is known once stays so, for versions only grow."""
+    for _, state in batch:
+        assert isinstance(state, Territory | Institution)
+        place = territory.places.get(territory.ids.get(state.id, 0))
+        if place is None or told(place, state) is not place:
+            return True
+    return False
 
 
 async def _resettle(store: Store, territory: Image, batch: Sequence[Read], amounts: Amounts, sets: _SetChanges) -> None:

@@ -255,6 +255,11 @@ class Tables:
         """Back to before the shards were taken."""
         await self._connection.execute("rollback to savepoint untouched")
 
+    async def look(self) -> Image:
+        """The territory as it was last committed."""
+        await refresh(self._connection, self._image, self._generation)
+        return self._image
+
     async def open(self, *, exclusive: bool) -> Image:
         """The territory as it is; see engine.Store."""
         if not self._planned:

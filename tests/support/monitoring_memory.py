@@ -20,6 +20,9 @@ class MemoryStore:
         self.references: dict[Member, References] = {}
         self.cells: dict[tuple[int, int, int], int] = {}
 
+    async def look(self) -> Image:
+        return self.image
+
     async def open(self, *, exclusive: bool) -> Image:
         return self.image
 

@@ -138,6 +138,9 @@ class _Rewound(Tables):
         self.image = image
         self.then = Then()
 
+    async def look(self) -> Image:
+        return self.image
+
     async def open(self, *, exclusive: bool) -> Image:  # noqa: ARG002 - nobody else uses this image
         return self.image
 
