@@ -1,9 +1,11 @@
 """`make bench-peers`: the reference job through every candidate, on one Kafka and PostgreSQL, checked to the digit.
 
-One JSON line a candidate, and a last one with `ratio_to_best_peer`. Each peer lives in a virtual environment of its own
+One JSON line a candidate, and a last one with `ratio_to_best_peer`. A candidate has a process for each core, as members
+of its group or in the way of its own that it has; Bytewax, which may do better with one, has a line for either. Each
+peer lives in a virtual environment of its own
 below .hamkor/peers, made from requirements/<name>.txt. The clock runs from a candidate's first event until PostgreSQL
-holds the last sum. Hamkor alone keeps the events and takes none twice; with --kill it is killed in the middle, three
-times, and must still be right.
+holds the last sum. Hamkor alone keeps the events and takes none twice; with --kill one of its processes is killed in
+the middle, three times, and it must still be right.
 """
 
 import argparse
@@ -11,7 +13,6 @@ import asyncio
 import hashlib
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
@@ -51,22 +52,28 @@ Expected = dict[job.Key, tuple[int, int, int]]
 
 @dataclass(frozen=True)
 class Peer:
-    """A candidate that is not ours: `environment` names its requirements, `most` is what it is given at most."""
+    """A candidate that is not ours: `environment` names its requirements, `most` is what it is given at most.
+
+    `group`: several processes of it share the partitions.
+    """
 
     name: str
     environment: str
     command: tuple[str, ...]
     most: int = 10**9
+    group: bool = False
 
 
+CORES = len(os.sched_getaffinity(0))
 PEERS = (
-    Peer("bytewax", "bytewax", ("bytewax_job.py",)),
-    Peer("pathway", "pathway", ("pathway_job.py",)),
-    Peer("quix streams", "quix", ("quix_job.py",)),
+    Peer("bytewax", "bytewax", (str(HERE / "bytewax_job.py"),)),
+    Peer("bytewax, processes", "bytewax", ("-m", "bytewax.testing", "bytewax_job:flow", "-p", str(CORES))),
+    Peer("pathway", "pathway", (str(HERE / "pathway_job.py"),)),
+    Peer("quix streams", "quix", (str(HERE / "quix_job.py"),), group=True),
     # Fewer events where all of them would take minutes, or an hour, and say the same.
-    Peer("faust", "faust", ("faust_job.py",), most=100_000),
-    Peer("faststream, batches", "faststream", ("faststream_job.py", "batch")),
-    Peer("faststream, naive", "faststream", ("faststream_job.py", "naive"), most=2_000),
+    Peer("faust", "faust", (str(HERE / "faust_job.py"),), most=100_000, group=True),
+    Peer("faststream, batches", "faststream", (str(HERE / "faststream_job.py"), "batch"), group=True),
+    Peer("faststream, naive", "faststream", (str(HERE / "faststream_job.py"), "naive"), most=2_000, group=True),
 )
 
 
@@ -149,14 +156,15 @@ class Run:
         connection = await asyncpg.connect(dsn_of(url))
         await connection.execute(job.TABLE)
         python = await asyncio.to_thread(environment, peer.environment)
-        command = (str(python), *(str(HERE / peer.command[0]), *peer.command[1:]))
+        command = (str(python), *peer.command)
         asked = {**self._asked(peer.name), "JOB_DSN": libpq(url), "JOB_URL": dsn_of(url), "PYTHONPATH": str(HERE)}
+        asked["PATHWAY_THREADS"] = str(CORES)
 
         async def reached() -> int:
             found: int = await connection.fetchval("select coalesce(sum(a), 0)::bigint from sums where place = 0")
             return found
 
-        figures = await self._timed(command, asked, reached, patience_s)
+        figures = await self._timed(Started(command, asked, CORES if peer.group else 1), reached, patience_s)
         rows = await connection.fetch("select place, type, month, a, b, c from sums")
         await connection.close()
         found = {(place, type_, month): (a, b, c) for place, type_, month, a, b, c in rows}
@@ -187,7 +195,7 @@ class Run:
             return found
 
         command = (sys.executable, "-m", "tests.bench.peers.engine_job")
-        figures = await self._timed(command, asked, reached, patience_s, kills)
+        figures = await self._timed(Started(command, asked, CORES), reached, patience_s, kills)
         rows = await connection.fetch(
             "select p.code, c.slot, c.period, c.v0, c.v1, c.v2 from cell c join place p on p.id = c.place "
             "where slot >= $1",
@@ -207,71 +215,124 @@ class Run:
         inherited = {key: os.environ[key] for key in ("PATH", "HOME", "LANG", "TMPDIR") if key in os.environ}
         return {**inherited, "JOB_KAFKA": self._kafka, "JOB_TOPIC": self._load.topic, "JOB_GROUP": group}
 
-    async def _timed(
-        self, command: tuple[str, ...], asked: dict[str, str], reached: Any, patience_s: float, kills: int = 0
-    ) -> dict[str, Any]:
+    async def _timed(self, started: "Started", reached: Any, patience_s: float, kills: int = 0) -> dict[str, Any]:
         wanted = self._load.nation
         left = kills
-        process = await _start(command, asked)
-        begun, most, cpu_s, problem = 0.0, 0, 0.0, ""
-        try:
-            assert process.stdout is not None
-            async with asyncio.timeout(patience_s):
-                line = b"begins"
-                while line and not line.endswith(
-                    b"begun\n"
-                ):  # Faust's signs of life before it have no line of their own
-                    line = await process.stdout.readline()
-            begun, server = time.monotonic(), cpu_of(self._postgres.process.pid)
-            if not line:
-                return {"problem": await _last_words(process)}
+        problem = ""
+        async with started:
+            try:
+                async with asyncio.timeout(patience_s):
+                    begun = await started.begun()
+            except TimeoutError:
+                return {"problem": f"no event after {patience_s:.0f} s"}
+            if not begun:
+                return {"problem": await started.last_words()}
+            began, server = time.monotonic(), cpu_of(self._postgres.process.pid)
             while (sum_now := await reached()) < wanted:
-                if process.returncode is not None and not left:
+                if started.ended and not left:
                     break
-                if time.monotonic() > begun + patience_s:
+                if time.monotonic() > began + patience_s:
                     problem = f"not done after {patience_s:.0f} s"
                     break
-                cpu_s, most = _usage(process.pid, cpu_s, most)
+                started.look()
                 if left and sum_now > wanted * (kills - left + 1) / (kills + 1):
-                    process.kill()
-                    await process.wait()
-                    process, left = await _start(command, asked), left - 1
+                    await started.replace_one()
+                    left -= 1
                 await asyncio.sleep(POLL_S)
-            elapsed_s = time.monotonic() - begun
+            elapsed_s = time.monotonic() - began
             server_s = cpu_of(self._postgres.process.pid) - server
-        except TimeoutError:
-            return {"problem": f"no event after {patience_s:.0f} s"}
-        finally:
-            if process.returncode is None:
-                process.send_signal(signal.SIGKILL)
-            await process.wait()
         rate = round(self._load.count / elapsed_s)
-        figures = {"events_per_s": rate, "seconds": round(elapsed_s, 2), "peak_mib": most >> 20}
-        figures["cpu_us_per_event"] = round(cpu_s / self._load.count * 1e6, 1)
+        figures: dict[str, Any] = {"events_per_s": rate, "seconds": round(elapsed_s, 2)}
+        figures |= {"processes": started.count, "peak_mib_of_one": started.most >> 20}
+        figures["cpu_us_per_event"] = round(started.cpu_s / self._load.count * 1e6, 1)
         figures["postgres_cpu_us_per_event"] = round(server_s / self._load.count * 1e6, 1)
         return figures | ({"problem": problem} if problem else {})
 
 
-async def _start(command: tuple[str, ...], asked: dict[str, str]) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        *command, env=asked, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, limit=1 << 24
-    )
+class Started:
+    """The processes of a candidate, `count` of the same command, and what they used as far as one has looked."""
+
+    def __init__(self, command: tuple[str, ...], asked: dict[str, str], count: int) -> None:
+        self.count = count
+        self.most = 0
+        """Bytes that one of them held at most."""
+        self._command, self._asked = command, asked
+        self._processes: list[asyncio.subprocess.Process] = []
+        self._cpu_s: dict[int, float] = {}
+
+    async def __aenter__(self) -> Self:
+        for _ in range(self.count):
+            self._processes.append(await self._one())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for process in self._processes:
+            if process.returncode is None:
+                for child in psutil.Process(process.pid).children(recursive=True):
+                    child.kill()
+                process.kill()
+            await process.wait()
+
+    async def _one(self) -> asyncio.subprocess.Process:
+        pipe = asyncio.subprocess.PIPE
+        return await asyncio.create_subprocess_exec(
+            *self._command, env=self._asked, cwd=ROOT, stdout=pipe, stderr=pipe, limit=1 << 24
+        )
+
+    async def begun(self) -> bool:
+        """Wait until one of them has its first event; False where the first of them to end had none."""
+        waiting = [asyncio.create_task(_begun(process)) for process in self._processes]
+        try:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            return any(task.result() for task in done)
+        finally:
+            for task in waiting:
+                task.cancel()
+
+    @property
+    def ended(self) -> bool:
+        """Whether none is left."""
+        return all(process.returncode is not None for process in self._processes)
+
+    @property
+    def cpu_s(self) -> float:
+        """Seconds of processor, those that they started included."""
+        return sum(self._cpu_s.values())
+
+    def look(self) -> None:
+        """See what they use."""
+        for process in self._processes:
+            try:
+                this = psutil.Process(process.pid)
+                for each in (this, *this.children(recursive=True)):
+                    times = each.cpu_times()
+                    self._cpu_s[each.pid] = times.user + times.system
+                    self.most = max(self.most, each.memory_info().rss)
+            except psutil.Error:
+                continue
+
+    async def replace_one(self) -> None:
+        """Kill the one that has been there longest, and start another."""
+        process = self._processes.pop(0)
+        process.kill()
+        await process.wait()
+        self._processes.append(await self._one())
+
+    async def last_words(self) -> str:
+        """What one that has ended said."""
+        process = next(each for each in self._processes if each.returncode is not None)
+        assert process.stderr is not None
+        said = (await process.stderr.read()).decode("utf-8", "replace").strip().splitlines()
+        return said[-1][:300] if said else "it ended without a word"
 
 
-async def _last_words(process: asyncio.subprocess.Process) -> str:
-    process.kill()
-    assert process.stderr is not None
-    said = (await process.stderr.read()).decode("utf-8", "replace").strip().splitlines()
-    return said[-1][:300] if said else "it ended without a word"
-
-
-def _usage(pid: int, cpu_s: float, most: int) -> tuple[float, int]:
-    try:
-        process = psutil.Process(pid)
-        times = process.cpu_times()
-        return max(cpu_s, times.user + times.system), max(most, process.memory_info().rss)
-    except psutil.Error:
-        return cpu_s, most
+async def _begun(process: asyncio.subprocess.Process) -> bool:
+    assert process.stdout is not None
+    while line := await process.stdout.readline():
+        if line.endswith(b"begun\n"):  # Faust's signs of life before it have no line of their own
+            return True
+    await process.wait()
+    return False
 
 
 def libpq(url: str) -> str:

@@ -64,4 +64,5 @@ class Sink(DynamicSink[Any]):
 flow = Dataflow("job")
 source = KafkaSource([asked.kafka], [asked.topic], tail=False, batch_size=BATCH)
 op.output("merge", op.input("facts", flow, source), Sink())
-run_main(flow)
+if __name__ == "__main__":
+    run_main(flow)
