@@ -12,6 +12,7 @@ from services.monitoring import generation
 from services.monitoring.generation import FAILURES, Busy, Rebuild
 from services.monitoring.lanes import Local, Process
 from services.monitoring.replay import Spans, connected
+from services.monitoring.tables import TERRITORY_LOCK
 from shared.child import ChildEnded
 from shared.persistence.engine import dsn_of
 from tests.integration.monitoring.support import Live
@@ -159,6 +160,18 @@ async def test_a_scope_sees_no_more_of_a_new_generation(live: Live) -> None:
         assert after == rows, scope
         seen = await live.bench.rows("select 1 from aggregate", scope=scope)
         assert bool(seen) is bool(rows)
+
+
+async def test_what_is_known_of_the_territory_keeps_no_lane_waiting_for_another(live: Live) -> None:
+    story = a_story(Random(26), 300, institutions=6)
+    await live.take(story.events)
+    await live.spoil()
+    lane = await live.bench.connection()
+    async with lane.transaction():  # as another lane holds it while it counts
+        await lane.execute("select pg_advisory_xact_lock_shared($1)", TERRITORY_LOCK + 1)
+        async with asyncio.timeout(60):
+            await Rebuild(dsn_of(live.bench.database.url), apart=BESIDE).run()
+    await live.proven(story)
 
 
 async def test_two_rebuilds_at_once_are_one_too_many(live: Live) -> None:

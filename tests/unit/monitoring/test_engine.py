@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.monitoring.domain.readings import decode
+from services.monitoring.domain.territory import Image
 from services.monitoring.engine import NotNew, apply
 from services.monitoring.recompute.parts import Values, recompute
 from shared.contracts.events import Event
@@ -20,6 +21,33 @@ async def live(batches: Sequence[Sequence[Event]], *, careful: bool = False) -> 
     for batch in batches:
         await apply(store, [(event, decode(event)) for event in batch], careful=careful)
     return store
+
+
+async def test_the_territory_is_held_alone_for_news_of_places_and_for_nothing_else() -> None:
+    held: list[bool] = []
+
+    class Watched(MemoryStore):
+        async def open(self, *, exclusive: bool) -> Image:
+            held.append(exclusive)
+            return await super().open(exclusive=exclusive)
+
+    story = a_story(Random(5), 0, institutions=2)
+    store = Watched()
+
+    async def take() -> bool:
+        """The story's last event."""
+        await apply(store, [(event, decode(event)) for event in story.events[-1:]], careful=True)
+        return held[-1]
+
+    for event in story.events:
+        await apply(store, [(event, decode(event))])
+    held.clear()
+    assert not await take(), "told again"
+    story.move()
+    assert await take(), "moved"
+    assert not await take(), "and told again"
+    story.enrol()
+    assert not await take()
 
 
 def compared(store: MemoryStore, story: Story) -> tuple[Values, Values]:
