@@ -79,6 +79,8 @@ class Browser:
 
     def click(self, css: str) -> None:
         """Click the first element that fits, as a script-free link or button would be followed."""
+        # An address stands there before its page does: a click on what still moves, or goes away, hits nothing.
+        self.until(lambda: self.run("return document.readyState") == "complete", "the page does not come")
         element = self.find(css)
         self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
         element.click()

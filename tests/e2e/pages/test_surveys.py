@@ -248,7 +248,7 @@ def test_a_school_sees_whom_to_remind_and_prints_new_slips(person: Browser, behi
     pictured(person, "reminders")
     person.run("document.querySelectorAll('input[name=invitation]').forEach((each, place) => each.checked = place < 2)")
     person.follow("button[value='print']", "/reminders")
-    assert len({slip.text for slip in person.all(".slip-code")}) == 2
+    person.until(lambda: len({slip.text for slip in person.all(".slip-code")}) == 2, "not two slips")
     person.open(reminders)
     person.follow("button[value='reminded']", "done=nobody")
     person.run("document.querySelector('input[name=invitation]').checked = true")
