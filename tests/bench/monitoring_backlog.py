@@ -2,9 +2,9 @@
 
 The whole engine with the inbox in front – decoding, positions, event log, contributions, distinct members, derived I5 –
 on a country of 10,000 institutions; only Kafka is left out. As many processes share the partitions as there are cores,
-which is how monitoring is deployed. With --live more events come behind the backlog in small
-batches, as when monitoring keeps up. With --rebuild a new generation is built from the log afterwards; with --check the
-cells are compared with the recomputation, those of the new generation too.
+as several monitoring services on one Kafka would. With --live more events come behind the backlog in small batches, as
+when monitoring keeps up. With --rebuild a new generation is built from the log afterwards; with --check the cells are
+compared with the recomputation, those of the new generation too.
 """
 
 import argparse
@@ -18,8 +18,8 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
-from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,10 @@ from tests.support.monitoring import final_states
 NATIONAL_YEAR = 11_000_000
 """Events."""
 LIVE_BATCH = 20
+START_S = 300
+"""Within which every worker has started."""
+_begin: Barrier
+"""In a worker: when all of them begin."""
 PARTITIONS = 12
 """Of a topic, as deploy/kafka has it."""
 
@@ -58,12 +62,12 @@ def batches_of(events: Sequence[Event], size: int, partitions: int = PARTITIONS)
     ]
 
 
-def shares_of(batches: "Batches", workers: int) -> list["Batches"]:
-    """As a group's members share the partitions; no member goes without."""
+def shares_of(batches: "Batches", workers: int, partitions: int) -> list["Batches"]:
+    """As a group's members share the partitions, each of which one member reads in order; no member goes without."""
     shares: list[Batches] = [[] for _ in range(workers)]
     numbers: dict[tuple[str, int], int] = {}
     for source, batch in batches:
-        partition = numbers.setdefault((source, batch[0].shard % PARTITIONS), len(numbers))
+        partition = numbers.setdefault((source, batch[0].shard % partitions), len(numbers))
         shares[partition % workers].append((source, batch))
     return [share for share in shares if share]
 
@@ -118,35 +122,48 @@ def an_inbox(url: str, lanes: int) -> tuple[Database, Inbox]:
     return database, Inbox(database, projections[0], feeds, projections[1:])
 
 
-def work(url: str, lanes: int, batches: Batches, begins: Barrier, done: "SimpleQueue[tuple[int, float]]") -> None:
-    """A process's share of the backlog; says how many events took effect, and its processor time in seconds."""
+async def deliver(inbox: Inbox, batches: Batches) -> int:
+    """How many events took effect."""
+    return sum([await inbox.deliver(source, batch) for source, batch in batches])
 
-    async def deliver() -> None:
+
+def as_the_service() -> None:
+    """Look for garbage as services.monitoring.app does; what the bench holds is none of the service's."""
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
+
+
+def work(url: str, lanes: int, batches: Batches) -> tuple[int, float]:
+    """In a process of its own: what took effect of a share of the backlog, and the processor time in seconds."""
+
+    async def take() -> tuple[int, float]:
         database, inbox = an_inbox(url, lanes)
         await inbox.positions(batches[0][0])  # connected
-        await asyncio.to_thread(begins.wait)
+        _begin.wait(START_S)
         before = cpu_here()
-        applied = 0
-        for source, batch in batches:
-            applied += await inbox.deliver(source, batch)
-        done.put((applied, cpu_here() - before))
+        applied = await deliver(inbox, batches)
+        used_s = cpu_here() - before
         await database.engine.dispose()
+        return applied, used_s
 
-    gc.freeze()  # what the bench holds is no garbage of the service
-    gc.set_threshold(100_000, 50, 100)  # as services.monitoring.app does
-    asyncio.run(deliver())
+    as_the_service()
+    return asyncio.run(take())
+
+
+def _start(begin: Barrier) -> None:
+    global _begin
+    _begin = begin
 
 
 async def shared(postgres: Postgres, url: str, lanes: int, shares: list[Batches]) -> tuple[Meter, int, float]:
     """The backlog worked off by a process for each share: since when, events that took effect, processor time."""
     context = multiprocessing.get_context("spawn")
-    begins, done = context.Barrier(len(shares) + 1), context.SimpleQueue()
-    processes = [context.Process(target=work, args=(url, lanes, share, begins, done)) for share in shares]
-    for process in processes:
-        process.start()
-    await asyncio.to_thread(begins.wait, 300)
-    meter = Meter(postgres)
-    found = [await asyncio.to_thread(done.get) for _ in processes]
+    begin = context.Barrier(len(shares) + 1)
+    with ProcessPoolExecutor(len(shares), context, _start, (begin,)) as pool:
+        shares_done = [asyncio.wrap_future(pool.submit(work, url, lanes, share)) for share in shares]
+        await asyncio.to_thread(begin.wait, START_S)
+        meter = Meter(postgres)
+        found = await asyncio.gather(*shares_done)
     return meter, sum(applied for applied, _ in found), sum(cpu_s for _, cpu_s in found)
 
 
@@ -160,20 +177,18 @@ async def run(institutions: int, months: int, options: argparse.Namespace) -> tu
             test_database = await postgres.database("monitoring")
             database, inbox = an_inbox(test_database.url, options.lanes)
             await inbox.prepare()
-            for source, batch in batches_of(places, 20_000, 1):
-                await inbox.deliver(source, batch)
+            await deliver(inbox, batches_of(places, 20_000, 1))
             profiler = cProfile.Profile()
-            gc.freeze()  # what the bench holds is no garbage of the service
-            gc.set_threshold(100_000, 50, 100)  # as services.monitoring.app does
-            shares = shares_of(batches_of(events[: options.events], options.batch, options.partitions), options.workers)
+            as_the_service()
+            backlog = batches_of(events[: options.events], options.batch, options.partitions)
+            shares = shares_of(backlog, options.workers, options.partitions)
             meter, applied, cpu_s = Meter(postgres), 0, None
             if len(shares) > 1:
                 meter, applied, cpu_s = await shared(postgres, test_database.url, options.lanes, shares)
             else:
                 if options.profile:
                     profiler.enable()
-                for source, batch in shares[0]:
-                    applied += await inbox.deliver(source, batch)
+                applied = await deliver(inbox, shares[0])
                 profiler.disable()
             shape = {
                 "institutions": institutions,
@@ -184,12 +199,13 @@ async def run(institutions: int, months: int, options: argparse.Namespace) -> tu
                 "workers": len(shares),
             }
             cost_us = meter.say("monitoring backlog", applied, cpu_s, **shape)
-            if options.live:
-                meter = Meter(postgres)
-                for source, batch in batches_of(events[options.events :], LIVE_BATCH, options.partitions):
-                    applied += await inbox.deliver(source, batch)
-                cost_us = meter.say("monitoring, a few events at a time", options.live, **shape | {"batch": LIVE_BATCH})
             await database.engine.dispose()
+            if options.live:
+                database, inbox = an_inbox(test_database.url, options.lanes)  # others have moved the positions
+                meter = Meter(postgres)
+                applied += await deliver(inbox, batches_of(events[options.events :], LIVE_BATCH, options.partitions))
+                cost_us = meter.say("monitoring, a few events at a time", options.live, **shape | {"batch": LIVE_BATCH})
+                await database.engine.dispose()
             if options.profile:
                 pstats.Stats(profiler).sort_stats("tottime").print_stats(45)
             fine = applied == len(events)

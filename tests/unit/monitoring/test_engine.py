@@ -23,33 +23,6 @@ async def live(batches: Sequence[Sequence[Event]], *, careful: bool = False) -> 
     return store
 
 
-async def test_the_territory_is_held_alone_for_news_of_places_and_for_nothing_else() -> None:
-    held: list[bool] = []
-
-    class Watched(MemoryStore):
-        async def open(self, *, exclusive: bool) -> Image:
-            held.append(exclusive)
-            return await super().open(exclusive=exclusive)
-
-    story = a_story(Random(5), 0, institutions=2)
-    store = Watched()
-
-    async def take() -> bool:
-        """The story's last event."""
-        await apply(store, [(event, decode(event)) for event in story.events[-1:]], careful=True)
-        return held[-1]
-
-    for event in story.events:
-        await apply(store, [(event, decode(event))])
-    held.clear()
-    assert not await take(), "told again"
-    story.move()
-    assert await take(), "moved"
-    assert not await take(), "and told again"
-    story.enrol()
-    assert not await take()
-
-
 def compared(store: MemoryStore, story: Story) -> tuple[Values, Values]:
     return cells_by_name(store.named_cells()), recompute(story.country)
 
@@ -79,6 +52,33 @@ async def test_order_duplicates_and_batches_change_no_value(random: Random, step
     random.shuffle(delivered)
     values, proof = compared(await live(split(random, delivered), careful=True), story)
     assert not differing(values, proof)
+
+
+async def test_the_territory_is_held_alone_for_news_of_places_and_for_nothing_else() -> None:
+    held: list[bool] = []
+
+    class Watched(MemoryStore):
+        async def open(self, *, exclusive: bool) -> Image:
+            held.append(exclusive)
+            return await super().open(exclusive=exclusive)
+
+    story = a_story(Random(5), 0, institutions=2)
+    store = Watched()
+
+    async def take() -> bool:
+        """The story's last event."""
+        await apply(store, [(event, decode(event)) for event in story.events[-1:]], careful=True)
+        return held[-1]
+
+    for event in story.events:
+        await apply(store, [(event, decode(event))])
+    held.clear()
+    assert not await take(), "told again"
+    story.move()
+    assert await take(), "moved"
+    assert not await take(), "and told again"
+    story.enrol()
+    assert not await take()
 
 
 async def test_replayed_events_leave_every_cell_unchanged() -> None:
