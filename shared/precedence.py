@@ -12,7 +12,7 @@ from shared.waiting import until_set
 
 Halt = Callable[[], Awaitable[None]]
 MOST_S = 0.25
-"""So long, and no longer, work that can wait stands still at each of its halts."""
+"""So long, and no longer, work that can wait stands still at each of its halts, unless it says otherwise."""
 
 
 async def no_halt() -> None:
@@ -45,8 +45,11 @@ class Precedence:
         """Whether live work is."""
         return bool(self._claims)
 
-    async def give_way(self) -> None:
-        """A halt of work that can wait: others get their turn, and live work that is under way is let pass."""
+    async def give_way(self, most_s: float = MOST_S) -> None:
+        """A halt of work that can wait: others get their turn, and live work that is under way is let pass.
+
+        For `most_s` seconds at most: who has many halts comes to an end all the same.
+        """
         await asyncio.sleep(0)
         if self._claims:
-            await until_set(self._free, MOST_S)
+            await until_set(self._free, most_s)

@@ -12,7 +12,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared.contracts.events import topic_of
-from shared.ids import SHARDS
+from shared.ids import SHARDS, new_id
 from shared.messaging.feed import Source
 from shared.messaging.inbox import FuseBlown, Inbox
 from shared.messaging.kafka import KafkaAddress, RecordsHandler, make_broker, subscribe
@@ -70,6 +70,9 @@ class Consumer:
         self._own = [feed for feed in feeds.values() if isinstance(feed, OwnLog)]
         self._told = asyncio.Event()
         self._kafka = kafka
+        # Kafka shares out a group's partitions in the order of its members' names, which begin with this: in the groups
+        # of all sources the same process gets the same partitions, and an institution is the business of one.
+        self._member = f"hamkor-{inbox.service}-{new_id()}"
         self._progress = progress
         self._settings = settings or ConsumerSettings()
         self._reconnect = asyncio.Event()
@@ -116,7 +119,7 @@ class Consumer:
     async def _connection(self, backoff: Backoff) -> None:
         """One connection to Kafka, until it has to be made anew."""
         address = self._kafka.resolve()
-        broker = make_broker(self._kafka, f"hamkor-{self._inbox.service}")
+        broker = make_broker(self._kafka, self._member)
         leaving = self._reconnect = asyncio.Event()
         subscribers = {
             source: subscribe(

@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, NoReturn, Protocol, runtime_checkable
 
 import structlog
@@ -101,6 +101,7 @@ class Inbox:
         self._free: asyncio.LifoQueue[Projection] = asyncio.LifoQueue()
         for each in (*beside, projection):
             self._free.put_nowait(each)
+        self._shards = [asyncio.Lock() for _ in range(SHARDS)]
         self._feeds = feeds
         self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._reached: dict[str, list[int]] = {}
@@ -271,6 +272,21 @@ class Inbox:
         finally:
             self._free.put_nowait(projection)
 
+    @asynccontextmanager
+    async def _alone(self, shards: Sequence[int]) -> AsyncIterator[None]:
+        """No other transaction of this process is at work on these shards, of whatever source.
+
+        A projection may want all that an institution does to itself, and would wait for it in the database: with a turn
+        that others could use.
+        """
+        if self._lanes == 1:
+            yield
+            return
+        async with AsyncExitStack() as held:
+            for shard in shards:  # in one order everywhere
+                await held.enter_async_context(self._shards[shard])
+            yield
+
     async def _take_effect(self, source: str, events: Sequence[Event]) -> None:
         found = _parts(events) if self._lanes > 1 else [events]
         if len(found) == 1:
@@ -362,12 +378,13 @@ class Inbox:
         raise FuseBlown(f"{FUSE} events of {source} in a row cannot be applied; the consumer holds them back")
 
     async def _commit(self, source: str, batch: Sequence[tuple[Event, Any]]) -> None:
+        shards = sorted({event.shard for event, _ in batch})
         async with (
+            self._alone(shards),
             self._effect() as projection,
             self._database.precedence.claimed(),
             self._database.unit_of_work() as uow,
         ):
-            shards = sorted({event.shard for event, _ in batch})
             connection = await raw_connection(uow.session)
             reached = dict(await connection.fetch(_LOCK, source, shards))
             fresh: list[tuple[Event, Any]] = []

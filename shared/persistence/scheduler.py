@@ -19,6 +19,8 @@ from shared.telemetry.progress import Progress
 log = structlog.get_logger(__name__)
 
 LOOK_S = 2.0
+FOUND = 500
+"""Rows looked for at once: of many that are due all are read to find the first."""
 BATCH = 10
 """Rows a transaction: they are locked until it ends."""
 
@@ -90,14 +92,16 @@ class Scheduler:
     async def _catch_up(self, passage: Passage) -> int:
         total = 0
         while True:
-            self.progress.beat("scheduler")
             async with self.database.unit_of_work() as uow:
-                ids = await passage.find_due(uow, BATCH, self._set_aside)
-            told = await self._bring(passage, ids) if ids else 0
+                ids = await passage.find_due(uow, FOUND, self._set_aside)
+            told = 0
+            for begin in range(0, len(ids), BATCH):
+                self.progress.beat("scheduler")
+                told += await self._bring(passage, ids[begin : begin + BATCH])
+                await self.database.precedence.give_way()
             total += told
-            if len(ids) < BATCH or not told:
+            if len(ids) < FOUND or not told:
                 return total
-            await self.database.precedence.give_way()
 
     async def _bring(self, passage: Passage, ids: Sequence[str]) -> int:
         try:

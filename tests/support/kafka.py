@@ -30,6 +30,11 @@ class RealKafka:
         """host:port of every broker, separated by commas."""
         return self._cluster.bootstrap_servers
 
+    @property
+    def pids(self) -> list[int | None]:
+        """The brokers' processes."""
+        return [process.pid for process in self._processes.values()]
+
     async def __aenter__(self) -> Self:
         await asyncio.to_thread(self._cluster.prepare, lambda _: None)
         await asyncio.gather(*(self.start(node) for node in self.nodes))

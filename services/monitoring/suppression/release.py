@@ -7,8 +7,9 @@ have become fewer than k keeps its figures until the next day: whoever sees them
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import date
+from functools import partial
 from typing import Any, Final
 
 import structlog
@@ -23,6 +24,7 @@ from services.monitoring.tables import refresh
 from shared.clock import local_day
 from shared.persistence.engine import raw_connection
 from shared.persistence.unit_of_work import Database
+from shared.precedence import Halt, no_halt
 from shared.telemetry.progress import Progress
 from shared.waiting import until_set
 
@@ -33,6 +35,11 @@ REST_S: Final = 0.05
 """Between two releases at least, and as long as the last one took: half of a core at most is spent on them."""
 LOOKED_AT: Final = 500
 """Units looked at in one transaction for whether they have fallen below k: few, so that nobody waits for it."""
+SOME: Final = 250
+SOME_ABOVE: Final = 5
+"""Units, and such with all that lie below them, that are at work between two halts: a few milliseconds."""
+GIVEN_S: Final = 0.05
+"""So long a release stands still at most at each of its halts, while live work is under way."""
 NOBODY: Final[Unit] = (0, 0, 0)
 """Before every unit."""
 _SHOWN: Final = 1
@@ -81,10 +88,11 @@ class Tree:
 
 
 class Releaser:
-    """Releases within its caller's transaction, of scope "all"."""
+    """Releases within its caller's transaction, of scope "all"; at its halts others of this process go first."""
 
-    def __init__(self, k: int) -> None:
+    def __init__(self, k: int, halt: Halt = no_halt) -> None:
         self.k = k
+        self._halt = halt
         self._tree = Tree()
 
     async def release(
@@ -97,30 +105,43 @@ class Releaser:
         """
         tree = self._tree.look(image)
         ordered = sorted(units)
-        moved = dict(zip(ordered, await tables.changes(connection, ordered), strict=True))
-        before = await tables.settled(connection, ordered)
+        moved: dict[Unit, int] = {}
+        before: dict[Unit, Settled] = {}
+        async for some in self._some(ordered, SOME):
+            moved |= zip(some, await tables.changes(connection, some), strict=True)
+            before |= await tables.settled(connection, some)
         many = {unit for unit, persons in moved.items() if persons >= self.k}
         shown = {unit for unit, settled in before.items() if settled[2] & _SHOWN}
+        fallen: set[Unit] = set()
         doubtful = [unit for unit in ordered if unit in shown and (unit in many or fallen_too)]
-        counted = await tables.rows(connection, doubtful, counted=True)
-        fallen = {unit for unit, row in counted.items() if row.whole < self.k}
+        async for some in self._some(doubtful, SOME):
+            counted = await tables.rows(connection, some, counted=True)
+            fallen |= {unit for unit, row in counted.items() if row.whole < self.k}
         due = [
             unit
             for unit, persons in moved.items()
             # What is hidden may follow the truth: nobody sees it move.
             if (unit in many or (persons and unit not in shown) if unit not in fallen else fallen_too)
         ]
-        await tables.hold(connection, due, many | fallen)
-        now = await tables.rows(connection, due)
-        # A hidden place with a few persons more changes nothing for those next to it.
-        felt = {unit for unit in due if unit not in before or unit in shown or now[unit].whole >= self.k}
+        felt: set[Unit] = set()
+        async for some in self._some(due, SOME):
+            await tables.hold(connection, some, many | fallen)
+            now = await tables.rows(connection, some)
+            # A hidden place with a few persons more changes nothing for those next to it.
+            felt |= {unit for unit in some if unit not in before or unit in shown or now[unit].whole >= self.k}
         seen = await self._settle(connection, image, tree, felt)
         return {(place, slot) for place, family, _ in seen for slot in BY_NUMBER[family].slots}
+
+    async def _some(self, units: Sequence[Unit], most: int) -> AsyncIterator[Sequence[Unit]]:
+        """The units, some at a time."""
+        for begin in range(0, len(units), most):
+            yield units[begin : begin + most]
+            await self._halt()
 
     async def _settle(self, connection: Any, image: Image, tree: Tree, due: Collection[Unit]) -> set[Unit]:
         """Settle what the released units may change, downwards; those at which it may be seen.
 
-        All families and years go down together, level by level: what is asked of the tables is asked at once.
+        All families and years go down together, level by level: what is asked of the tables is asked together.
         """
         places = image.places
         looked: dict[Level, set[Unit]] = {level: set() for level in Level}
@@ -134,35 +155,43 @@ class Releaser:
         known: dict[Unit, Row] = {}
         before: dict[Unit, Settled | None] = {}
         for level in (Level.NATION, Level.REGION, Level.DISTRICT):
-            below = {
-                (place, family, year): [(each, family, year) for each in tree.below(places[place], _last_month(year))]
-                for place, family, year in sorted(looked[level])
-            }
-            wanted = [unit for above, units in below.items() for unit in (above, *units) if unit not in known]
-            known |= await tables.rows(connection, wanted)
-            settled = await tables.settled(connection, wanted)
-            for unit in wanted:
-                before[unit] = settled.get(unit)
-                _restore(known[unit], before[unit])
-            for above, units in below.items():
-                rows = [known[unit] for unit in units]
-                for row in rows:
-                    row.knows = level is Level.DISTRICT
-                if level is Level.NATION:
-                    top(known[above], self.k)
-                settle(known[above], rows, self.k)
-                for unit, row in zip(units, rows, strict=True):
-                    below_it = places[row.place].level
-                    if below_it is not Level.INSTITUTION and _decided_anew(row, before[unit]):
-                        looked[below_it].add(unit)
+            async for some in self._some(sorted(looked[level]), SOME_ABOVE):
+                below = {
+                    (place, family, year): [
+                        (each, family, year) for each in tree.below(places[place], _last_month(year))
+                    ]
+                    for place, family, year in some
+                }
+                wanted = [unit for above, units in below.items() for unit in (above, *units) if unit not in known]
+                known |= await tables.rows(connection, wanted)
+                settled = await tables.settled(connection, wanted)
+                for unit in wanted:
+                    before[unit] = settled.get(unit)
+                    _restore(known[unit], before[unit])
+                for above, units in below.items():
+                    self._decide(level, known[above], [known[unit] for unit in units])
+                    for unit in units:
+                        below_it = places[unit[0]].level
+                        if below_it is not Level.INSTITUTION and _decided_anew(known[unit], before[unit]):
+                            looked[below_it].add(unit)
         # Which districts are veiled is known of those alone that were looked into: nothing was decided of the others.
-        unlooked = {
-            unit for unit in known if places[unit[0]].level is Level.DISTRICT and unit not in looked[Level.DISTRICT]
-        }
-        changed = {unit: row for unit, row in known.items() if unit not in unlooked and _differs(row, before[unit])}
-        await tables.settle(connection, changed)
-        seen = {unit for unit, row in changed.items() if _looks_different(row, before[unit])}
-        return seen | {unit for unit, row in known.items() if unit in due and row.shown & _SHOWN}
+        decided = [
+            unit for unit in known if places[unit[0]].level is not Level.DISTRICT or unit in looked[Level.DISTRICT]
+        ]
+        seen = {unit for unit in due if unit in known and known[unit].shown & _SHOWN}
+        async for some in self._some(decided, SOME):
+            changed = {unit: known[unit] for unit in some if _differs(known[unit], before[unit])}
+            await tables.settle(connection, changed)
+            seen |= {unit for unit, row in changed.items() if _looks_different(row, before[unit])}
+        return seen
+
+    def _decide(self, level: Level, above: Row, rows: Sequence[Row]) -> None:
+        """What may be shown of a place of this level and of those right below it."""
+        for row in rows:
+            row.knows = level is Level.DISTRICT
+        if level is Level.NATION:
+            top(above, self.k)
+        settle(above, rows, self.k)
 
 
 def _last_month(year: int) -> int:
@@ -199,7 +228,7 @@ class Releasing:
     def __init__(self, database: Database, k: int, progress: Progress) -> None:
         self._database = database
         self._day: date | None = None
-        self._releaser = Releaser(k)
+        self._releaser = Releaser(k, partial(database.precedence.give_way, GIVEN_S))
         self._image = Image()
         self._progress = progress
         self._counted = asyncio.Event()

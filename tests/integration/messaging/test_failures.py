@@ -254,6 +254,36 @@ async def test_source_whose_feed_hangs_delays_no_other(world: World) -> None:
             await asyncio.gather(gap, return_exceptions=True)
 
 
+async def test_what_waits_for_its_shard_takes_no_turn_from_others(world: World) -> None:
+    async with world.source(relay=False) as source, world.sink(source.name) as sink:
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def holds(numbers: Sequence[int]) -> None:
+            if numbers == [-1]:
+                begun.set()
+                async with asyncio.timeout(60):
+                    await go_on.wait()
+
+        feeds: Any = dict.fromkeys(("one", "two", "three"))
+        projections = [Recording(before_commit=holds) for _ in range(2)]
+        inbox = Inbox(sink.inbox._database, projections[0], feeds, projections[1:])
+        await inbox.prepare()
+        first = asyncio.create_task(inbox.deliver("one", [an_event("one", 1, key=KEYS[0])]))
+        await begun.wait()
+        same_shard = asyncio.create_task(
+            inbox.deliver("two", [an_event("two", position, key=KEYS[0]) for position in (1, 2)])
+        )
+        await inbox.deliver("three", [an_event("three", position, key=KEYS[1]) for position in (1, 2, 3)])
+        assert [await sum_of(inbox, each) for each in feeds] == [0, 0, 3]
+        go_on.set()
+        await asyncio.gather(first, same_shard)
+        assert [await sum_of(inbox, each) for each in feeds] == [1, 2, 3]
+
+
+async def sum_of(inbox: Inbox, source: str) -> int:
+    return sum(await inbox.positions(source))
+
+
 async def test_gap_in_one_shard_holds_back_no_other_while_the_feed_is_down(world: World) -> None:
     async with world.source(relay=False) as source, world.sink(source.name) as sink:
 

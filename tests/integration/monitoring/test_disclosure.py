@@ -13,6 +13,7 @@ import pytest
 from services.monitoring.domain.periods import NESTED, SEPTEMBER, PeriodKind, month_of, parse
 from services.monitoring.domain.persons import PERSON_SLOTS
 from services.monitoring.notices import CHANNEL
+from services.monitoring.suppression import release
 from services.monitoring.suppression.release import Releasing
 from services.monitoring.suppression.tables import NOTE_EVERYTHING
 from shared.contracts.agreements import EmploymentState, EmploymentStatus
@@ -376,25 +377,43 @@ async def test_the_stream_tells_of_counts_of_persons_only_what_was_released(benc
         assert first or heard == []
 
 
-async def test_what_was_left_for_later_is_released_as_it_would_have_been_at_once(bench: Bench, postgres: Any) -> None:
+@pytest.mark.parametrize(("some", "above"), [(release.SOME, release.SOME_ABOVE), (2, 1)])
+async def test_what_was_left_for_later_is_released_as_it_would_have_been_at_once(
+    bench: Bench, postgres: Any, monkeypatch: pytest.MonkeyPatch, some: int, above: int
+) -> None:
+    """In however many pieces, between which others of the process go first."""
     land = Land.founded(Random(3))
     land.goes_on()
-    settled = "select p.code, d.family, d.year, d.shown, d.opened from disclosed d join place p on p.id = d.place"
+    settled = (
+        "select p.code, d.family, d.year, d.shown, d.opened, h.held from disclosed d join place p on p.id = d.place, "
+        "lateral (select array_agg((slot, period, v0, v1, v2, v3)::text order by slot, period) as held "
+        "from held where held.place = d.place) h"
+    )
+    halts = 0
+
+    async def halt(*_: float) -> None:
+        nonlocal halts
+        halts += 1
+
     async with Bench(await postgres.database("monitoring")) as other:
         await (await other.worker()).take(land.story.events)
-        at_once = set(await other.rows(settled))
+        at_once = {tuple(map(str, row)) for row in await other.rows(settled)}
     await (await bench.worker()).take(land.story.events, release=False)
     assert await bench.rows(settled) == []
     database = Database("monitoring", make_engine(bench.database.url, application="release-test", pool_size=2))
+    monkeypatch.setattr(database.precedence, "give_way", halt)
+    monkeypatch.setattr(release, "SOME", some)
+    monkeypatch.setattr(release, "SOME_ABOVE", above)
     try:
         job = Releasing(database, K, Progress())
         while await job.catch_up():
             pass
-        assert set(await bench.rows(settled)) == at_once
+        assert {tuple(map(str, row)) for row in await bench.rows(settled)} == at_once
         assert at_once
+        assert halts > len(at_once) / some
         async with database.unit_of_work() as uow:
             await (await raw_connection(uow.session)).execute(NOTE_EVERYTHING)
         assert await job.catch_up() > 0
-        assert set(await bench.rows(settled)) == at_once
+        assert {tuple(map(str, row)) for row in await bench.rows(settled)} == at_once
     finally:
         await database.engine.dispose()

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
 
 from shared.contracts.events import Event, topic_of
 from shared.messaging.wire import headers_of
@@ -17,6 +18,7 @@ from tests.integration.monitoring.support import Bench, compared
 from tests.integration.monitoring.worker import heads_of, keep
 from tests.support.kafka import RealKafka
 from tests.support.monitoring import a_story, differing
+from tests.support.services import eventually
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -71,8 +73,24 @@ async def until(connection: Any, events: list[Event], share: float) -> None:
             await asyncio.sleep(0.1)
 
 
+def shares_by_source(kafka: str, sources: Iterable[str]) -> list[dict[str, list[int]]]:
+    """How the members share out each source's partitions: by a member's name."""
+    admin = AdminClient({"bootstrap.servers": kafka})
+    groups = [f"hamkor.monitoring.{source}" for source in sources]
+    described = [future.result() for future in admin.describe_consumer_groups(groups).values()]
+    return [
+        {
+            member.client_id: sorted(place.partition for place in member.assignment.topic_partitions)
+            for member in group.members
+            if member.assignment is not None
+        }
+        for group in described
+    ]
+
+
 async def test_workers_that_join_die_and_take_over_count_every_event_once(bench: Bench, tmp_path: Path) -> None:
     story = a_story(Random(77), 2500, institutions=40)
+    sources = sorted({event.source for event in story.events})
     third = len(story.events) // 3
     parts = [story.events[:third], story.events[third : 2 * third], story.events[2 * third :]]
     file = tmp_path / "events"
@@ -83,6 +101,13 @@ async def test_workers_that_join_die_and_take_over_count_every_event_once(bench:
         first = await start()
         await until(watch, story.events, 0.05)
         second = await start()
+
+        async def shared() -> bool:
+            shares = await asyncio.to_thread(shares_by_source, kafka.bootstrap_servers, sources)
+            # Whoever reads an institution's agreements reads what else there is of it: nobody waits for the other.
+            return len(shares[0]) == 2 and all(each == shares[0] and all(each.values()) for each in shares)
+
+        await eventually(shared, "both have the same partitions of every source", PATIENCE_S)
         await asyncio.to_thread(publish, kafka.bootstrap_servers, parts[1])
         await until(watch, story.events, 0.4)
         first.kill()
