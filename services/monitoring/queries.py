@@ -368,7 +368,7 @@ class Contribution:
 Cursor = tuple[int, int, str]
 """The last aggregate read: (institution's place, kind, id)."""
 START: Cursor = (0, 0, str(UUID(int=0)))
-LOOKS = (10, 40, 150, *(200,) * 9)
+LOOKS = (10, 40, 150, *(200,) * 4)
 """Institutions looked through at a time, few at first: where much is found they fill the page. After the last the page
 ends even if it is not full; the next one goes on from there."""
 ROWS = 500

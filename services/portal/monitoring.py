@@ -14,6 +14,8 @@ from services.portal.sign_in import SessionEnded
 from shared.errors import Forbidden, NotFound, Unavailable
 from shared.i18n import Lang
 
+EMPTY_PARTS = 25
+"""Parts of the institutions with nothing in them that are passed over to fill a page: more than there are."""
 Text = str | dict[str, str]
 """A name: one text, or one per language."""
 
@@ -168,9 +170,18 @@ class Monitoring:
         return (await self._one(_Series, "/v1/series", params)).points
 
     async def lineage(self, indicator: str, place: str, period: str, after: str, limit: int) -> Lineage:
-        """A page of what is behind a value."""
+        """A page of what is behind a value; empty only where there is no more, or after very much without anything.
+
+        Monitoring looks through a part of the institutions at a time: where few have anything, a part may have nothing.
+        """
         params = {"indicator": indicator, "place": place, "period": period, "limit": str(limit)}
-        return await self._one(Lineage, "/v1/lineage", params | ({"after": after} if after else {}))
+        looked = 0
+        while True:
+            found = await self._one(Lineage, "/v1/lineage", params | ({"after": after} if after else {}))
+            looked += 1
+            if found.items or not found.next or looked == EMPTY_PARTS:
+                return found
+            after = found.next
 
     async def institutions(self, query: str, after: str, limit: int) -> tuple[list[dict[str, Any]], str | None]:
         """A page of the register of institutions (partners service) and the cursor of the next."""

@@ -1,4 +1,4 @@
-"""A burst: how long after its time an event is visible while far more come at once than usual, and what memory it takes.
+"""A burst: how long after its time an event is visible while far more come at once than usual, and what it takes.
 
 Real Kafka, PostgreSQL, and monitoring as it is deployed: `--services` processes that share the partitions. What the
 other services tell is produced here, every event with the time at which it is sent: a steady flow, the burst, a steady

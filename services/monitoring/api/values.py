@@ -111,6 +111,7 @@ async def lineage(
 ) -> Response:
     """Why this number: the aggregates behind it with their events, `limit` aggregates a page.
 
+    A page may hold fewer, even none, although there is more: it goes on while there is a `next`.
     Behind counts of persons stand the institutions whose own value is shown; records are for the institution itself.
     """
     asked = indicator_of(indicator)
