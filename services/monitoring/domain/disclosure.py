@@ -12,6 +12,8 @@ anything when a value is read (PRIVACY.md has the argument):
   not have in each part none or k persons or more together: then the inside of a table is hidden as a whole while each
   of its margins counts k or more, and each cell inside may lie anywhere within k or more (Fréchet's bounds);
 - parts (professions, employed or not) are shown of a whole year alone, by the same rule with parts in place of times;
+- figures are as of when each place was released, fewer than k persons ago: all places below one are shown only where
+  the difference between their sum and its number leaves each small count that may be behind them k values;
 - an institution knows its own numbers: right below a district all this holds of the others without any one, too. Where
   it cannot, the district's own number is veiled: its office, told by one institution, would know the others.
 
@@ -104,6 +106,8 @@ class Row:
     veiled: set[Span] = field(default_factory=set)
     """Where it is resolved and yet not shown: those below could not be hidden under its number."""
     veiled_divisions: int = 0
+    fresh: bool = False
+    """Whether its figures are exactly what is true now: they have just been released, or come to be shown."""
     was: set[Span] = field(default_factory=set)
     """Where it was resolved until now, and `was_opened`: the divisions opened then."""
     was_opened: int = 0
@@ -185,7 +189,9 @@ def settle(above: Row, rows: Sequence[Row], k: int) -> None:
     chosen, rest = _choose(
         [row for row in there if row.whole >= max(k, row.bar)],
         [row for row in there if row.whole < max(k, row.bar)],
-        lambda chosen, rest: _hides(_unknown(above, chosen, rest), rest, k),
+        lambda chosen, rest: (
+            _hides(_unknown(above, chosen, rest), rest, k) and (bool(rest) or _blurs(above, chosen, k))
+        ),
     )
     hidden = _unknown(above, chosen, rest)
     _raise_bars(hidden, rest, k)
@@ -208,6 +214,35 @@ def settle(above: Row, rows: Sequence[Row], k: int) -> None:
     for number in range(len(above.divisions)):
         if above.opened >> number & 1:
             _open(above, number, chosen, unknown, k)
+
+
+def _blurs(above: Row, rows: Sequence[Row], k: int) -> bool:
+    """Whether what has changed since the rows were released is known of none within less than k, where all are shown.
+
+    Of a row that has few persons meanwhile, in a stretch or a part in which none or k were shown.
+    """
+    tables = [(above.at(span), [row.at(span) for row in rows]) for span in above.resolved]
+    for number, parts in enumerate(above.divisions):
+        if above.opened >> number & 1:
+            tables += [(part, [row.divisions[number][each] for row in rows]) for each, part in enumerate(parts)]
+    return all(_vague(above, total, list(zip(rows, counts, strict=True)), k) for total, counts in tables)
+
+
+def _vague(above: Row, total: int, shown: Sequence[tuple[Row, int]], k: int) -> bool:
+    """The same of one sum: from what to what a count can be when the others are as many, or as few, as they can be."""
+    left = total - sum(count for _, count in shown)
+    if not left:
+        return True
+    stale = [count for row, count in shown if not row.fresh]
+    own = 0 if above.fresh else k - 1
+    more, fewer = own + (k - 1) * len(stale), own + sum(min(k - 1, count) for count in stale)
+    for count in stale:
+        down = min(k - 1, count)
+        low = count + max(-down, left - (more - (k - 1)))
+        high = count + min(k - 1, left + fewer - down)
+        if _safe(count, k) and low < k and high > 0 and high - low < k - 1:
+            return False
+    return True
 
 
 def _raise_bars(hidden: int, rest: Sequence[Row], k: int) -> None:

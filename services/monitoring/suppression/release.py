@@ -168,6 +168,8 @@ class Releaser:
                 for unit in wanted:
                     before[unit] = settled.get(unit)
                     _restore(known[unit], before[unit])
+                    # A hidden place follows the truth: where it comes to be shown it is up to date.
+                    known[unit].fresh = unit in due or not known[unit].nodes & _SHOWN
                 for above, units in below.items():
                     self._decide(level, known[above], [known[unit] for unit in units])
                     for unit in units:

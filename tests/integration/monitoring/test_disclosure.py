@@ -99,20 +99,20 @@ class Land:
         known = self.story.country.institutions.get(place)
         return known.path.split("/") if known else []
 
-    def take_away(self, code: str, ident: str) -> bool:
-        """One person of F3 or F6 less at an institution; False where there is nobody."""
+    def take_away(self, code: str, ident: str, month: int | None = None) -> bool:
+        """One person of F3 or F6 less at an institution (in that month); False where there is nobody."""
         kind: type[EmploymentState | TrainingState] = EmploymentState if code == "F3" else TrainingState
         there = [
-            state
+            (state, at)
             for state in self.story.latest.values()
             if isinstance(state, kind) and state.institution_id == ident and str(state.status) != "cancelled"
+            for at in (month_of(_counted_on(state)),)
+            if month is None or at == SEPTEMBER_25 + month
         ]
         if not there:
             return False
-        state = self.random.choice(there)
-        day = state.started_on if isinstance(state, EmploymentState) else state.completed_on
-        assert day is not None
-        self.truth[code][ident, month_of(day)] -= 1
+        state, at = self.random.choice(there)
+        self.truth[code][ident, at] -= 1
         status = (EmploymentStatus if code == "F3" else CourseStatus)("cancelled")
         self.story.tell(state.model_copy(update={"version": state.version + 1, "status": status}))
         return True
@@ -180,6 +180,12 @@ class Land:
                 )
             )
         truth[ident, at] = truth.get((ident, at), 0) + 1
+
+
+def _counted_on(state: EmploymentState | TrainingState) -> date:
+    day = state.started_on if isinstance(state, EmploymentState) else state.completed_on
+    assert day is not None
+    return day
 
 
 Shown = dict[tuple[str, str, str], int | None]

@@ -1,17 +1,22 @@
 """What single persons do at a place whose counts are withheld changes not one character of any output to any office."""
 
+import io
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import httpx
 import pytest
+from pypdf import PdfReader
 
 from services.monitoring.comparison.breakdown import BREAKDOWNS
 from services.monitoring.domain.definitions import INDICATORS
+from services.monitoring.domain.formulas import Unit
 from services.monitoring.domain.periods import PeriodKind, parse
 from services.monitoring.domain.reporting import REPORTING
 from shared.contracts.agreements import (
@@ -46,6 +51,8 @@ DAY = date(2026, 2, 3)
 MOMENTS = ("made_at",)
 CODES = [code for code, indicator in INDICATORS.items() if indicator not in REPORTING]
 """Reports are opened by the service itself as time passes: what is counted of them may move at any moment."""
+BY_TIME = (*(f"{indicator.code} " for indicator in REPORTING), "– Against the period before")
+"""How lines of a report begin that have to do with them."""
 PERSONS = [code for code, indicator in INDICATORS.items() if indicator.privacy]
 SPAN = {"from": "2026-01-01T00:00:00+05:00", "to": "2026-06-01T00:00:00+05:00"}
 """What the story tells happens within."""
@@ -167,6 +174,16 @@ def plain(answer: Any) -> Any:
     return [plain(each) for each in answer] if isinstance(answer, list) else answer
 
 
+async def report_of(client: Client, place: str, period: str) -> list[str]:
+    """The lines of a report without what time alone may move: when it was drawn up, reports, what is recommended."""
+    answer = await client.get("/v1/report.pdf", place=place, period=period, lang="en")
+    assert answer.status_code == 200, answer.text
+    pages = PdfReader(io.BytesIO(answer.content)).pages
+    lines = [line.strip() for page in pages for line in page.extract_text().splitlines()]
+    told = lines[: lines.index("Recommendations")]
+    return [line for line in told if "rawn up on" not in line and not line.startswith(BY_TIME)]
+
+
 class Listener:
     """Asks one caller's questions and keeps the answers."""
 
@@ -203,6 +220,12 @@ class Listener:
         await self.ask("/v1/distribution", **asked, place=self.place, level="institution")
         await self.ask("/v1/changed", indicator=code, place=self.place, **SPAN)
 
+    async def reports(self) -> None:
+        """What is printed."""
+        for where in self.places:
+            for period in (YEAR, "2026-02"):
+                self.answers[f"report {where} {period}"] = await report_of(self.client, where, period)
+
     async def files(self) -> None:
         """What is said in files, of what is composed and of what is published."""
         place, named = self.place, {"place": self.place, "indicator": CODES, "level": ["district", "institution"]}
@@ -237,10 +260,90 @@ async def everything(client: Client, place: str, hidden: str | None) -> dict[str
     for code in CODES:
         await listener.about(code)
     await listener.files()
+    await listener.reports()
     await listener.advice()
     if hidden is not None:
         await listener.ask(f"/v1/institutions/{hidden}/stage")
     return listener.answers
+
+
+TABLES = (("I1", "I2", "I3", "I4", "I5", "STAGE"), ("F1", "F2", "F3", "F4", "F5", "F6", "F7"))
+"""The codes above the tables of places in a report."""
+NUMBER = re.compile(r"\d[\d.,\u00a0\u202f]*%?")
+
+
+class Printed:
+    """What a report says of persons, held against what the API says to the same caller; `said`: how many numbers."""
+
+    def __init__(self, client: Client, place: str) -> None:
+        self.client = client
+        self.place = place
+        self.said = 0
+        self.lines: list[str] = []
+        self.known: dict[str, dict[str, dict[str, Any]]] = {}
+
+    async def check(self, names: dict[str, str]) -> int:
+        """Table by table and line by line."""
+        self.lines = await report_of(self.client, self.place, YEAR)
+        for code in PERSONS:
+            await self._ask(code)
+        places = list(self.known["F3"])
+        for codes in TABLES if len(places) > 1 else ():
+            self._table(codes, places)
+        for code in PERSONS:
+            await self._lines(code, names[code])
+        return self.said
+
+    async def _ask(self, code: str) -> None:
+        # Where academic years are not known the report has the year's last month.
+        years = PeriodKind.ACADEMIC_YEAR in INDICATORS[code].period_kinds
+        asked = {"period": YEAR if years else "2026-08", "children": True}
+        found = (await self.client.get("/v1/values", indicator=code, place=self.place, **asked)).json()
+        self.known[code] = {self.place: found["value"]}
+        self.known[code] |= {each["place"]["code"]: each for each in found["children"]}
+
+    def _text(self, code: str, value: float | None) -> str:
+        if value is None:
+            return "–"
+        return f"{value * 100:.4g}%" if INDICATORS[code].unit is Unit.RATIO else f"{value:.4g}"
+
+    def _table(self, codes: tuple[str, ...], places: list[str]) -> None:
+        at = next(n for n, line in enumerate(self.lines) if line.startswith(f"Place {' '.join(codes[:5])}"))
+        for number, place in enumerate(places, start=at + 1):
+            cells = self.lines[number].split()[-len(codes) :]
+            for code, cell in zip(codes, cells, strict=True):
+                if code in PERSONS:
+                    value = self.known[code][place]
+                    expected = "•" if value["suppressed"] else self._text(code, value["value"])
+                    assert cell == expected, (code, place, self.lines[number])
+                    self.said += bool(NUMBER.fullmatch(cell))
+
+    async def _lines(self, code: str, name: str) -> None:
+        value = self.known[code][self.place]
+        answer = await self.client.get(
+            "/v1/series", indicator=code, place=self.place, kind=str(PeriodKind.ACADEMIC_YEAR)
+        )
+        points = [each["value"] for each in answer.json().get("points", ())]
+        moved = [after - before for before, after in pairwise(points) if None not in (before, after)]
+        allowed = {str(value["numerator"]), str(value["denominator"])}
+        allowed |= {self._text(code, each) for each in (0, value["value"], *points, *moved)}
+        shown = f"{code.replace('_', ' ')} {name}"
+        own = [number for number, line in enumerate(self.lines) if line.startswith(shown)]
+        assert own, code
+        for number in own:
+            said = self.lines[number].removeprefix(shown).split()
+            if said and self._is_of_the_index(said):
+                said = said[:1]  # what follows is the weight, the score and what that adds
+            elif not said:  # a chart's name: the ends of its axis stand below
+                said = [line for line in self.lines[number + 1 : number + 3] if NUMBER.fullmatch(line)]
+            numbers = {each for word in said for each in NUMBER.findall(word)}
+            assert numbers <= allowed, (self.lines[number], allowed)
+            assert not (value["suppressed"] and numbers), self.lines[number]
+            self.said += len(numbers)
+
+    @staticmethod
+    def _is_of_the_index(said: list[str]) -> bool:
+        return len(said) == 4 and said[1].endswith("%") and said[3] != "answers"
 
 
 @pytest.fixture
@@ -274,6 +377,11 @@ async def test_what_few_persons_do_at_a_withheld_place_changes_no_output(told: R
         "beside": (told.as_(Role.INSTITUTION, beside), beside),
     }
     seen = {name: hidden if name != "beside" else None for name in callers}
+    dictionary = (await ministry.get("/v1/dictionary", lang="en")).json()["items"]
+    names = {each["code"]: each["name"] for each in dictionary}
+    assert await Printed(ministry, "17").check(names) > 10
+    assert await Printed(callers["district"][0], district).check(names) > 10
+    assert await Printed(callers["beside"][0], beside).check(names) > 5
     before = {name: await everything(client, place, seen[name]) for name, (client, place) in callers.items()}
     number = len(story.events)
     for _ in range(2):

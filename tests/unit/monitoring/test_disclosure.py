@@ -201,6 +201,32 @@ def test_a_place_that_hides_another_was_shown_before_counts_with_its_growth_alon
     assert not any(YEAR in row.resolved for row in rows)
 
 
+@pytest.mark.parametrize(
+    ("counts", "moved", "fresh", "shown"),
+    [
+        ((12, 40, 40), 0, {0, 2, 3}, True),
+        ((12, 40, 40), -10, {0, 2, 3}, False),  # two of the 12 are left
+        ((12, 40, 40), -10, {0}, True),  # any of them may have lost them
+        ((0, 40, 40), 10, {0}, True),
+        ((0, 0, 0), 10, {0}, True),
+        ((0, 0, 0), 20, {0}, False),  # more than 18, the most of two: each has some
+        ((0, 0, 0), 20, set(), True),
+    ],
+)
+def test_places_with_old_figures_are_shown_while_their_sum_leaves_k_values_for_each(
+    counts: tuple[int, ...], moved: int, fresh: set[int], shown: bool
+) -> None:
+    """In October the district (0), of which `moved` more are known, and its institutions (1, 2, 3)."""
+    rows = [Row(number, 30 + count, (30, count, *(0,) * 10)) for number, count in enumerate(counts, start=1)]
+    october = sum(counts) + moved
+    above = Row(0, 90 + october, (90, october, *(0,) * 10))
+    for row in (above, *rows):
+        row.fresh = row.place in fresh
+    top(above, K)
+    settle(above, rows, K)
+    assert all(YEAR in row.resolved for row in rows) == shown
+
+
 @pytest.mark.parametrize("text", ["2025-09", "2025-Q3", "2025-Q4", "2025-26", "2025", "2026-02-R12"])
 def test_every_period_is_made_of_segments(text: str) -> None:
     period = parse(text)
