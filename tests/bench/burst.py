@@ -179,7 +179,7 @@ async def measure(options: argparse.Namespace) -> None:
             pids.append(process.pid)
         for base in bases:
             await eventually(lambda base=base: answers(http, base), f"{base} is ready", PATIENCE_S)
-        await settled(database.url)
+        figure("settled", await settled(database.url), "s", institutions=options.institutions)
         connection = await asyncpg.connect(dsn_of(database.url))
         stack.push_async_callback(connection.close)
         telling = Telling(kafka.bootstrap_servers, flow, phases)
