@@ -92,6 +92,13 @@ async def test_enrolment_report_moves_the_indicator_at_all_four_levels(platform:
     school, institution = await a_school(platform)
     ministry = await platform.user(Role.MINISTRY)
     year = "2024-25"
+
+    async def known() -> bool:
+        # On a stack that has just begun the territory may still be on its way to monitoring.
+        answer = await school.get("/api/monitoring/v1/values", indicator="I2", place=institution["id"], period=year)
+        return answer.is_success
+
+    await eventually(known, "monitoring knows the school, and so the units that it lies in")
     before = {place: await value(ministry, "I2", place, year) for place in (DISTRICT, REGION, NATION)}
     path = f"/api/partners/v1/institutions/{institution['id']}/enrolments/{year}"
     await school.done("PUT", path, {"places": 100, "first_choice": 150})

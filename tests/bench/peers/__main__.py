@@ -257,6 +257,8 @@ class Started:
         self.most = 0
         """Bytes that one of them held at most."""
         self._command, self._asked = command, asked
+        # Quix Streams and Faust keep something in the folder in which they are started.
+        self._folder = tempfile.TemporaryDirectory(prefix="hamkor-bench-")
         self._processes: list[asyncio.subprocess.Process] = []
         self._cpu_s: dict[int, float] = {}
 
@@ -272,11 +274,12 @@ class Started:
                     child.kill()
                 process.kill()
             await process.wait()
+        self._folder.cleanup()
 
     async def _one(self) -> asyncio.subprocess.Process:
         pipe = asyncio.subprocess.PIPE
         return await asyncio.create_subprocess_exec(
-            *self._command, env=self._asked, cwd=ROOT, stdout=pipe, stderr=pipe, limit=1 << 24
+            *self._command, env=self._asked, cwd=self._folder.name, stdout=pipe, stderr=pipe, limit=1 << 24
         )
 
     async def begun(self) -> bool:
