@@ -229,13 +229,19 @@ def _blurs(above: Row, rows: Sequence[Row], k: int) -> bool:
 
 
 def _vague(above: Row, total: int, shown: Sequence[tuple[Row, int]], k: int) -> bool:
-    """The same of one sum: from what to what a count can be when the others are as many, or as few, as they can be."""
+    """The same of one sum: from what to what a count can be when the others are as many, or as few, as they can be.
+
+    Who has not been released just now has moved by fewer than k, or has become few since the day began: a difference
+    that the first can't explain says so, and of how many are left too much.
+    """
     left = total - sum(count for _, count in shown)
     if not left:
         return True
     stale = [count for row, count in shown if not row.fresh]
     own = 0 if above.fresh else k - 1
     more, fewer = own + (k - 1) * len(stale), own + sum(min(k - 1, count) for count in stale)
+    if left < -fewer:
+        return False
     for count in stale:
         down = min(k - 1, count)
         low = count + max(-down, left - (more - (k - 1)))

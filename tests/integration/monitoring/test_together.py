@@ -176,6 +176,10 @@ OLD_FIGURES: dict[str, tuple[list[dict[int, int]], list[list[tuple[int, int, int
     # 12 shown, 2 left until the day ends: the district and the others, released at once, said so by their difference.
     "few left": ([{0: 12}, {0: 40}, {0: 40}], [[(0, 0, -10), (1, 0, 10), (2, 0, 10)]]),
     "few left, the district before": ([{0: 12}, {0: 40}, {0: 40}], [[(0, 0, -10)], [(1, 0, 15), (2, 0, 15)]]),
+    # Far more than k gone at once.
+    "two left of very many": ([{0: 70}, {0: 40}, {0: 40}], [[(0, 0, -68), (1, 0, 10), (2, 0, 10)]]),
+    "few left of two": ([{0: 60}, {0: 50}, {0: 40}], [[(0, 0, -58), (1, 0, -47), (2, 0, 10)]]),
+    "few left of one, fewer of another": ([{0: 70}, {0: 12}, {0: 40}], [[(0, 0, -70), (1, 0, -7), (2, 0, 10)]]),
     # None shown in a month, fewer than k there: the district's ten are of one and of the other.
     "two in a month": ([SPRING, SPRING], [[(0, 1, 5)], [(1, 1, 5)]]),
     "two with nine": ([SPRING, SPRING], [[(0, 1, 9), (1, 1, 9)]]),

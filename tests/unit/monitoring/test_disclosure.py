@@ -1,14 +1,16 @@
 """What is shown of counts of persons is safe: solved for, table by table, by somebody who knows all that is shown."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations_with_replacement, product
 from random import Random
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.monitoring.domain.disclosure import EVERY_SEGMENT, SEGMENTS, YEAR, Row, segments, settle, top
+from services.monitoring.domain.disclosure import EVERY_SEGMENT, SEGMENTS, YEAR, Row, _vague, segments, settle, top
 from services.monitoring.domain.periods import parse
 from tests.support.disclosure import Attack, Known
 
@@ -233,3 +235,33 @@ def test_every_period_is_made_of_segments(text: str) -> None:
     months = [year * 12 + 8 + month for year, _, mask in segments(period) for month in range(12) if mask >> month & 1]
     assert months == list(range(period.first, period.last + 1))
     assert all(bit & EVERY_SEGMENT for _, bit, _ in segments(period))
+
+
+@pytest.mark.parametrize("above_fresh", [True, False])
+@pytest.mark.parametrize(("places", "k"), [(1, 3), (2, 3), (3, 3), (1, 5), (2, 5), (1, 10), (2, 10)])
+def test_old_figures_are_shown_only_while_no_few_are_placed_within_less_than_k(
+    places: int, k: int, above_fresh: bool
+) -> None:
+    """Every country there can be, of few places and a small k: what is possible is counted, not computed."""
+    told = 0
+    for counts in combinations_with_replacement((0, k, k + 1, 2 * k, 2 * k + 1, 3 * k, 5 * k), places):
+        for may_have_become_few in (False, True):
+            possible = [
+                {*range(max(0, count - k + 1), count + k), *(range(k) if may_have_become_few else ())}
+                for count in counts
+            ]
+            by_difference: dict[int, list[set[int]]] = defaultdict(lambda: [set() for _ in range(places)])
+            for true in product(*possible):
+                for moved in (0,) if above_fresh else range(-k + 1, k):
+                    for seen, value in zip(by_difference[sum(true) - sum(counts) - moved], true, strict=True):
+                        seen.add(value)
+            for difference, each in by_difference.items():
+                total = sum(counts) + difference
+                places_few = any(
+                    max(values) - min(values) < k - 1 and any(0 < value < k for value in values) for values in each
+                )
+                if places_few and total >= 0:
+                    told += 1
+                    shown = [(Row(number, count), count) for number, count in enumerate(counts)]
+                    assert not _vague(Row(places, total, fresh=above_fresh), total, shown, k), (counts, difference)
+    assert told or not above_fresh
