@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from datetime import date
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -270,6 +270,7 @@ async def everything(client: Client, place: str, hidden: str | None) -> dict[str
 TABLES = (("I1", "I2", "I3", "I4", "I5", "STAGE"), ("F1", "F2", "F3", "F4", "F5", "F6", "F7"))
 """The codes above the tables of places in a report."""
 NUMBER = re.compile(r"\d[\d.,\u00a0\u202f]*%?")
+CELL = re.compile(rf"[•–]|[-−+]?{NUMBER.pattern}")
 
 
 class Printed:
@@ -309,13 +310,15 @@ class Printed:
 
     def _table(self, codes: tuple[str, ...], places: list[str]) -> None:
         at = next(n for n, line in enumerate(self.lines) if line.startswith(f"Place {' '.join(codes[:5])}"))
-        for number, place in enumerate(places, start=at + 1):
-            cells = self.lines[number].split()[-len(codes) :]
+        rows = (line.split()[-len(codes) :] for line in self.lines[at + 1 :])
+        # Where a page ends, its foot and the next one's head stand between two rows.
+        whole = (cells for cells in rows if len(cells) == len(codes) and all(map(CELL.fullmatch, cells)))
+        for place, cells in zip(places, list(islice(whole, len(places))), strict=True):
             for code, cell in zip(codes, cells, strict=True):
                 if code in PERSONS:
                     value = self.known[code][place]
                     expected = "•" if value["suppressed"] else self._text(code, value["value"])
-                    assert cell == expected, (code, place, self.lines[number])
+                    assert cell == expected, (code, place, cells)
                     self.said += bool(NUMBER.fullmatch(cell))
 
     async def _lines(self, code: str, name: str) -> None:
