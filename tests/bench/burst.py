@@ -9,13 +9,12 @@ asks ten times a second meanwhile.
 import argparse
 import asyncio
 import itertools
-import sys
 import tempfile
 import threading
 import time
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,12 +24,11 @@ from typing import Any
 import asyncpg
 import httpx
 import msgspec
+import psutil
 from confluent_kafka import Producer
 
-from deploy.local.environment import ROOT
 from services.monitoring.domain.definitions import INDICATORS
 from services.monitoring.domain.periods import period_at
-from shared.clock import local_day, now
 from shared.contracts.events import Event, topic_of
 from shared.messaging.wire import headers_of
 from shared.persistence.engine import dsn_of
@@ -38,17 +36,17 @@ from shared.scope import Role
 from shared.waiting import until_set
 from tests.bench.monitoring_backlog import PARTITIONS, an_inbox, batches_of, deliver
 from tests.bench.monitoring_load import Nation
-from tests.bench.monitoring_queries import LAST, NO_ADVICE, settled
+from tests.bench.monitoring_queries import LAST, at_rest, settled
 from tests.bench.report import cpu_of, figure, percentile
+from tests.bench.serving import a_service
 from tests.support.engines import a_postgres
 from tests.support.issuer import Issuer
 from tests.support.kafka import RealKafka
-from tests.support.services import Client, environment_of, eventually, free_port, serving
+from tests.support.services import Client, environment_of, free_port, serving
 
 TICK_S = 0.01
 LOOK_S = 0.02
 PATIENCE_S = 300.0
-MEBI = 2**20
 Sent = dict[tuple[str, int], tuple[list[int], list[float]]]
 """By (source, shard): positions in their order, and when each was sent."""
 
@@ -88,6 +86,7 @@ class Telling(threading.Thread):
                 self._producer.poll(0)
                 time.sleep(TICK_S)  # the pace of the sending, which waits for nothing
         self._producer.flush()
+        del self._producer  # or it complains of the broker's end
 
     def _send(self, event: Event) -> None:
         at = time.time()
@@ -103,14 +102,12 @@ class Telling(threading.Thread):
 class Watching:
     """Looks how far everything is applied, and notes for every event how old it was when that was seen."""
 
-    def __init__(self, connection: Any, sent: Sent, pids: Sequence[int]) -> None:
+    def __init__(self, connection: Any, sent: Sent) -> None:
         self._connection = connection
         self._sent = sent
-        self._pids = pids
         self._seen: dict[tuple[str, int], int] = defaultdict(int)
         self.ages: list[tuple[float, float]] = []
         """(when it was sent, seconds until it was seen)."""
-        self.most_bytes = dict.fromkeys(pids, 0)
 
     async def look(self) -> None:
         """Once."""
@@ -124,11 +121,11 @@ class Watching:
             self.ages += [(sent, at - sent) for sent in times[before:reached]]
             self._seen[source, shard] = reached
 
-    def weigh(self) -> None:
-        """The most memory that each process ever had resident."""
-        for pid in self._pids:
-            lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-            self.most_bytes[pid] = next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+
+def most_resident(pid: int) -> int:
+    """The most bytes that a process ever had resident."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
 async def reading(client: Client, nation: Nation, stop: asyncio.Event) -> list[float]:
@@ -162,35 +159,27 @@ async def measure(options: argparse.Namespace) -> None:
         http = await stack.enter_async_context(httpx.AsyncClient(timeout=60, trust_env=False))
         issuer.url = await stack.enter_async_context(serving(issuer.app(), free_port()))
         environment = environment_of(issuer.url, {"monitoring": database.url}, kafka.bootstrap_servers, False)
-        bases, pids = [], []
-        for number in range(options.services):
+        services: dict[str, psutil.Process] = {}
+        for _ in range(options.services):
             port = free_port()
-            log = stack.enter_context((folder / f"monitoring-{number}.log").open("w"))
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "shared.web.serve", "monitoring"),
-                env=environment | {"MONITORING_PORT": str(port), "LOG_LEVEL": "error", "PATH": ""},
-                cwd=ROOT,
-                stdout=log,
-                stderr=log,
-            )
-            stack.push_async_callback(process.wait)
-            stack.callback(process.terminate)
-            bases.append(f"http://127.0.0.1:{port}")
-            pids.append(process.pid)
-        for base in bases:
-            await eventually(lambda base=base: answers(http, base), f"{base} is ready", PATIENCE_S)
+            url = f"http://127.0.0.1:{port}"
+            own = {"MONITORING_PORT": str(port), "MONITORING_URL": url, "LOG_LEVEL": "error"}
+            services[url] = await stack.enter_async_context(a_service("monitoring", environment | own))
         figure("settled", await settled(database.url), "s", institutions=options.institutions)
         connection = await asyncpg.connect(dsn_of(database.url))
         stack.push_async_callback(connection.close)
         telling = Telling(kafka.bootstrap_servers, flow, phases)
-        watching = Watching(connection, telling.sent, pids)
-        measured = {"postgres": postgres.process.pid, "bench": None, "kafka": kafka.pids[0]}
-        measured |= {f"monitoring-{number}": pid for number, pid in enumerate(pids)}
+        watching = Watching(connection, telling.sent)
+        at_work = {"postgres": postgres.process.pid, "kafka": kafka.pids[0]}
+        at_work |= {f"monitoring-{number}": each.pid for number, each in enumerate(services.values())}
+
+        def used_s() -> dict[str, float]:
+            return {"bench": time.process_time(), **{name: cpu_of(pid) for name, pid in at_work.items()}}
+
         stop = asyncio.Event()
-        client = Client(http, bases[0], issuer.token(Role.MINISTRY, "17"))
+        client = Client(http, next(iter(services)), issuer.token(Role.MINISTRY, "17"))
         dashboard = asyncio.create_task(reading(client, nation, stop))
-        used = {name: cpu_of(pid) for name, pid in measured.items()}
-        began = time.perf_counter()
+        began, before_s = time.perf_counter(), used_s()
         telling.start()
         until = time.monotonic() + PATIENCE_S
         while telling.is_alive() or len(watching.ages) < sum(len(times) for _, times in telling.sent.values()):
@@ -199,14 +188,12 @@ async def measure(options: argparse.Namespace) -> None:
             await watching.look()
             await asyncio.sleep(LOOK_S)
         seconds = time.perf_counter() - began
-        cores = {name: round((cpu_of(pid) - used[name]) / seconds, 2) for name, pid in measured.items()}
-        watching.weigh()
+        cores = {name: round((now_s - before_s[name]) / seconds, 2) for name, now_s in used_s().items()}
         stop.set()
-        took = await dashboard
-        say(options, telling, watching, took, cores)
-        import shutil
-
-        shutil.copy(folder / "monitoring-0.log", "/tmp/exp/m0.log")
+        say(options, telling, watching, await dashboard)
+        figure("cores used by all", sum(cores.values()), "cores", each=cores)
+        most = [round(most_resident(each.pid) / 2**20) for each in services.values()]
+        figure("memory of a service at most", max(most), "MiB", each=most)
 
 
 async def prepared(url: str, owner_url: str, places: Sequence[Event], before: Sequence[Event]) -> None:
@@ -216,24 +203,10 @@ async def prepared(url: str, owner_url: str, places: Sequence[Event], before: Se
     await deliver(inbox, batches_of(places, 20_000, 1))
     await deliver(inbox, batches_of(before, 20_000))
     await database.engine.dispose()
-    owner = await asyncpg.connect(dsn_of(owner_url))
-    await owner.execute("select set_config('app.scope', 'all', false)")
-    await owner.execute(NO_ADVICE, local_day(now()))
-    await owner.execute("vacuum analyze")
-    await owner.close()
+    await at_rest(owner_url)
 
 
-async def answers(http: httpx.AsyncClient, base: str) -> bool:
-    """Whether the service is ready."""
-    try:
-        return (await http.get(f"{base}/ready")).is_success
-    except httpx.TransportError:
-        return False
-
-
-def say(
-    options: argparse.Namespace, telling: Telling, watching: Watching, took: Sequence[float], cores: Mapping[str, float]
-) -> None:
+def say(options: argparse.Namespace, telling: Telling, watching: Watching, took: Sequence[float]) -> None:
     """Print what was found."""
     shape = {"services": options.services, "sent_late_ms": round(telling.late_s * 1000)}
     for name, (rate, begin), end in zip(
@@ -254,9 +227,6 @@ def say(
             **shape,
         )
     figure("a value meanwhile", percentile(took, 0.95), "ms p95", p50_ms=round(percentile(took, 0.5), 1))
-    figure("cores used by all", sum(cores.values()), "cores", each=cores)
-    most = [round(each / MEBI) for each in watching.most_bytes.values()]
-    figure("memory of a service at most", max(most), "MiB", each=most)
 
 
 def main() -> None:

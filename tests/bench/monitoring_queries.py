@@ -76,6 +76,15 @@ NO_ADVICE = "insert into advice_run (day, began_at, ended_at, steps) values ($1,
 """The day's recommendations are not what is measured here."""
 
 
+async def at_rest(owner_url: str) -> None:
+    """Leave a filled database nothing to do of its own, the day's recommendations neither."""
+    owner = await asyncpg.connect(dsn_of(owner_url))
+    await owner.execute("select set_config('app.scope', 'all', false)")
+    await owner.execute(NO_ADVICE, local_day(now()))
+    await owner.execute("vacuum analyze")
+    await owner.close()
+
+
 async def settled(url: str) -> float:
     """Wait until monitoring has opened the reports of new institutions and said nothing for a while; the seconds."""
     began, quiet, before = time.perf_counter(), 0, -1
@@ -170,11 +179,7 @@ async def a_nation(institutions: int, months: int, events: int = 0) -> AsyncIter
         async with a_postgres(Path(folder) / "postgres") as postgres, a_broker(Path(folder) / "broker") as broker:
             database = await postgres.database("monitoring")
             nation = await fill(database.url, institutions, months, events)
-            owner = await asyncpg.connect(dsn_of(database.owner_url))
-            await owner.execute("select set_config('app.scope', 'all', false)")
-            await owner.execute(NO_ADVICE, local_day(now()))
-            await owner.execute("vacuum analyze")
-            await owner.close()
+            await at_rest(database.owner_url)
             issuer = Issuer()
             async with (
                 httpx.AsyncClient(timeout=60, trust_env=False) as http,

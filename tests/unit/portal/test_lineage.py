@@ -13,9 +13,7 @@ from shared.i18n import Lang
 Parts = dict[str, tuple[list[dict[str, object]], str | None]]
 
 
-def answering(
-    parts: dict[str, tuple[list[dict[str, object]], str | None]],
-) -> Callable[[httpx.Request], httpx.Response]:
+def answering(parts: Parts) -> Callable[[httpx.Request], httpx.Response]:
     """By cursor: the items of a part, and the cursor of the next."""
 
     def answer(request: httpx.Request) -> httpx.Response:
