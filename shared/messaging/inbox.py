@@ -2,8 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn, Protocol, runtime_checkable
 
 import structlog
@@ -14,6 +13,7 @@ from shared.contracts.events import Event
 from shared.ids import SHARDS
 from shared.messaging.dead_letters import Poison, lay_down, settle, take_for_replay
 from shared.messaging.feed import Source
+from shared.messaging.turns import Part, Turns
 from shared.messaging.wire import Origin, Unreadable
 from shared.persistence.engine import is_transient, raw_connection
 from shared.persistence.unit_of_work import Database, UnitOfWork
@@ -36,7 +36,10 @@ CONFIRM_PAGE = 50
 PART_EVENTS = 5_000
 """Of a backlog so many events, whole shards, go into one transaction where several can be at work at once."""
 
-_LOCK = "select shard, position from inbox where source = $1 and shard = any($2::smallint[]) order by shard for update"
+_LOCK = """
+    select source, shard, position from inbox join unnest($1::text[], $2::smallint[]) as wanted(source, shard)
+    using (source, shard) order by source, shard for update of inbox
+"""
 _AHEAD = text(
     "select inbox.shard, inbox.position as reached, head.position, event.time "
     "from inbox join stream_head head using (shard) "
@@ -45,8 +48,8 @@ _AHEAD = text(
 )
 _ADVANCE = """
     update inbox set position = new.position, event_time = greatest(inbox.event_time, new.time)
-    from unnest($2::smallint[], $3::bigint[], $4::timestamptz[]) as new(shard, position, time)
-    where inbox.source = $1 and inbox.shard = new.shard
+    from unnest($1::text[], $2::smallint[], $3::bigint[], $4::timestamptz[]) as new(source, shard, position, time)
+    where inbox.source = new.source and inbox.shard = new.shard
 """
 
 
@@ -98,10 +101,7 @@ class Inbox:
         self._database = database
         self._projection = projection
         self._lanes = 1 + len(beside)
-        self._free: asyncio.LifoQueue[Projection] = asyncio.LifoQueue()
-        for each in (*beside, projection):
-            self._free.put_nowait(each)
-        self._shards = [asyncio.Lock() for _ in range(SHARDS)]
+        self._effects: Turns[Projection] = Turns((*beside, projection), self._commit, most=PART_EVENTS)
         self._feeds = feeds
         self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._reached: dict[str, list[int]] = {}
@@ -176,14 +176,14 @@ class Inbox:
         """
         if not isinstance(self._projection, Selective):
             return None
-        async with self._turns[source], self._effect(), self._database.unit_of_work() as uow:
+        async with self._turns[source], self._effects.means(), self._database.unit_of_work() as uow:
             ahead = (await uow.session.execute(_AHEAD, {"source": source})).all()
             if not ahead:
                 return 0
             if await self._projection.needs_any(uow.session):
                 return None
-            columns = zip(*((row.shard, row.position, row.time) for row in ahead), strict=True)
-            await (await raw_connection(uow.session)).execute(_ADVANCE, source, *columns)
+            columns = zip(*((source, row.shard, row.position, row.time) for row in ahead), strict=True)
+            await (await raw_connection(uow.session)).execute(_ADVANCE, *columns)
         self._reached.pop(source, None)  # or what was passed by would be fetched as if it were missing
         passed: int = sum(row.position - row.reached for row in ahead)
         INBOX_APPLIED.labels(self.service, source).inc(passed)
@@ -263,32 +263,8 @@ class Inbox:
             page |= {(each.shard, each.position): each for each in found}
         return page.get(place)
 
-    @asynccontextmanager
-    async def _effect(self) -> AsyncIterator[Projection]:
-        """A projection's turn."""
-        projection = await self._free.get()
-        try:
-            yield projection
-        finally:
-            self._free.put_nowait(projection)
-
-    @asynccontextmanager
-    async def _alone(self, shards: Sequence[int]) -> AsyncIterator[None]:
-        """No other transaction of this process is at work on these shards, of whatever source.
-
-        A projection may want all that an institution does to itself, and would wait for it in the database: with a turn
-        that others could use.
-        """
-        if self._lanes == 1:
-            yield
-            return
-        async with AsyncExitStack() as held:
-            for shard in shards:  # in one order everywhere
-                await held.enter_async_context(self._shards[shard])
-            yield
-
     async def _take_effect(self, source: str, events: Sequence[Event]) -> None:
-        found = _parts(events) if self._lanes > 1 else [events]
+        found = _parts(events, self._effects.lane) if self._lanes > 1 else [events]
         if len(found) == 1:
             await self._take_part(source, events)
             return
@@ -313,12 +289,12 @@ class Inbox:
         if sound < len(batch):
             self._blow(source)
 
-    async def _apply(self, source: str, batch: Sequence[tuple[Event, Any]]) -> None:
+    async def _apply(self, source: str, batch: Sequence[tuple[Event, Any]], *, alone: bool = False) -> None:
         """Commit a batch; where an event in it cannot be applied, halve it until that event stands alone."""
         if not batch:
             return
         try:
-            await self._commit(source, batch)
+            await self._effects.take(Part(source, batch, alone))
             return
         except Exception as problem:
             if is_transient(problem):
@@ -326,15 +302,15 @@ class Inbox:
             cause = problem
         if len(batch) > 1:
             middle = len(batch) // 2
-            await self._apply(source, batch[:middle])
-            await self._apply(source, batch[middle:])
+            await self._apply(source, batch[:middle], alone=True)
+            await self._apply(source, batch[middle:], alone=True)
             return
         event = batch[0][0]
         poison = [(event, Poison(event, "apply-failed", repr(cause)))]
         if not self._before_fuse(source, poison):
             self._blow(source)
         log.error("inbox.poison", source=source, event_id=event.id, type=event.type, exc_info=cause)
-        await self._commit(source, poison)
+        await self._effects.take(Part(source, poison, alone=True))
 
     def _decode(self, event: Event) -> Any:
         try:
@@ -377,45 +353,43 @@ class Inbox:
         FUSE_BLOWN.labels(self.service, source).set(1)
         raise FuseBlown(f"{FUSE} events of {source} in a row cannot be applied; the consumer holds them back")
 
-    async def _commit(self, source: str, batch: Sequence[tuple[Event, Any]]) -> None:
-        shards = sorted({event.shard for event, _ in batch})
-        async with (
-            self._alone(shards),
-            self._effect() as projection,
-            self._database.precedence.claimed(),
-            self._database.unit_of_work() as uow,
-        ):
+    async def _commit(self, projection: Projection, parts: Sequence[Part]) -> None:
+        """One transaction: the parts take effect, and the positions advance."""
+        async with self._database.precedence.claimed(), self._database.unit_of_work() as uow:
             connection = await raw_connection(uow.session)
-            reached = dict(await connection.fetch(_LOCK, source, shards))
-            fresh: list[tuple[Event, Any]] = []
-            duplicates = 0
-            for event, read in batch:
-                if event.position == reached[event.shard] + 1:
-                    fresh.append((event, read))
-                    reached[event.shard] = event.position
-                elif event.position <= reached[event.shard]:
-                    duplicates += 1
-                # else: what comes before it was refused; it comes again or is healed.
-            poison = [read for _, read in fresh if isinstance(read, Poison)]
-            for letter in poison:
-                await lay_down(uow.session, letter, source, uow.now)
-            concerned = [(event, read) for event, read in fresh if read is not None and not isinstance(read, Poison)]
+            columns = zip(*((part.source, shard) for part in parts for shard in part.shards), strict=True)
+            found = await connection.fetch(_LOCK, *columns)
+            reached = {(row["source"], row["shard"]): row["position"] for row in found}
+            fresh, concerned, last = [], [], {}
+            for part in parts:
+                new = _fresh(part, reached)
+                fresh.append(new)
+                for event, read in new:
+                    last[part.source, event.shard] = event
+                    if isinstance(read, Poison):
+                        await lay_down(uow.session, read, part.source, uow.now)
+                    elif read is not None:
+                        concerned.append((event, read))
             if concerned:
                 await projection.apply(uow, concerned)
-            last = {event.shard: event for event, _ in fresh}
             if last:
-                columns = zip(*((shard, event.position, event.time) for shard, event in last.items()), strict=True)
-                await connection.execute(_ADVANCE, source, *columns)
-        known = self._reached[source]
-        for shard, position in reached.items():
-            known[shard] = position
+                columns = zip(*((*place, event.position, event.time) for place, event in last.items()), strict=True)
+                await connection.execute(_ADVANCE, *columns)
+        for (source, shard), position in reached.items():
+            self._reached[source][shard] = position
+        for part, new in zip(parts, fresh, strict=True):
+            held_back = sum(event.position > reached[part.source, event.shard] for event, _ in part.batch)
+            self._tell(part.source, new, len(part.batch) - len(new) - held_back)
+
+    def _tell(self, source: str, fresh: Sequence[tuple[Event, Any]], duplicates: int) -> None:
+        """Count what was committed."""
         if duplicates:
             INBOX_DUPLICATES.labels(self.service, source).inc(duplicates)
         for _, read in fresh:
             self._poison_in_a_row[source] = self._poison_in_a_row[source] + 1 if isinstance(read, Poison) else 0
-        for letter in poison:
-            DEAD_LETTERS.labels(self.service, source, letter.reason).inc()
-            log.error("inbox.dead_letter", source=source, event_id=letter.event.id, reason=letter.reason)
+            if isinstance(read, Poison):
+                DEAD_LETTERS.labels(self.service, source, read.reason).inc()
+                log.error("inbox.dead_letter", source=source, event_id=read.event.id, reason=read.reason)
         FUSE_BLOWN.labels(self.service, source).set(0)
         INBOX_APPLIED.labels(self.service, source).inc(len(fresh))
 
@@ -431,7 +405,7 @@ class Inbox:
 
         Its position passed long ago. States carry versions, so a projection ignores what is older than what it has.
         """
-        async with self._effect() as projection, self._database.unit_of_work() as uow:
+        async with self._effects.means() as projection, self._database.unit_of_work() as uow:
             event = await take_for_replay(uow.session, id_)
             if event is None:
                 return False
@@ -442,15 +416,30 @@ class Inbox:
             return True
 
 
-def _parts(events: Sequence[Event]) -> list[Sequence[Event]]:
-    """Events in the order of their shards in parts of whole shards, each no larger than it must be."""
+def _parts(events: Sequence[Event], lane: Callable[[int], int]) -> list[Sequence[Event]]:
+    """Events in the order of their shards in parts of whole shards of one lane, each no larger than it must be."""
     parts: list[Sequence[Event]] = []
     begin = 0
     for number in range(1, len(events)):
-        if number - begin >= PART_EVENTS and events[number].shard != events[number - 1].shard:
+        before, shard = events[number - 1].shard, events[number].shard
+        if shard != before and (number - begin >= PART_EVENTS or lane(shard) != lane(before)):
             parts.append(events[begin:number])
             begin = number
     return [*parts, events[begin:]]
+
+
+def _fresh(part: Part, reached: dict[tuple[str, int], int]) -> list[tuple[Event, Any]]:
+    """The events of the part whose turn it is, one after the other; `reached` goes along.
+
+    What comes after something that was refused comes again, or is healed.
+    """
+    fresh: list[tuple[Event, Any]] = []
+    for event, read in part.batch:
+        place = part.source, event.shard
+        if event.position == reached[place] + 1:
+            fresh.append((event, read))
+            reached[place] = event.position
+    return fresh
 
 
 def _dense(waiting: Sequence[Event], applied: int) -> bool:

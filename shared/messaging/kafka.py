@@ -9,11 +9,12 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.errors import CorruptRecordException
+from aiokafka.errors import CorruptRecordException, KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka import TopicPartition as Place
 from faststream.kafka.message import KafkaAckableMessage
+from faststream.message import StreamMessage
 
 RecordsHandler = Callable[[Sequence["ConsumerRecord[bytes, bytes]"]], Awaitable[None]]
 
@@ -23,6 +24,7 @@ FETCH_WAIT_MS = 100
 EMBEDDED_FETCH_WAIT_MS = 20
 EMBEDDED_PARTITIONS = 4
 STEP_MS = 100
+COMMIT_S = 1.0
 GATHER_S = 0.05
 GATHER_MS = 10
 """So long a batch grows while more is known to wait, and so long it waits for each fetch."""
@@ -114,7 +116,7 @@ def subscribe(
     )
 
     async def parse(message: Any) -> KafkaAckableMessage:
-        return KafkaAckableMessage(body=b"", raw_message=message, consumer=subscriber.consumer)
+        return _Acked(reader, body=b"", raw_message=message, consumer=subscriber.consumer)
 
     async def decode(message: KafkaAckableMessage) -> Any:
         return message.raw_message
@@ -122,10 +124,24 @@ def subscribe(
     async def handle(records: Any) -> None:
         await handler(records)
 
-    subscriber(handle, parser=parse, decoder=decode)
     reader = DamageProof(batch_timeout_ms, max_records)
+    subscriber(handle, parser=parse, decoder=decode)
     subscriber.get_msg = reader.read  # FastStream has no hook for reading
     return subscriber
+
+
+class _Acked(KafkaAckableMessage):
+    """A batch whose offsets its reader commits."""
+
+    def __init__(self, reader: "DamageProof", **message: Any) -> None:
+        super().__init__(**message)
+        self._reader = reader
+
+    async def ack(self) -> None:
+        """Note that the batch is done."""
+        if not self.committed:
+            await self._reader.done(self.consumer)
+        await StreamMessage.ack(self)
 
 
 DAMAGE = (ValueError, IndexError, CorruptRecordException)
@@ -142,6 +158,8 @@ class DamageProof:
         self._max_records = max_records
         self._reached: dict[TopicPartition, int] = {}
         self._turn = 0
+        self._uncommitted = False
+        self._commit_at = 0.0
         self._dry: dict[TopicPartition, int] = {}
 
     async def read(self, consumer: AIOKafkaConsumer) -> tuple[Any, ...]:
@@ -159,20 +177,53 @@ class DamageProof:
                 if found:
                     return found
                 self._dry[partition] = self._reached[partition]  # another member read on from there
-            one = await consumer.getmany(timeout_ms=self._timeout_ms, max_records=self._max_records)
+            one = await consumer.getmany(timeout_ms=0, max_records=self._max_records)
+            kept = bool(one)
+            if not kept:
+                one = await consumer.getmany(timeout_ms=self._timeout_ms, max_records=self._max_records)
         except DAMAGE:
             return await self._step_over(consumer)
         self._remember(one)
-        return await self._gather(consumer, list(chain.from_iterable(one.values())))
+        if not one:
+            await self._commit_idle(consumer)
+        return await self._gather(consumer, list(chain.from_iterable(one.values())), fetched_before=kept)
 
-    async def _gather(self, consumer: AIOKafkaConsumer, records: list[Any]) -> tuple[Any, ...]:
+    async def done(self, consumer: Any) -> None:
+        """Records were processed: commit their offsets, though not more often than is of use.
+
+        They are where another process begins to look; what took effect it knows from the positions.
+        """
+        self._uncommitted = True
+        if time.monotonic() >= self._commit_at:
+            await self._commit(consumer)
+
+    async def _commit(self, consumer: Any) -> None:
+        await consumer.commit()
+        self._uncommitted = False
+        self._commit_at = time.monotonic() + COMMIT_S
+
+    async def _commit_idle(self, consumer: AIOKafkaConsumer) -> None:
+        """Whoever looks at the group sees no lag where there is none."""
+        if not self._uncommitted:
+            return
+        try:
+            await self._commit(consumer)
+        except KafkaError as problem:
+            # Whoever has the partitions by now commits; until then some records come twice and are skipped.
+            log.warning("consumer.offsets_not_committed", error=repr(problem)[:300])
+
+    async def _gather(
+        self, consumer: AIOKafkaConsumer, records: list[Any], *, fetched_before: bool
+    ) -> tuple[Any, ...]:
         """The records, with what else is known to wait and comes at once.
 
         A fetch may bring little of much: the embedded broker answers with what one request of a producer held, so that
-        a consumer that takes a while for each batch would fall behind for good.
+        a consumer that takes a while for each batch would fall behind for good. What was fetched while the last batch
+        was at work is as old as that took: what has come since is worth a fetch, or it would wait for the next batch.
         """
         until = time.monotonic() + GATHER_S
-        while records and time.monotonic() < until and self._waits(consumer):
+        while records and time.monotonic() < until and (fetched_before or self._waits(consumer)):
+            fetched_before = False
             most = self._max_records - len(records)
             if most <= 0:
                 break
