@@ -11,9 +11,10 @@ from services.monitoring.domain.measures import COLUMNS, MEASURES, STEPPED_SLOTS
 from services.monitoring.domain.persons import PERSON_SLOTS
 from services.monitoring.domain.readings import Institution, Owned
 from services.monitoring.domain.territory import Image
-from services.monitoring.engine import Key, NotNew, Read, Stored, Touched, apply
+from services.monitoring.domain.totals import Rows
+from services.monitoring.engine import Key, NotNew, Read, Stored, Touched, apply, tells_of_places
 from services.monitoring.notices import CHANNEL, notice
-from services.monitoring.suppression.tables import note, units_of
+from services.monitoring.suppression.tables import Unit, note, units_of
 from services.monitoring.tables import Tables
 
 log = structlog.get_logger(__name__)
@@ -27,11 +28,13 @@ for _measure in MEASURES.values():
 
 
 class _Logging(Tables):
-    """Tables that write the events to the log before members and cells: what other workers want too is locked last."""
+    """Tables that write all else before members and cells: what other workers want too is locked last, and shortly."""
 
     def __init__(self, connection: Any, image: Image, types: dict[str, int], batch: Sequence[Read]) -> None:
         super().__init__(connection, image, types)
         self._batch = batch
+        self.counted: set[Unit] = set()
+        """Where persons were counted."""
 
     async def save(self, created: Mapping[Key, Stored], changed: Mapping[Key, Stored]) -> None:
         """Store the aggregates, and log the events."""
@@ -43,6 +46,14 @@ class _Logging(Tables):
         )
         if len(self._batch) == 1:
             await self.note_late(self._batch[0][0])
+        await enterprises.note(self._connection, (state for _, state in self._batch))
+
+    async def add(self, rows: Rows) -> None:
+        """Add to the cells, and leave the counts of persons among them to be released."""
+        units = units_of(rows) - self.counted
+        await note(self._connection, units)
+        self.counted |= units
+        await super().add(rows)
 
 
 class Applier:
@@ -71,18 +82,13 @@ class Applier:
             self._doubt()
             tables = await self._tables(connection, batch)
             touched = await apply(tables, batch, careful=True)
-        await enterprises.note(connection, (state for _, state in batch))
         released = await tables.release(touched.rows, self._k)
-        units = units_of(touched.rows)
-        await note(connection, units)
-        self._waits = bool(units)
-        payload = self._payload(touched, released)
-        if payload:
-            await connection.execute("select pg_notify($1, $2)", CHANNEL, payload)
+        self._waits = bool(tables.counted)
+        await tables.end(CHANNEL, self._payload(touched, released))
 
-    async def _tables(self, connection: Any, batch: Sequence[Read]) -> Tables:
+    async def _tables(self, connection: Any, batch: Sequence[Read]) -> _Logging:
         tables = _Logging(connection, self._image, self._types, batch)
-        await tables.take_shards(event for event, _ in batch)
+        await tables.take_shards((event for event, _ in batch), territory=not tells_of_places(batch))
         return tables
 
     def _doubt(self) -> None:

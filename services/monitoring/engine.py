@@ -109,7 +109,7 @@ async def apply(store: Store, batch: Sequence[Read], *, careful: bool = False) -
     """
     if not batch:
         return Touched()
-    places = [read for read in batch if isinstance(read[1], Territory | Institution)]
+    places = [read for read in batch if _is_place(read)]
     # What is known already, as in a rebuild nearly everything is, must not keep the others waiting.
     news = bool(places) and _is_news(await store.look(), places)
     territory = await store.open(exclusive=news)
@@ -367,6 +367,15 @@ def _presence_moved(
     was = {month: amount for (_, month), amount in before.items()}
     now = {month: amount for (_, month), amount in after.items()}
     return presence_moved(MEASURES[measure].kind, was, now, {month for _, month in changes})
+
+
+def tells_of_places(batch: Iterable[Read]) -> bool:
+    """Whether the territory may change; without it nobody but readers of it is kept waiting."""
+    return any(map(_is_place, batch))
+
+
+def _is_place(read: Read) -> bool:
+    return isinstance(read[1], Territory | Institution)
 
 
 def _is_news(territory: Image, batch: Iterable[Read]) -> bool:

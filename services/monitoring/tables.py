@@ -22,7 +22,7 @@ from services.monitoring.domain.territory import Image, Level, Place
 from services.monitoring.domain.totals import Rows
 from services.monitoring.engine import OWN, Key, Member, NotNew, References, Stored
 from shared.contracts.events import SERVICES, Event
-from shared.persistence.arrays import literal, plain
+from shared.persistence.arrays import literal, plain, text_literal
 
 SHARDS_LOCK = 0x6D6F6E  # advisory locks (SHARDS_LOCK, shard): an institution has one shard in every source
 TERRITORY_LOCK = 0x7465727269746F72
@@ -238,22 +238,36 @@ class Tables:
         self._cells_staged = iter(_CELLS)
         self._members_staged = iter(_MEMBERS_STAGED)
         self._planned = False
+        self._held = False
         self._generation = generation
+        self._territory_lock = TERRITORY_LOCK + bool(generation)
         self._sql = _Statements(generation)
 
-    async def take_shards(self, events: Iterable[Event]) -> None:
-        """Wait until nobody else works on the shards of these events.
+    async def take_shards(self, events: Iterable[Event], *, territory: bool) -> None:
+        """Wait until nobody else works on the shards of these events; with `territory` open that too, not exclusively.
 
         One lock for a shard of all sources: what derived aggregates are functions of comes from several.
         """
         shards = sorted({event.shard for event in events})
-        locks = ";".join(f"select pg_advisory_xact_lock({SHARDS_LOCK}, {shard})" for shard in shards)
-        await self._connection.execute(f"savepoint untouched;{locks};{_PLAN}")
+        locks = [f"select pg_advisory_xact_lock({SHARDS_LOCK}, {shard})" for shard in shards]
+        if territory:
+            locks.append(f"select pg_advisory_xact_lock_shared({self._territory_lock})")
+            self._held = True
+        await self._connection.execute(f"savepoint untouched;{';'.join(locks)};{_PLAN}")
         self._planned = True
 
     async def undo(self) -> None:
         """Back to before the shards were taken."""
         await self._connection.execute("rollback to savepoint untouched")
+
+    async def end(self, channel: str, payload: str) -> None:
+        """All is done that could be undone; tell it to those who listen.
+
+        What is written after this belongs to the transaction itself: a row that it had locked before, and that were
+        written below the savepoint, would be marked by two (a multixact), which every reader of the row pays for.
+        """
+        telling = f"; notify {channel}, {text_literal(payload)}" if payload else ""
+        await self._connection.execute(f"release savepoint untouched{telling}")
 
     async def look(self) -> Image:
         """The territory as it was last committed."""
@@ -264,8 +278,9 @@ class Tables:
         """The territory as it is; see engine.Store."""
         if not self._planned:
             await self._connection.execute(_PLAN)
-        lock = "pg_advisory_xact_lock" if exclusive else "pg_advisory_xact_lock_shared"
-        await self._connection.execute(f"select {lock}($1)", TERRITORY_LOCK + bool(self._generation))
+        if exclusive or not self._held:
+            lock = "pg_advisory_xact_lock" if exclusive else "pg_advisory_xact_lock_shared"
+            await self._connection.execute(f"select {lock}({self._territory_lock})")
         await refresh(self._connection, self._image, self._generation)
         return self._image
 

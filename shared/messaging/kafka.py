@@ -212,9 +212,7 @@ class DamageProof:
             # Whoever has the partitions by now commits; until then some records come twice and are skipped.
             log.warning("consumer.offsets_not_committed", error=repr(problem)[:300])
 
-    async def _gather(
-        self, consumer: AIOKafkaConsumer, records: list[Any], *, fetched_before: bool
-    ) -> tuple[Any, ...]:
+    async def _gather(self, consumer: AIOKafkaConsumer, records: list[Any], *, fetched_before: bool) -> tuple[Any, ...]:
         """The records, with what else is known to wait and comes at once.
 
         A fetch may bring little of much: the embedded broker answers with what one request of a producer held, so that

@@ -1,4 +1,4 @@
-"""Long columns as array literals: asyncpg looks at every element of a list twice, which costs more than to store it."""
+"""Literals: texts in bare statements; long columns as arrays, for asyncpg looks at a list's every element twice."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -34,3 +34,9 @@ def _escaped(text: str) -> str:
 def plain(values: Iterable[object]) -> str:
     """The array literal of values that need no quotes: numbers and ids."""
     return "{" + ",".join(map(str, values)) + "}"
+
+
+def text_literal(text: str) -> str:
+    """The literal of a text, where a statement takes no parameters (several in one go, NOTIFY): manual, 4.1.2.2."""
+    escaped = text.replace("\\", "\\\\").replace("'", "''")
+    return f"E'{escaped}'"

@@ -4,7 +4,7 @@ import asyncpg
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from shared.persistence.arrays import literal
+from shared.persistence.arrays import literal, text_literal
 from shared.persistence.engine import dsn_of
 from tests.support.engines import Postgres
 
@@ -31,9 +31,14 @@ async def test_lists_of_any_text_come_back_as_they_were(postgres: Postgres) -> N
             "order by nr",
             [literal(each) for each in lists],
         )
+        texts = sorted({text for each in lists for text in each})
+        bare = await connection.fetchval(f"select array[{','.join(map(text_literal, texts))}]")
+        await connection.execute("set standard_conforming_strings = off")
+        bare_before = await connection.fetchval(f"select array[{','.join(map(text_literal, texts))}]")
         numbers = await connection.fetchval("select cast(cast($1 as text) as bigint[])", literal([1, -2, 2**40]))
     finally:
         await connection.close()
     assert [row["back"] for row in found] == lists
+    assert bare == bare_before == texts
     assert numbers == [1, -2, 2**40]
     assert any("\x1f" in text for each in lists for text in each)
