@@ -124,7 +124,7 @@ def subscribe(
     async def handle(records: Any) -> None:
         await handler(records)
 
-    reader = DamageProof(batch_timeout_ms, max_records)
+    reader = DamageProof(batch_timeout_ms, max_records, answers_at_once=not embedded)
     subscriber(handle, parser=parse, decoder=decode)
     subscriber.get_msg = reader.read  # FastStream has no hook for reading
     return subscriber
@@ -153,7 +153,9 @@ class DamageProof:
     aiokafka raises at such a record for ever, and drops what it had already drained from other partitions.
     """
 
-    def __init__(self, timeout_ms: int, max_records: int) -> None:
+    def __init__(self, timeout_ms: int, max_records: int, *, answers_at_once: bool = True) -> None:
+        """`answers_at_once`: the broker answers a fetch when there is something, not when its wait is over."""
+        self._answers_at_once = answers_at_once
         self._timeout_ms = timeout_ms
         self._max_records = max_records
         self._reached: dict[TopicPartition, int] = {}
@@ -178,15 +180,16 @@ class DamageProof:
                     return found
                 self._dry[partition] = self._reached[partition]  # another member read on from there
             one = await consumer.getmany(timeout_ms=0, max_records=self._max_records)
-            kept = bool(one)
-            if not kept:
+            waited = not one
+            if waited:
                 one = await consumer.getmany(timeout_ms=self._timeout_ms, max_records=self._max_records)
         except DAMAGE:
             return await self._step_over(consumer)
         self._remember(one)
         if not one:
             await self._commit_idle(consumer)
-        return await self._gather(consumer, list(chain.from_iterable(one.values())), fetched_before=kept)
+        records = list(chain.from_iterable(one.values()))
+        return await self._gather(consumer, records, again=self._answers_at_once and not waited)
 
     async def done(self, consumer: Any) -> None:
         """Records were processed: commit their offsets, though not more often than is of use.
@@ -212,16 +215,16 @@ class DamageProof:
             # Whoever has the partitions by now commits; until then some records come twice and are skipped.
             log.warning("consumer.offsets_not_committed", error=repr(problem)[:300])
 
-    async def _gather(self, consumer: AIOKafkaConsumer, records: list[Any], *, fetched_before: bool) -> tuple[Any, ...]:
+    async def _gather(self, consumer: AIOKafkaConsumer, records: list[Any], *, again: bool) -> tuple[Any, ...]:
         """The records, with what else is known to wait and comes at once.
 
         A fetch may bring little of much: the embedded broker answers with what one request of a producer held, so that
         a consumer that takes a while for each batch would fall behind for good. What was fetched while the last batch
-        was at work is as old as that took: what has come since is worth a fetch, or it would wait for the next batch.
+        was at work is as old as that took: what has come since is worth a fetch (`again`), or waits for the next batch.
         """
         until = time.monotonic() + GATHER_S
-        while records and time.monotonic() < until and (fetched_before or self._waits(consumer)):
-            fetched_before = False
+        while records and time.monotonic() < until and (again or self._waits(consumer)):
+            again = False
             most = self._max_records - len(records)
             if most <= 0:
                 break
