@@ -39,6 +39,8 @@ class Opening:
         self._calendar = calendar
         self._progress = progress
         self._opened: set[tuple[str, str]] = set()
+        self._complete: dict[str, tuple[str, int]] = {}
+        """By kind: the period of which everything is open, and the territory's revision for which that is so."""
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -57,6 +59,9 @@ class Opening:
         today, count = local_day(self._database.clock()), 0
         for kind in self._calendar.kinds:
             period = self._calendar.ended(kind, today)
+            state = period.text, self._directory.image.revision
+            if self._complete.get(kind) == state:
+                continue
             expected = self._expected(period)
             for start in range(0, len(expected), BATCH):
                 self._progress.beat("opening")
@@ -65,6 +70,7 @@ class Opening:
                     count += await self._reports.open(uow, period, some, self._database.precedence.give_way)
                 await self._database.precedence.give_way()
                 self._opened |= {(place.code, period.text) for place, _, _ in some}
+            self._complete[kind] = state
         return count
 
     def _expected(self, period: Period) -> list[tuple[Place, Units, str]]:
