@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from shared.contracts.events import MAX_DATA_BYTES, Event
+from shared.contracts.events import MAX_DATA_BYTES, Event, topic_of
 from shared.errors import TooLarge
 from shared.messaging import inbox
 from shared.messaging.inbox import Inbox
@@ -17,6 +17,8 @@ from tests.integration.messaging.world import (
     Recording,
     Source,
     World,
+    committed_and_ends,
+    eventually,
     gather_in_groups,
     in_shard_order,
     put_on_topic,
@@ -37,6 +39,21 @@ async def test_concurrent_commands_take_effect_once_and_in_order(world: World) -
         assert sorted(n for _, _, n in effects) == list(range(300))
         assert in_shard_order(effects)
         assert sorted(effects) == await source.log()
+
+
+async def test_offsets_follow_though_not_with_every_batch(world: World) -> None:
+    async with world.source() as source, world.sink(source.name) as sink:
+        for start in range(0, 40, 4):  # several batches within a second
+            await source.tell(*range(start, start + 4))
+        await settled(source, sink)
+        topic, group = topic_of(source.name), f"hamkor.{sink.inbox.service}.{source.name}"
+
+        async def no_lag() -> bool:
+            committed, end = await committed_and_ends(world, topic, group)
+            assert end >= 40
+            return committed == end
+
+        await eventually(no_lag, "whoever looks at the group sees no lag, though nothing comes any more")
 
 
 async def test_positions_are_dense_and_in_commit_order(world: World) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import asyncpg
 import httpx
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from fastapi import FastAPI
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -402,6 +402,19 @@ async def records_of(world: World, topic: str, count: int) -> list[Any]:
         for records in (await consumer.getmany(timeout_ms=500)).values():
             found.extend(records)
         return found
+    finally:
+        await consumer.stop()
+
+
+async def committed_and_ends(world: World, topic: str, group: str) -> tuple[int, int]:
+    """Of a topic's partitions together: the offsets that a group has committed, and the ends."""
+    servers = KafkaAddress(world.engine.setting).resolve()
+    consumer = AIOKafkaConsumer(bootstrap_servers=servers, group_id=group, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        places = [TopicPartition(topic, number) for number in await consumer._client._wait_on_metadata(topic)]
+        ends = await consumer.end_offsets(places)
+        return sum([await consumer.committed(place) or 0 for place in places]), sum(ends.values())
     finally:
         await consumer.stop()
 
