@@ -84,7 +84,7 @@ class Inbox:
 
     Each source has its own turn, so that one whose feed is down delays no other. Effects take turns too, because a
     projection may keep state and need not be safe against itself: as many transactions are at work at once as there are
-    projections.
+    projections, and what waits meanwhile, of whatever source, takes effect in one transaction (see Turns).
     """
 
     def __init__(
