@@ -280,6 +280,46 @@ async def test_what_waits_for_its_shard_takes_no_turn_from_others(world: World) 
         assert [await sum_of(inbox, each) for each in feeds] == [1, 2, 3]
 
 
+async def test_event_that_fits_nowhere_costs_those_in_its_company_nothing(world: World) -> None:
+    async with world.source(relay=False) as source, world.sink(source.name) as sink:
+        begun, go_on = asyncio.Event(), asyncio.Event()
+
+        async def holds(numbers: Sequence[int]) -> None:
+            if not begun.is_set():
+                begun.set()
+                async with asyncio.timeout(60):
+                    await go_on.wait()
+
+        feeds: Any = dict.fromkeys(("one", "two", "three"))
+        projection = Recording(unappliable=lambda n: n == -3, before_commit=holds)
+        inbox = Inbox(sink.inbox._database, projection, feeds)
+        await inbox.prepare()
+        first = asyncio.create_task(inbox.deliver("one", [an_event("one", 1, key=KEYS[0])]))
+        await begun.wait()
+        rest = [
+            asyncio.create_task(
+                inbox.deliver(name, [an_event(name, each, key=KEYS[key]) for each in range(1, last + 1)])
+            )
+            for name, key, last in (("two", 0, 4), ("three", 1, 2))
+        ]
+
+        async def both_wait() -> bool:
+            return len(inbox._effects._waiting) == len(rest)
+
+        await eventually(both_wait, "two and three wait for one")
+        go_on.set()
+        await asyncio.gather(first, *rest)
+        effects = [(row["source"], row["n"]) for row in await sink.sql("select source, n from effect order by id")]
+        assert [n for name, n in effects if name == "two"] == [-1, -2, -4]
+        assert sorted(each for each in effects if each[0] != "two") == [("one", -1), ("three", -2), ("three", -1)]
+        assert [(letter["source"], letter["position"], letter["reason"]) for letter in await sink.letters()] == [
+            ("two", 3, "apply-failed")
+        ]
+        assert [await sum_of(inbox, each) for each in feeds] == [1, 4, 2]
+        assert projection.batches[0] == 1
+        assert 2 in projection.batches, "three was done without two"
+
+
 async def sum_of(inbox: Inbox, source: str) -> int:
     return sum(await inbox.positions(source))
 
