@@ -105,7 +105,8 @@ class Changes:
                     async with asyncio.timeout(LOOK_S):
                         payload = await heard.get()
                 if payload is not None and self._watchers:
-                    await self._directory.look(connection)
+                    async with connection.transaction():
+                        await self._directory.look(connection)
                     self._tell(payload)
                 if connection.is_closed():
                     raise ConnectionError("the connection that listens is gone")

@@ -113,8 +113,11 @@ async def showing(engine: AsyncEngine, scope: Scope) -> AsyncIterator["asyncpg.C
 async def widened(connection: Any) -> AsyncIterator[None]:
     """Within the block the transaction of a raw connection sees all rows, and after it what it saw before.
 
-    What is read so never reaches the caller as it is; whoever goes this way chooses what is shown.
+    What is read so never reaches the caller as it is; whoever goes this way chooses what is shown. Raises RuntimeError
+    outside a transaction, where every statement would see nothing, as if there were nothing.
     """
+    if not connection.is_in_transaction():
+        raise RuntimeError("a connection sees all rows within a transaction only; begin one first")
     before = await connection.fetchval("select coalesce(current_setting('app.scope', true), '')")
     await connection.execute(_SHOW, ALL.setting)
     try:

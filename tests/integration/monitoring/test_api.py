@@ -359,6 +359,22 @@ async def test_change_stream_tells_what_moved_within_the_place(monitoring: Runni
         assert messages[0]["indicators"] == ["I2", "R8"]
         assert set(messages[0]["places"]) == {"1700", story.districts[0], story.institutions[0]}
         assert messages[0]["as_of"].startswith("2026-01-01T00")
+        # Who listens is the first to hear of a new place, before anybody has asked for anything.
+        before = len(story.events)
+        story.an_institution(story.districts[0], date(2024, 9, 1))
+        new = story.institutions[-1]
+        story.tell(
+            EnrolmentState(
+                id=new[:-1] + "0", version=1, institution_id=new, academic_year="2025-26", places=10, first_choice=20
+            )
+        )
+        await tell(monitoring, story.events[before:])
+
+        async def named() -> bool:
+            return any(new in message["places"] for message in messages)
+
+        await eventually(named, "the stream names the new school")
+        assert (await value(client, "I2", new, "2025-26"))["value"] is not None
     finally:
         listening.cancel()
 
