@@ -134,12 +134,15 @@ async def tell(running: Running, events: Iterable[Event]) -> None:
     by_source: dict[str, list[Event]] = defaultdict(list)
     for event in events:
         by_source[event.source].append(event)
-    # Nothing is released in between: what is shown in the end would depend on where that happens to be.
-    async with running.app.state.inbox._database.unit_of_work() as uow:
+    # One transaction a source, and nothing is released in between: what is shown in the end would depend on where that
+    # happens to be, and who knows when may conclude more than others.
+    inbox = running.app.state.inbox
+    inbox = Inbox(inbox._database, inbox._projection, inbox._feeds)
+    async with inbox._database.unit_of_work() as uow:
         await (await raw_connection(uow.session)).execute("select pg_advisory_xact_lock($1)", LOCK)
         # Monitoring's own first: a few seconds later the service tells of reports it opens by itself.
         for source, waiting in sorted(by_source.items(), key=lambda each: each[0] != "monitoring"):
-            assert await running.app.state.inbox.deliver(source, waiting) == len(waiting)
+            assert await inbox.deliver(source, waiting) == len(waiting)
     while await running.app.state.releasing.catch_up():
         continue  # what was counted is released by a job of its own, which may be at it too
 
