@@ -370,7 +370,7 @@ def _presence_moved(
 
 
 def tells_of_places(batch: Iterable[Read]) -> bool:
-    """Whether the territory may change; without it nobody but readers of it is kept waiting."""
+    """Whether anything is told about places; where nothing is, the territory is only read."""
     return any(map(_is_place, batch))
 
 

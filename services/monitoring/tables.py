@@ -263,7 +263,7 @@ class Tables:
     async def end(self, channel: str, payload: str) -> None:
         """All is done that could be undone; tell it to those who listen.
 
-        What is written after this belongs to the transaction itself: a row that it had locked before, and that were
+        What is written after this belongs to the transaction itself: a row that it had locked before, and that was
         written below the savepoint, would be marked by two (a multixact), which every reader of the row pays for.
         """
         telling = f"; notify {channel}, {text_literal(payload)}" if payload else ""
