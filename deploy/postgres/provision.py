@@ -14,6 +14,8 @@ from pathlib import Path
 
 import asyncpg
 
+from shared.persistence.arrays import text_literal
+
 OWNER = "hamkor_owner"
 APP = "hamkor_app"
 DATABASES: tuple[str, ...] = ("partners", "agreements", "surveys", "monitoring")
@@ -25,17 +27,13 @@ async def provision(admin: asyncpg.Connection, owner_password: str, app_password
         exists = await admin.fetchval("select 1 from pg_roles where rolname = $1", role)
         verb = "alter" if exists else "create"
         rights = "login nosuperuser nocreatedb nocreaterole nobypassrls"
-        await admin.execute(f"{verb} role {role} with {rights} password {_literal(password)}")
+        await admin.execute(f"{verb} role {role} with {rights} password {text_literal(password)}")
     for database in DATABASES:
         if not await admin.fetchval("select 1 from pg_database where datname = $1", database):
             await admin.execute(f"create database {database} owner {OWNER}")
         await admin.execute(f"revoke all on database {database} from public")
         await admin.execute(f"grant connect, temporary on database {database} to {APP}")
         await admin.execute(f"alter database {database} set timezone to 'UTC'")
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _secret(name: str) -> str:

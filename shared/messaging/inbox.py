@@ -360,11 +360,11 @@ class Inbox:
             columns = zip(*((part.source, shard) for part in parts for shard in part.shards), strict=True)
             found = await connection.fetch(_LOCK, *columns)
             reached = {(row["source"], row["shard"]): row["position"] for row in found}
-            fresh, concerned, last = [], [], {}
+            taken, concerned, last = [], [], {}
             for part in parts:
-                new = _fresh(part, reached)
-                fresh.append(new)
-                for event, read in new:
+                fresh, duplicates = _fresh(part, reached)
+                taken.append((part.source, fresh, duplicates))
+                for event, read in fresh:
                     last[part.source, event.shard] = event
                     if isinstance(read, Poison):
                         await lay_down(uow.session, read, part.source, uow.now)
@@ -377,9 +377,8 @@ class Inbox:
                 await connection.execute(_ADVANCE, *columns)
         for (source, shard), position in reached.items():
             self._reached[source][shard] = position
-        for part, new in zip(parts, fresh, strict=True):
-            held_back = sum(event.position > reached[part.source, event.shard] for event, _ in part.batch)
-            self._tell(part.source, new, len(part.batch) - len(new) - held_back)
+        for each in taken:
+            self._tell(*each)
 
     def _tell(self, source: str, fresh: Sequence[tuple[Event, Any]], duplicates: int) -> None:
         """Count what was committed."""
@@ -428,18 +427,21 @@ def _parts(events: Sequence[Event], lane: Callable[[int], int]) -> list[Sequence
     return [*parts, events[begin:]]
 
 
-def _fresh(part: Part, reached: dict[tuple[str, int], int]) -> list[tuple[Event, Any]]:
-    """The events of the part whose turn it is, one after the other; `reached` goes along.
+def _fresh(part: Part, reached: dict[tuple[str, int], int]) -> tuple[list[tuple[Event, Any]], int]:
+    """The events of the part whose turn it is, one after the other, and how many had theirs; `reached` goes along.
 
     What comes after something that was refused comes again, or is healed.
     """
     fresh: list[tuple[Event, Any]] = []
+    duplicates = 0
     for event, read in part.batch:
         place = part.source, event.shard
         if event.position == reached[place] + 1:
             fresh.append((event, read))
             reached[place] = event.position
-    return fresh
+        elif event.position <= reached[place]:
+            duplicates += 1
+    return fresh, duplicates
 
 
 def _dense(waiting: Sequence[Event], applied: int) -> bool:

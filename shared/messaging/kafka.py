@@ -148,9 +148,10 @@ DAMAGE = (ValueError, IndexError, CorruptRecordException)
 
 
 class DamageProof:
-    """Reads batches; a record that cannot even be parsed (a header's name that is not UTF-8) comes as an empty one.
+    """Reads batches and commits their offsets.
 
-    aiokafka raises at such a record for ever, and drops what it had already drained from other partitions.
+    A record that cannot even be parsed (a header's name that is not UTF-8) comes as an empty one: aiokafka
+    raises at such a record for ever, and drops what it had already drained from other partitions.
     """
 
     def __init__(self, timeout_ms: int, max_records: int, *, answers_at_once: bool = True) -> None:

@@ -61,9 +61,8 @@ class Turns(Generic[Means]):
         self._waiting.append(part)
         try:
             while not part.done:
-                parts = self._company(part) if self._may_begin(part) else []
-                if parts:
-                    await self._lead(parts)
+                if self._may_begin(part):
+                    await self._lead(self._company(part))
                 else:
                     await self._ended.wait()
         finally:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlalchemy.orm import Session, SessionTransaction
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from shared.persistence.arrays import text_literal
 from shared.scope import ALL, NONE, Scope
 
 
@@ -97,9 +98,8 @@ async def showing(engine: AsyncEngine, scope: Scope) -> AsyncIterator["asyncpg.C
         driver = (await connection.get_raw_connection()).driver_connection
         if driver is None:
             raise ConnectionError("the pool gave no live connection")
-        setting = scope.setting.replace("'", "''")
         try:
-            await driver.execute(f"begin read only; set local app.scope = '{setting}'")
+            await driver.execute(f"begin read only; set local app.scope = {text_literal(scope.setting)}")
             yield driver
         finally:
             try:
