@@ -46,7 +46,8 @@ class SubmissionState(State):
     `submitted_on` is the day of the first submission, `round` how many there were; `figures` names the figures frozen
     at the last one. `below` is how many reports are expected right below, `below_approved` how many of them were
     approved at the last step. `district` and `region` are those of the place, `territory` its own code where it is a
-    unit of the territory.
+    unit of the territory. `stepped_version` is the version that the last step made: a reminder after it has a version
+    of its own, but changes nothing that anybody decides on (0 where that was not kept yet).
     """
 
     place: str
@@ -63,6 +64,7 @@ class SubmissionState(State):
     below: int = 0
     below_approved: int = 0
     steps: tuple[SubmissionStep, ...] = ()
+    stepped_version: int = 0
     institution_id: str | None = None
     district: str | None = None
     region: str | None = None

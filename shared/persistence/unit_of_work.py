@@ -1,7 +1,7 @@
 """The unit of work: one transaction in which rows change and events join the stream; only the edge commits."""
 
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -65,8 +65,19 @@ class UnitOfWork:
     _held: dict[tuple[type[AggregateRow], str], _Held] = field(default_factory=dict)
     _watchers: list[list[Change]] = field(default_factory=list)
 
-    async def load(self, row_type: type[AggregateRow], state_type: type[S], id_: str, *, what: str) -> S:
+    async def load(
+        self,
+        row_type: type[AggregateRow],
+        state_type: type[S],
+        id_: str,
+        *,
+        what: str,
+        since: Callable[[S], int] = lambda _: 0,
+    ) -> S:
         """The state of an aggregate within the caller's scope, locked until the end.
+
+        `since` tells from which version on the state is the same to who decides (0: only the present one); If-Match may
+        name any from there.
 
         Raises NotFound outside the scope or where there is none, VersionMismatch if If-Match named another version.
         """
@@ -78,9 +89,10 @@ class UnitOfWork:
             raise NotFound(what=what, id=id_)
         version, state, org_path, *details = row
         self._held[row_type, id_] = _Held(version, state, org_path, json.loads(details[0]) if details else {})
-        if self.expected_version is not None and version != self.expected_version:
+        found = state_type.model_validate_json(state)
+        if self.expected_version is not None and not (since(found) or version) <= self.expected_version <= version:
             raise VersionMismatch(expected=self.expected_version, found=version)
-        return state_type.model_validate_json(state)
+        return found
 
     async def record(
         self,

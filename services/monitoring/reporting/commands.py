@@ -139,7 +139,10 @@ class Reports:
         return [event_type]
 
     async def _mine(self, uow: UnitOfWork, id_: str, what: str) -> SubmissionState:
-        state = await uow.load(SubmissionRow, SubmissionState, id_, what="submission")
+        # A reminder in between is no reason to refuse what somebody is just writing.
+        state = await uow.load(
+            SubmissionRow, SubmissionState, id_, what="submission", since=lambda report: report.stepped_version
+        )
         lifecycle.require_takes(uow.principal, state, what)
         return state
 

@@ -142,6 +142,7 @@ def opened(id_: str, units: Units, period: str, on: date, due_on: date, at: date
         opened_on=on,
         due_on=due_on,
         steps=(SubmissionStep(step="open", status=_S.OPEN, at=at),),
+        stepped_version=1,
         institution_id=units.place if institution else None,
         district=units.district,
         region=units.region,
@@ -171,6 +172,7 @@ def step(
     update = {
         "status": status,
         "version": state.version + 1,
+        "stepped_version": state.version + 1,
         "steps": (*state.steps, taken),
         "reason": reason,
         **changes,
@@ -200,7 +202,7 @@ def submit(state: SubmissionState, at: datetime, role: Role, figures: str, below
 
 
 def remind(state: SubmissionState) -> Outcome:
-    """Somebody is reminded that a report is due."""
+    """Somebody is reminded that a report is due; whoever has the report before them goes on with it."""
     return SUBMISSION_REMINDED, state.model_copy(
         update={"version": state.version + 1, "reminders": state.reminders + 1}
     )
