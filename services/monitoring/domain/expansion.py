@@ -131,11 +131,14 @@ def presence_moved(
 ) -> dict[int, int]:
     """What turns the `presence_alone` of `was` into that of `now`, which differ in no months but the `touched`.
 
-    Of flows, whose references are never fewer than none, nothing changes anywhere while none appears or vanishes in a
-    month; where one does, years and twelve months with that month in them see no month that is farther away.
+    Of flows nothing changes anywhere while no reference appears or vanishes in a month, unless some count against
+    others (an own word that says no), in whatever month of the same year; where something does, years and twelve months
+    with that month in them see no month that is farther away.
     """
     if kind is Kind.SET_FLOW:
-        turned = [month for month in touched if (was.get(month, 0) > 0) is not (now.get(month, 0) > 0)]
+        turned = list(touched)
+        if min(was.values(), default=0) >= 0 and min(now.values(), default=0) >= 0:
+            turned = [month for month in turned if (was.get(month, 0) > 0) is not (now.get(month, 0) > 0)]
         if not turned:
             return {}
         if len(was) > _MANY_MONTHS:

@@ -1,6 +1,6 @@
 """What single states contribute, as INDICATORS.md says; and that the fast sums are the plain ones."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from random import Random
 from typing import Any
@@ -16,6 +16,7 @@ from services.monitoring.domain.gates import FIRST_EVIDENCE
 from services.monitoring.domain.measures import COLUMNS, MEASURES, Kind
 from services.monitoring.domain.parts import Contributions, difference
 from services.monitoring.domain.periods import YEARS, month_of
+from services.monitoring.domain.practice import OWN_WORD
 from services.monitoring.domain.readings import (
     ActivePeriod,
     Agreement,
@@ -174,17 +175,30 @@ def test_an_enterprise_with_two_schools_of_a_district_is_one_enterprise_there() 
     assert found == {(5, SEPTEMBER): 1, (5, DECEMBER): -1, (6, OCTOBER): 1, (20, SEPTEMBER): 1, (1, SEPTEMBER): 1}
 
 
-@given(st.sampled_from([Kind.SET_FLOW, Kind.SET_STOCK]), st.randoms(use_true_random=False), st.integers(1, 140))
+@given(
+    st.sampled_from([Kind.SET_FLOW, Kind.SET_STOCK]),
+    st.randoms(use_true_random=False),
+    st.integers(1, 140),
+    st.sampled_from([(1, 2, 3), (-OWN_WORD, 1 - OWN_WORD, 1, 2, OWN_WORD)]),
+)
 def test_what_moves_in_a_long_history_is_what_counting_it_all_twice_would_find(
-    kind: Kind, random: Random, kept: int
+    kind: Kind, random: Random, kept: int, amounts: Sequence[int]
 ) -> None:
     history = range(SEPTEMBER - 150, SEPTEMBER)
-    was = {month: random.randrange(1, 4) for month in random.sample(history, kept)}
+    was = {month: random.choice(amounts) for month in random.sample(history, kept)}
     touched = {random.choice(history) for _ in range(random.randrange(1, 5))}
-    now = {month: random.randrange(3) for month in touched}
+    now = {month: random.choice((0, *amounts)) for month in touched}
     after = {month: amount for month, amount in (was | now).items() if amount}
     expected = difference(presence_alone(kind, after), presence_alone(kind, was))
     assert presence_moved(kind, was, after, touched) == expected
+
+
+def test_a_word_that_says_no_is_heard_in_the_whole_year() -> None:
+    kind, was = Kind.SET_FLOW, {SEPTEMBER: 1}
+    moved = presence_moved(kind, was, {SEPTEMBER: 1, OCTOBER: -OWN_WORD}, [OCTOBER])
+    years = presence_alone(kind, {SEPTEMBER: 1}).keys() & presence_alone(kind, {OCTOBER: 1}).keys()
+    assert years == moved.keys()
+    assert set(moved.values()) == {-1}
 
 
 KEYS = st.tuples(st.sampled_from([1, 2, 80]), st.integers(0, 3), st.none())
