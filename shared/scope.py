@@ -37,7 +37,10 @@ def path_of(soato: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The rows a caller sees, by org path, by institution, or by enterprise; `setting` is what PostgreSQL checks."""
+    """The rows a caller sees, by org path, by institution, or by enterprise; `setting` is what PostgreSQL checks.
+
+    An institution sees what lies at or below it: its own, and that of those that were merged into it.
+    """
 
     kind: str
     value: str = ""
@@ -55,7 +58,7 @@ class Scope:
             case "path":
                 return org_path.startswith(self.value)
             case "institution":
-                return org_path.endswith(f"/{self.value}/")
+                return f"/{self.value}/" in org_path
             case "enterprise":
                 return self.value in enterprises
         return False
@@ -68,7 +71,7 @@ class Scope:
             case "path":
                 return org_path.startswith(self.value, autoescape=True)
             case "institution":
-                return org_path.endswith(f"/{self.value}/", autoescape=True)
+                return org_path.contains(f"/{self.value}/", autoescape=True)
             case "enterprise" if enterprises is not None:
                 return literal(self.value) == any_(enterprises)
         return false()

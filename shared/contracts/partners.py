@@ -50,7 +50,8 @@ class InstitutionStatus(StrEnum):
 class InstitutionState(State):
     """An educational institution; `membership` is ordered by date, `path` is the present one.
 
-    One that was merged lies from that day on where its `successor_id` lies: what is still open there counts with it.
+    One that was merged lies from that day on below its `successor_id`: what is still open there counts with it, and its
+    people see what is there and go on with it.
     """
 
     code: str

@@ -18,8 +18,8 @@ _SCOPE = (
             when 'all' then true
             when 'path' then current_setting('app.scope', true) like 'path:/%'
                 and starts_with(org_path, substr(current_setting('app.scope', true), 6))
-            when 'institution' then right(org_path, length(current_setting('app.scope', true)) - 10)
-                = '/' || substr(current_setting('app.scope', true), 13) || '/'
+            when 'institution' then length(current_setting('app.scope', true)) > 12
+                and position('/' || substr(current_setting('app.scope', true), 13) || '/' in org_path) > 0
             when 'enterprise' then length(current_setting('app.scope', true)) > 11
                 and substr(current_setting('app.scope', true), 12) = any(enterprises)
             else false end

@@ -176,7 +176,8 @@ def principal_of(claims: dict[str, Any]) -> Principal:
         wanted = {Role.MINISTRY: 2, Role.REGION: 4, Role.DISTRICT: 7}[role]
         if len(org) != wanted or not (org.isascii() and org.isdigit()) or wanted not in SOATO_LENGTHS:
             raise ValueError(f"a {role} needs a territory code of {wanted} digits")
-    elif not org or len(org) > 64 or "/" in org or ":" in org:
+    elif not org or len(org) > 64 or "/" in org or ":" in org or (role is Role.INSTITUTION and org.isdigit()):
+        # Digits alone name a part of the territory in a path: that would be far too much for an institution.
         raise ValueError(f"a {role} needs the id of its organisation")
     return Principal(str(claims["sub"]), role, org)
 

@@ -136,13 +136,22 @@ class Story:
         self.place(ident, [(district or self.random.choice(self.districts), opened_on or self.first)])
         return ident
 
-    def place(self, ident: str, membership: Sequence[tuple[str, date]], closed_on: date | None = None) -> None:
-        """Tell an institution's membership."""
+    def place(
+        self,
+        ident: str,
+        membership: Sequence[tuple[str, date]],
+        closed_on: date | None = None,
+        successor: str | None = None,
+    ) -> None:
+        """Tell an institution's membership, and below whom it lies since it was merged."""
         dated = tuple(
             Membership(district=district, since=since)
             for district, since in sorted(membership, key=lambda each: each[1])
         )
         district = dated[-1].district
+        above = (
+            self.country.institutions[successor].path if successor else f"/{district[:2]}/{district[:4]}/{district}/"
+        )
         self.tell(
             InstitutionState(
                 id=ident,
@@ -151,7 +160,8 @@ class Story:
                 kind=InstitutionKind.COLLEGE,
                 name="Kollej",
                 status=InstitutionStatus.CLOSED if closed_on else InstitutionStatus.ACTIVE,
-                path=f"/{district[:2]}/{district[:4]}/{district}/{ident}/",
+                path=f"{above}{ident}/",
+                successor_id=successor,
                 membership=dated,
                 programmes=self.random.choice([(), (A_PROGRAMME,)]),
                 opened_on=None if self.random.random() < 0.3 else dated[0].since,

@@ -32,7 +32,7 @@ async def sign_agreement(uow: UnitOfWork, agreement_id: str, command: domain.Sig
     """Sign for the caller's party, or record a signature on paper; with the last one it may be in force at once."""
     state = await present_agreement(uow, agreement_id)
     today = local_day(uow.now)
-    state = await record_outcome(uow, domain.sign(state, command, _signer(uow.principal), today))
+    state = await record_outcome(uow, domain.sign(state, command, _signer(uow.principal, state), today))
     return await let_time_pass(uow, state)
 
 
@@ -45,7 +45,7 @@ async def amend_agreement(uow: UnitOfWork, agreement_id: str, command: domain.Am
 async def confirm_amendment(uow: UnitOfWork, agreement_id: str, command: domain.SignAgreement) -> AgreementState:
     """Agree to an amendment for the caller's party, or record that on paper; with the last one it may count at once."""
     state = await present_agreement(uow, agreement_id)
-    outcome = domain.confirm_amendment(state, command, _signer(uow.principal), local_day(uow.now))
+    outcome = domain.confirm_amendment(state, command, _signer(uow.principal, state), local_day(uow.now))
     return await let_time_pass(uow, await record_outcome(uow, outcome))
 
 
@@ -146,8 +146,10 @@ async def _with_living_enterprises(uow: UnitOfWork, command: domain.DraftAgreeme
     return command.model_copy(update={"parties": tuple(parties)})
 
 
-def _signer(principal: Principal) -> domain.Signer:
+def _signer(principal: Principal, state: AgreementState) -> domain.Signer:
     category = SIGNERS.get(principal.role)
     if category is None:
         raise Forbidden(role=principal.role.value)
-    return domain.Signer(category, principal.org)
+    # Of institutions it is the agreement's own alone that sees it, or the one that goes on with its work.
+    ref = state.institution_id if category is PartyCategory.INSTITUTION else principal.org
+    return domain.Signer(category, ref)

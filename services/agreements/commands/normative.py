@@ -31,7 +31,7 @@ async def adopt_normative_document(uow: UnitOfWork, command: domain.AdoptNormati
 async def repeal_normative_document(uow: UnitOfWork, id_: str, command: Repeal) -> NormativeDocumentState:
     """A norm of one's own is no longer in force from a day on."""
     state = await _load(uow, id_)
-    if _issuer(state) != uow.principal.org:
+    if not await _is_own(uow, state):
         raise NotYourNorm(issuer=_issuer(state))
     return await _record(uow, domain.repeal(state, command, local_day(uow.now)))
 
@@ -52,7 +52,7 @@ async def _end_replaced(uow: UnitOfWork, command: domain.AdoptNormativeDocument)
         replaced = await _load(uow, str(command.replaces))
     except NotFound:
         raise unknown from None
-    if _issuer(replaced) != uow.principal.org:
+    if not await _is_own(uow, replaced):
         raise unknown
     end = Repeal(repealed_from=command.in_force_from)
     await _record(uow, domain.repeal(replaced, end, command.in_force_from, "in_force_from"))
@@ -66,6 +66,14 @@ async def _record(uow: UnitOfWork, outcome: domain.Outcome) -> NormativeDocument
     event_type, state = outcome
     row = await uow.session.get_one(NormativeDocumentRow, state.id)
     return await uow.record(NormativeDocumentRow, event_type, state, key=_issuer(state), org_path=row.org_path)
+
+
+async def _is_own(uow: UnitOfWork, state: NormativeDocumentState) -> bool:
+    """Whether the caller issued it, or is an institution that goes on with the work of the one that did."""
+    if _issuer(state) == uow.principal.org:
+        return True
+    row = await uow.session.get_one(NormativeDocumentRow, state.id)
+    return uow.principal.role is Role.INSTITUTION and uow.principal.scope.sees(row.org_path)
 
 
 def _issuer(state: NormativeDocumentState) -> str:

@@ -112,7 +112,7 @@ class Notes(BaseModel):
 
 def make(id_: str, rule: Rule, place: Place, evidence: Evidence, on: date) -> RecommendationState:
     """A new recommendation."""
-    units = [unit for unit in place.path.split("/") if unit.isdigit()]
+    units = place.units
     return RecommendationState(
         id=id_,
         version=1,
@@ -170,7 +170,8 @@ def standing_of(principal: Principal, state: RecommendationState) -> str:
     """Whether the caller is the place itself or an office above it (the ministry has nobody above)."""
     if principal.role is Role.MINISTRY:
         return ABOVE
-    return OWN if principal.org == state.place else ABOVE
+    # Whoever goes on with the work of an institution takes its steps, too: an institution has no office below it.
+    return OWN if principal.org == state.place or principal.role is Role.INSTITUTION else ABOVE
 
 
 def may(principal: Principal, state: RecommendationState) -> list[str]:

@@ -373,8 +373,8 @@ def _inner(values: Numbers) -> Numbers:
 
 
 def _region_of(ground: Ground, place: Place) -> Place | None:
-    codes = place.path.strip("/").split("/")
-    return ground.directory.by_code(codes[1]) if len(codes) > 1 else None
+    units = place.units
+    return ground.directory.by_code(units[1]) if len(units) > 1 else None
 
 
 def _group(wider: peers.Wider | None, group: peers.Group) -> dict[str, Any]:

@@ -213,13 +213,13 @@ async def _values(
 
 def place_cells(place: Place, edge: RequestEdge) -> dict[str, Any]:
     """The cells that say which place it is, and where."""
-    codes = place.path.strip("/").split("/")
+    units = place.units
     return {
         "place": place.code,
         "place_name": name_of(place, edge.lang),
         "level": LEVELS[place.level].value,
-        "region": codes[1] if len(codes) > 1 else None,
-        "district": codes[2] if len(codes) > 2 else None,
+        "region": units[1] if len(units) > 1 else None,
+        "district": units[2] if len(units) > 2 else None,
     }
 
 

@@ -119,7 +119,7 @@ async def bound(connection: Any, indicator: Indicator, level: Level, year: str) 
 
 def nearest(place: Place, targets: Mapping[str, Target]) -> Target | None:
     """The target set at the place itself, else at the closest one above."""
-    return next((targets[code] for code in reversed(place.path.strip("/").split("/")) if code in targets), None)
+    return next((targets[code] for code in (place.code, *reversed(place.units)) if code in targets), None)
 
 
 async def history(connection: Any, indicator: Indicator, place: Place, level: Level, year: str) -> list[Target]:

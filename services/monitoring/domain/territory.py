@@ -39,7 +39,8 @@ class Place:
     """A place as stored. `memberships` are an institution's (district's code, since), ordered by date.
 
     `version` is that of the place's own last event; 0 marks a place that others named but nobody told about. `kind` is
-    an institution's (school, college …), by which like is compared with like.
+    an institution's (school, college …), by which like is compared with like. `path` leads down from the nation; that
+    of an institution that was merged goes by its successor.
     """
 
     id: int
@@ -52,6 +53,20 @@ class Place:
     memberships: tuple[tuple[str, date], ...] = ()
     version: int = 0
     kind: str = ""
+
+    @property
+    def units(self) -> list[str]:
+        """Codes of the units of the territory it lies in, the nation first; a unit's own last."""
+        return _units(self.path)
+
+    @property
+    def successors(self) -> list[str]:
+        """Of an institution that was merged: who goes on with its work, the latest first."""
+        return [code for code in self.path.split("/") if code and not code.isdigit() and code != self.code]
+
+
+def _units(path: str) -> list[str]:
+    return [code for code in path.split("/") if code.isdigit()]
 
 
 def unknown_institution(code: str) -> Place:
@@ -94,11 +109,10 @@ def told(place: Place, state: Territory | Institution) -> Place:
             version=state.version,
         )
     memberships = tuple(sorted(((each.district, each.since) for each in state.membership), key=lambda each: each[1]))
-    above = state.path.split("/")[-3]
     return replace(
         place,
         level=Level.INSTITUTION,
-        parent=above or None,
+        parent=next(reversed(_units(state.path)), None),
         path=state.path,
         names={"": state.name.replace("\0", "")},
         active=state.status == "active",

@@ -43,7 +43,7 @@ async def edition_of(
 def _above(directory: Directory, place: Place, month: int) -> list[Place]:
     if place.level is Level.INSTITUTION:
         return directory.above(place, month)
-    units = (directory.by_code(code) for code in place.path.split("/") if code)
+    units = (directory.by_code(code) for code in place.units)
     return [unit for unit in units if unit is not None]
 
 

@@ -212,7 +212,8 @@ def takes(principal: Principal, state: SubmissionState, what: str) -> bool:
     """Whether it is the caller's to take that step now; the scope has been looked at."""
     match TAKEN_BY.get((state.status, what)):
         case "own":
-            return principal.org == state.place
+            # Whoever goes on with the work of an institution submits its reports, too.
+            return principal.org == state.place or principal.role is Role.INSTITUTION
         case "above":
             return principal.role in (Role.MINISTRY, Role.REGION, Role.DISTRICT) and principal.org != state.place
         case "ministry":

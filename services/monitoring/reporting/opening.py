@@ -23,6 +23,18 @@ LOOK_S = 5.0
 BATCH = 10
 REPORTING = (Level.INSTITUTION, Level.DISTRICT, Level.REGION)
 
+# The part of a path above the institutions stays; the rest is the institution's own.
+_FOLLOW = r"""
+    update submission set org_path = followed.path
+    from (
+        select s.id,
+            substring(s.org_path from '^(?:/\d+(?=/))*') || substring(p.path from '^(?:/\d+(?=/))*(.*)$') as path
+        from submission s join place p on p.code = s.place
+        where s.level = 'institution' and ($1::text[] is null or s.place = any($1::text[]))
+    ) followed
+    where followed.id = submission.id and followed.path <> submission.org_path
+"""
+
 
 class Opening:
     """Looks every few seconds for places that have no report of the last period of a kind yet.
@@ -39,6 +51,8 @@ class Opening:
         self._calendar = calendar
         self._progress = progress
         self._opened: set[tuple[str, str]] = set()
+        self._successors: dict[str, list[str]] | None = None
+        """By institution that was merged, as its reports have followed; None: nothing is known yet."""
         self._complete: dict[str, tuple[str, int]] = {}
         """By kind: the period of which everything is open, and the territory's revision for which that is so."""
 
@@ -56,6 +70,7 @@ class Opening:
         """Open what is to be opened; returns how many reports that were."""
         async with self._database.reading(SYSTEM) as session:
             await self._directory.look(await raw_connection(session))
+        await self._follow()
         today, count = local_day(self._database.clock()), 0
         for kind in self._calendar.kinds:
             period = self._calendar.ended(kind, today)
@@ -72,6 +87,19 @@ class Opening:
                 self._opened |= {(place.code, period.text) for place, _, _ in some}
             self._complete[kind] = state
         return count
+
+    async def _follow(self) -> None:
+        """Reports lie with who goes on with their institution's work, under the offices of their own time."""
+        now = {
+            place.code: place.successors for place in self._directory.at_level(Level.INSTITUTION) if place.successors
+        }
+        before = self._successors
+        if before == now:
+            return
+        some = None if before is None else [code for code in now | before if now.get(code) != before.get(code)]
+        async with self._database.unit_of_work() as uow:
+            await (await raw_connection(uow.session)).execute(_FOLLOW, some)
+        self._successors = now
 
     def _expected(self, period: Period) -> list[tuple[Place, Units, str]]:
         """Places at work at the end of the period whose report is not known here to be open."""

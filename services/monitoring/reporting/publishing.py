@@ -66,7 +66,7 @@ class Publications:
             "ordered_for": command.reason,
         }
         if known is None:
-            units = [unit for unit in root.path.split("/") if unit]
+            units = root.units
             state = PublicationState(
                 id=id_,
                 version=1,

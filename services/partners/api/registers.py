@@ -267,7 +267,10 @@ async def close_institution(edge: Edge, id_: str, body: institution_domain.Close
 
 @router.post("/institutions/{id_}/merge", tags=["institutions"], response_model=InstitutionState)
 async def merge_institution(edge: Edge, id_: str, body: institution_domain.MergeInstitution) -> Response:
-    """Another institution does its work from a day on; what is still open lies and counts in that one's district."""
+    """Another institution does its work from a day on; what is still open lies below it and counts in its district.
+
+    Its people see registers, reports and figures of the one that was merged, and go on with them; surveys stay apart.
+    """
     return await edge.command("institution.merge", lambda uow: institutions.merge_institution(uow, id_, body))
 
 

@@ -141,7 +141,7 @@ async def _record(uow: UnitOfWork, event_type: EventType, state: InstitutionStat
 async def _settle(uow: UnitOfWork, outcome: domain.Outcome) -> InstitutionState:
     """An institution that may lie elsewhere now: its rows go along, and those that were merged into it.
 
-    They lay where it lay, so its caller sees them.
+    They lay below it, so its caller sees them.
     """
     settled = await _record(uow, *outcome)
     await _follow(uow, settled)

@@ -127,7 +127,7 @@ def register(id_: str, command: RegisterInstitution, today: date) -> Outcome:
         kind=command.kind,
         name=command.name,
         status=InstitutionStatus.ACTIVE,
-        path=path_of(command.district) + id_ + "/",
+        path=f"{path_of(command.district)}{id_}/",
         membership=(Membership(district=command.district, since=command.opened_on),),
         sector=command.sector,
         opened_on=command.opened_on,
@@ -160,9 +160,8 @@ def move(state: InstitutionState, command: MoveInstitution, today: date) -> Outc
         raise InvalidInput(FieldError("district", "same_district", {"value": command.district}))
     _after_membership(state, "since", command.since)
     _not_after(today, "since", command.since)
-    return INSTITUTION_MOVED, _next(
-        state, (*state.membership, Membership(district=command.district, since=command.since))
-    )
+    membership = (*state.membership, Membership(district=command.district, since=command.since))
+    return INSTITUTION_MOVED, _next(state, membership, path_of(command.district))
 
 
 def close(state: InstitutionState, command: CloseInstitution, today: date) -> Outcome:
@@ -175,7 +174,7 @@ def close(state: InstitutionState, command: CloseInstitution, today: date) -> Ou
 
 
 def merge(state: InstitutionState, successor: InstitutionState, command: MergeInstitution, today: date) -> Outcome:
-    """The institution ends and lies where its successor lies from that day on; its history stays where it was.
+    """The institution ends and lies below its successor from that day on; its history stays where it was.
 
     Raises WrongState unless both are at work, InvalidInput for a merge into itself and for a date out of order.
     """
@@ -188,6 +187,7 @@ def merge(state: InstitutionState, successor: InstitutionState, command: MergeIn
     return INSTITUTION_MERGED, _next(
         state,
         _joined(state.membership, successor, command.merged_on),
+        successor.path,
         status=InstitutionStatus.CLOSED,
         closed_on=command.merged_on,
         successor_id=successor.id,
@@ -197,8 +197,9 @@ def merge(state: InstitutionState, successor: InstitutionState, command: MergeIn
 def follow(state: InstitutionState, successor: InstitutionState) -> Outcome | None:
     """A merged institution goes where its successor has gone; None where it lies there already."""
     assert state.closed_on is not None
-    membership = _joined(state.membership, successor, state.closed_on)
-    return None if membership == state.membership else (INSTITUTION_MOVED, _next(state, membership))
+    moved = _next(state, _joined(state.membership, successor, state.closed_on), successor.path)
+    known = moved.membership == state.membership and moved.path == state.path
+    return None if known else (INSTITUTION_MOVED, moved)
 
 
 def reopen(state: InstitutionState) -> Outcome:
@@ -208,7 +209,9 @@ def reopen(state: InstitutionState) -> Outcome:
     own = state.membership
     if state.successor_id is not None and state.closed_on is not None:
         own = tuple(each for each in own if each.since < state.closed_on)
-    return INSTITUTION_REOPENED, _next(state, own, status=InstitutionStatus.ACTIVE, closed_on=None, successor_id=None)
+    return INSTITUTION_REOPENED, _next(
+        state, own, path_of(own[-1].district), status=InstitutionStatus.ACTIVE, closed_on=None, successor_id=None
+    )
 
 
 def _joined(own: tuple[Membership, ...], successor: InstitutionState, day: date) -> tuple[Membership, ...]:
@@ -244,10 +247,13 @@ def report_enrolment(
     )
 
 
-def _next(state: InstitutionState, membership: tuple[Membership, ...] = (), **changes: object) -> InstitutionState:
-    membership = membership or state.membership
-    path = path_of(membership[-1].district) + state.id + "/"
-    return state.model_copy(update={**changes, "membership": membership, "path": path, "version": state.version + 1})
+def _next(
+    state: InstitutionState, membership: tuple[Membership, ...] = (), below: str = "", **changes: object
+) -> InstitutionState:
+    """The next version; `membership` and `below`, the path under which it lies, stay where they are left out."""
+    if membership:
+        changes |= {"membership": membership, "path": f"{below}{state.id}/"}
+    return state.model_copy(update={**changes, "version": state.version + 1})
 
 
 def _after_membership(state: InstitutionState, field: str, day: date) -> None:

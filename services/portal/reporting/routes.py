@@ -86,7 +86,11 @@ def reporting_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, catalo
             "/v1/reporting/progress", {"period": chosen["period"]} if chosen["period"] else None
         )
         period = told["period"]
-        own = await _reports(who, {"place": who.session.org, "period": period}) if period else {"items": []}
+        own: Mapping[str, Any] = {"items": []}
+        if period:
+            # An institution's are all that it sees: also those of institutions whose work it goes on with.
+            whose = {} if who.session.role is Role.INSTITUTION else {"place": who.session.org}
+            own = await _reports(who, {"period": period, "limit": str(ROWS)} | whose)
         params = {name: value for name, value in (chosen | {"period": period or ""}).items() if value}
         after = query.get("after", "")[:500]
         below: Mapping[str, Any] = {"items": [], "next": None}

@@ -398,7 +398,7 @@ def _own_signature(worker: Worker, form: Form) -> None:
     if not isinstance(parties, list) or not {"party_id", "kind"} <= form.raw.keys():
         return
     open_ = [each for each in parties if isinstance(each, Mapping) and not each.get("signature")]
-    own = [each for each in open_ if (each.get("category"), each.get("ref")) == (worker.role, worker.org)]
+    own = [each for each in open_ if worker.signs_for(form.entry or {}, each)]
     if own or len(open_) == 1:
         form.raw["party_id"] = str((own or open_)[0].get("party_id", ""))
         form.raw["kind"] = "electronic" if own else "paper"

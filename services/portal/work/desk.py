@@ -107,11 +107,7 @@ async def _heap(worker: Worker, waiting: Waiting) -> Heap | None:
 
 def _awaits(worker: Worker, what: str, entry: Mapping[str, Any]) -> bool:
     """True if the reader's own party has not signed yet, or not agreed to the amendment that awaits it."""
-    own = [
-        party
-        for party in entry.get("parties") or ()
-        if (party.get("category"), party.get("ref")) == (worker.role.value, worker.org)
-    ]
+    own = [party for party in entry.get("parties") or () if worker.signs_for(entry, party)]
     if what == "signature":
         return any(not party.get("signature") for party in own)
     awaited = (entry.get("pending") or {}).get("awaits") or ()

@@ -1,8 +1,10 @@
 """Who works on a page: session, words, services, and what the services describe for the registers declared."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from starlette.requests import Request
 
@@ -43,6 +45,11 @@ class Worker:
     def org(self) -> str:
         """The institution, enterprise or territory the reader works for."""
         return self.session.org
+
+    def signs_for(self, entry: Mapping[str, Any], party: Mapping[str, Any]) -> bool:
+        """Whether a party of an entry is the reader, or the institution whose entry it is and whose work they do."""
+        own = str(entry.get("institution_id") or self.org) if self.role is Role.INSTITUTION else self.org
+        return (party.get("category"), party.get("ref")) == (self.role.value, own)
 
     def registers(self) -> list[Declared]:
         """The registers this reader may open, as far as their services have them."""

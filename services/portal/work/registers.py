@@ -14,6 +14,7 @@ from services.portal.work.reader import Worker
 from services.portal.work.schema import Description, Field
 from services.portal.work.shown import Entry, Value, tone
 from shared.errors import Forbidden, NotFound, Unavailable
+from shared.scope import Role
 
 ROWS = 25
 UNDER_ROWS = 5
@@ -22,11 +23,12 @@ EXPORT_FORMATS = ("csv", "xlsx")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An entry in a list."""
+    """An entry in a list; `of`: to an institution, the one it goes on for whose entry it is."""
 
     id: str
     title: str
     cells: tuple[tuple[str, Value], ...]
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,9 +267,19 @@ def _rows(
                 )
                 for each in fields
             ),
+            _of_another(worker, register, shown, item),
         )
         for item in items
     )
+
+
+def _of_another(worker: Worker, register: Declared, shown: Sequence[Field], item: Entry) -> str:
+    """The name of another institution whose entry this is: the reader's goes on with its work. Else nothing."""
+    field = next((each for each in shown if each.name == "institution_id"), None)
+    owner = item.get("institution_id")
+    if worker.role is not Role.INSTITUTION or field is None or owner in (None, worker.org):
+        return ""
+    return worker.shower.value(register.name, field, owner, item).text
 
 
 def _compact(worker: Worker, register: Declared, field: Field, item: Entry) -> Value:

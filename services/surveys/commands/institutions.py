@@ -30,7 +30,7 @@ async def take_over(uow: UnitOfWork, institutions: Mapping[str, InstitutionState
         {
             "id": state.id,
             "version": state.version,
-            "org_path": state.path,
+            "org_path": _path(state),
             "code": state.code,
             "name": state.name,
             "active": state.status is InstitutionStatus.ACTIVE,
@@ -52,6 +52,15 @@ async def take_over(uow: UnitOfWork, institutions: Mapping[str, InstitutionState
     for statement in _FOLLOW:
         await uow.session.execute(statement, {"ids": sorted(institutions)})
     await instruments.follow(uow, institutions)
+
+
+def _path(institution: InstitutionState) -> str:
+    """Where an institution's surveys lie: in its district, also where another goes on with its work.
+
+    What few answered is shown together with what lies beside it, and an institution's answers to nobody else.
+    """
+    units = [part for part in institution.path.split("/") if part.isdigit()]
+    return "/" + "/".join((*units, institution.id)) + "/"
 
 
 async def keep_enterprises(uow: UnitOfWork, enterprises: Mapping[str, EnterpriseState]) -> dict[str, str | None]:

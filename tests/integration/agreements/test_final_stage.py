@@ -428,6 +428,16 @@ async def test_norm_holds_for_all_below_its_issuer_who_alone_may_repeal_it(count
         assert (region["id"] in {item["id"] for item in items}) == holds
     district = await do(issuers[HERE], norms[HERE], "repeal", {"repealed_from": day(0)}, of="normative-documents")
     assert district["status"] == "repealed"
+    # Who goes on with an institution's work repeals its norms; theirs hold for it, and are not its to repeal.
+    lives = await country.institution(HERE)
+    newest = ok(await country.school(lives).post("/v1/normative-documents", {**body, "institution_id": lives}), 201)
+    merged = {"successor_id": lives, "merged_on": day(-1)}
+    await country.told(await country.ministry.post(f"/v1/institutions/{here}/merge", merged))
+    path = f"/v1/normative-documents/{newest['id']}"
+    assert (await country.school(here).get(path)).status_code == 200
+    assert (await country.school(here).post(f"{path}/repeal", {}, version=1)).status_code == 403
+    own = await do(country.school(lives), norms[here], "repeal", {"repealed_from": day(0)}, of="normative-documents")
+    assert own["status"] == "repealed"
 
 
 async def everything(country: Country) -> tuple[str, str, dict[str, str]]:

@@ -151,7 +151,7 @@ async def test_of_two_reports_of_one_job_the_confirmed_one_stays(country: Countr
 @pytest.mark.parametrize("how", ["moved", "merged"])
 async def test_rows_follow_an_institution_to_its_new_district(country: Country, how: str) -> None:
     institution, enterprise = await country.institution(HERE), await country.enterprise()
-    successor = await country.institution(NEXT_DOOR)
+    successor, stranger = await country.institution(NEXT_DOOR), await country.institution(NEXT_DOOR)
     school = country.school(institution)
     agreement = await country.active(institution, enterprise)
     activities = f"/v1/agreements/{agreement['id']}/activities"
@@ -176,8 +176,18 @@ async def test_rows_follow_an_institution_to_its_new_district(country: Country, 
     assert [(await office.get(person)).status_code for office in (old, new)] == [403] * 2
     assert agreement["id"] in {each["id"] for each in (await new.get("/v1/agreements")).json()["items"]}
     if how == "merged":
-        # What is open goes on, nothing new begins; and all is as before when it was a mistake.
-        await do(school, agreement, "end", {})
+        # What is open goes on, by those who do its work now, who sign for it, too; nothing new begins; and all is as
+        # before when it was a mistake.
+        next_ = country.school(successor)
+        assert [(await next_.get(path)).status_code for path in (*paths, person)] == [200] * 3
+        assert [(await country.school(stranger).get(path)).status_code for path in (*paths, person)] == [404] * 3
+        amended = await do(next_, agreement, "amend", {"valid_until": day(500), "every_party": True})
+        party = next(each["party_id"] for each in amended["parties"] if each["category"] == "institution")
+        word = {"party_id": party, "kind": "electronic", "signed_on": day(0)}
+        assert party in amended["pending"]["awaits"]
+        amended = await do(next_, amended, "confirm-amendment", word)
+        assert party not in amended["pending"]["awaits"]
+        await do(next_, amended, "end", {})
         again = {**_without_ids(agreement), "parties": _parties(agreement)}
         assert rules(await school.post("/v1/agreements", again)) == {"institution_id": "institution_closed"}
         await country.told(await country.ministry.post(f"/v1/institutions/{institution}/reopen"))

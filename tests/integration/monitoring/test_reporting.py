@@ -360,3 +360,46 @@ async def test_what_was_before_a_move_stays_with_the_old_district_and_can_be_exp
     for wrong, field in (({"from": "yesterday"}, "from"), ({"from": f"figures:{new_id()}"}, "from")):
         refused = await old.get("/v1/changed", indicator="I2", place=OTHER, period=YEAR, **wrong)
         assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, field)
+
+
+async def test_who_goes_on_with_a_schools_work_sees_its_figures_and_submits_its_report(
+    told: tuple[Running, Story, str],
+) -> None:
+    running, story, _ = told
+    ends, lives, stranger = story.an_institution(DISTRICT), story.an_institution(OTHER), story.an_institution(OTHER)
+    enrolment(story, ends, 50, 40)
+    await tell(running, story)
+    own, next_, other = (running.as_(Role.INSTITUTION, each) for each in (ends, lives, stranger))
+    mine = await report(own, ends)
+    path, asked = f"/v1/submissions/{mine['id']}", {"indicator": "I2", "place": ends, "period": YEAR}
+    assert [(await school.get(path)).status_code for school in (next_, other)] == [404, 404]
+    assert (await next_.get("/v1/values", **asked)).status_code == 404
+
+    story.place(ends, [(DISTRICT, story.first), (OTHER, date(2026, 10, 1))], date(2026, 10, 1), lives)
+    await tell(running, story)
+
+    async def followed() -> Any:
+        return (await next_.get(path)).is_success
+
+    await eventually(followed, "the report has followed")
+    assert (await next_.get("/v1/values", **asked)).json()["value"]["numerator"] == 40
+    assert [(await other.get(where)).status_code for where in (path, f"/v1/institutions/{ends}/stage")] == [404, 404]
+    assert (await next_.get(f"/v1/institutions/{ends}/stage")).is_success
+    # It belongs to the district of its year, which approves it; the successor's own is its own alone.
+    listed = (await next_.get("/v1/submissions", period=YEAR)).json()["items"]
+    assert {each["place"] for each in listed} == {ends, lives}
+    assert {each["place"] for each in (await own.get("/v1/submissions", period=YEAR)).json()["items"]} == {ends}
+    sent = await step(next_, await report(next_, ends), "submit")
+    assert sent.status_code == 200, sent.text
+    assert (await step(running.as_(Role.DISTRICT, DISTRICT), sent.json(), "approve")).is_success
+
+    # Merged by mistake: everything is as it was.
+    story.place(ends, [(DISTRICT, story.first)])
+    await tell(running, story)
+
+    async def gone() -> Any:
+        return (await next_.get(path)).status_code == 404
+
+    await eventually(gone, "the report has gone back")
+    assert (await next_.get("/v1/values", **asked)).status_code == 404
+    assert (await own.get(path)).json()["status"] == "approved"

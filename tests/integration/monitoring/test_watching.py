@@ -242,7 +242,9 @@ async def test_whoever_looks_after_every_event_finds_no_small_count(
             here = story.country.institutions[ident].path.strip("/").split("/")[2]
             there = next(each for each in story.districts if each != here)
             ended = date(2025, 12, 1) if moves == "merged" else None
-            story.place(ident, [(here, story.first), (there, date(2025, 12, 1))], ended)
+            lives = next(each for each in story.institutions if there in story.country.institutions[each].path)
+            successor = lives if ended else None
+            story.place(ident, [(here, story.first), (there, date(2025, 12, 1))], ended, successor)
             if ended:
                 land.sizes[ident] = 0  # nobody is counted there any more
         else:

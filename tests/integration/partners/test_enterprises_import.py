@@ -165,7 +165,7 @@ async def test_an_office_imports_within_its_territory_and_sees_its_jobs(partners
     assert (await ministry.get(address)).status_code == 200
     for foreign in (partners.as_(Role.REGION, "1703"), partners.as_(Role.DISTRICT, "1708201")):
         assert (await foreign.get(address)).status_code == 404
-    assert (await send(partners.as_(Role.INSTITUTION, "0198"), HEADER)).status_code == 403
+    assert (await send(partners.as_(Role.INSTITUTION, "0198-a"), HEADER)).status_code == 403
     assert (await send(ministry, "{}", kind="application/json")).status_code == 415
 
 

@@ -91,7 +91,7 @@ async def test_move_takes_institution_and_reports_to_the_new_districts_eyes(part
     assert [year["places"] for year in seen.json()["items"]] == [90]
 
 
-async def test_merged_institution_lies_where_its_successor_lies_and_comes_back(partners: Running) -> None:
+async def test_merged_institution_lies_below_its_successor_and_comes_back(partners: Running) -> None:
     await a_territory(partners)
     ministry, region = partners.as_(Role.MINISTRY, "17"), partners.as_(Role.REGION, "1708")
     ends, lives, far = [
@@ -116,6 +116,12 @@ async def test_merged_institution_lies_where_its_successor_lies_and_comes_back(p
     reports = f"/v1/institutions/{ends}/enrolments"
     here, there = (partners.as_(Role.DISTRICT, district) for district in ("1708201", "1708204"))
     assert [(await office.get(reports)).status_code for office in (here, there)] == [404, 200]
+    # Who goes on with its work sees what was its own, and it sees nothing of them.
+    own, next_ = partners.as_(Role.INSTITUTION, ends), partners.as_(Role.INSTITUTION, lives)
+    assert [(await school.get(reports)).status_code for school in (own, next_)] == [200, 200]
+    assert [(await own.get(f"/v1/institutions/{id_}")).status_code for id_ in (ends, lives)] == [200, 404]
+    seen = (await next_.get("/v1/institutions")).json()["items"]
+    assert {each["id"] for each in seen} == {ends, lives}
     found = await there.get("/v1/institutions", successor_id=lives)
     assert [each["id"] for each in found.json()["items"]] == [ends]
     refused = await region.patch(f"/v1/institutions/{ends}", {"name": "Yangi"})
@@ -131,13 +137,18 @@ async def test_merged_institution_lies_where_its_successor_lies_and_comes_back(p
     assert again.status_code == 200, again.text
     state = (await ministry.get(f"/v1/institutions/{ends}")).json()
     assert [each["district"] for each in state["membership"]] == ["1708201", "1708204", "1703202"]
-    assert (state["successor_id"], state["version"]) == (lives, 3)
+    assert (state["successor_id"], state["version"]) == (lives, 4)
+    assert state["path"] == f"/17/1703/1703202/{far}/{lives}/{ends}/"
+    last = partners.as_(Role.INSTITUTION, far)
+    assert [(await school.get(reports)).status_code for school in (next_, last)] == [200, 200]
 
     for id_ in (lives, ends):
         answer = await ministry.post(f"/v1/institutions/{id_}/reopen")
         assert answer.status_code == 200, answer.text
     assert (await ministry.post(f"/v1/institutions/{ends}/reopen")).status_code == 409
-    assert [(await office.get(reports)).status_code for office in (here, there)] == [200, 404]
+    assert [(await office.get(reports)).status_code for office in (here, there, own, next_, last)] == [
+        200, 404, 200, 404, 404,
+    ]  # fmt: skip
     state = (await here.get(f"/v1/institutions/{ends}")).json()
     assert (state["status"], state["successor_id"], len(state["membership"])) == ("active", None, 1)
 

@@ -38,7 +38,7 @@ def an_institution(id_: str = MINE, district: str = DISTRICT, version: int = 1, 
         kind=InstitutionKind.TECHNIKUM,
         name=f"Texnikum {id_[-1]}",
         status=changes.get("status", InstitutionStatus.ACTIVE),
-        path=f"/17/{district[:4]}/{district}/{id_}/",
+        path=f"/17/{district[:4]}/{district}/{changes.get('below', '')}{id_}/",
         membership=(Membership(district=district, since=date(2020, 9, 1)),),
     )
 

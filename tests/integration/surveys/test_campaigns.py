@@ -178,6 +178,10 @@ async def test_campaigns_follow_an_institution_that_moves(office: Office) -> Non
     assert ((await old.get(path)).status_code, (await new.get(path)).status_code) == (404, 200)
     await office.take_over(an_institution(version=1))
     assert (await new.get(path)).status_code == 200, "an older state changes nothing"
+    # Merged, its surveys stay its own: nobody else reads what few said there.
+    await office.take_over(an_institution(district=DISTRICT, version=3, below=f"{OTHER}/"))
+    assert [(await each.get(path)).status_code for each in (old, new, office.coordinator)] == [200, 404, 200]
+    assert (await office.running.as_(Role.INSTITUTION, OTHER).get(path)).status_code == 404
 
 
 async def test_lists_are_pages_newest_first(office: Office) -> None:

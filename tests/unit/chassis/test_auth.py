@@ -199,3 +199,9 @@ async def test_service_token_is_fetched_once_and_renewed() -> None:
 def test_territory_of_another_shape_is_refused(org: str) -> None:
     with pytest.raises(ValueError, match="territory code"):
         principal_of({"sub": "s", "role": "region", "org": org})
+
+
+@pytest.mark.parametrize("org", ["17", "1708201", "1/2", "a:b", "x" * 65, ""])
+def test_an_institution_is_no_part_of_the_territory(org: str) -> None:
+    with pytest.raises(ValueError, match="id of its organisation"):
+        principal_of({"sub": "s", "role": "institution", "org": org})

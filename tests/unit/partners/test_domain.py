@@ -30,8 +30,10 @@ def an_institution(district: str = "1708201") -> InstitutionState:
     return institutions.register(INSTITUTION, command, TODAY)[1]
 
 
-def another_institution(district: str) -> InstitutionState:
-    return an_institution(district).model_copy(update={"id": INSTITUTION[:-1] + "2", "code": "P-2"})
+def another_institution(district: str, number: int = 2) -> InstitutionState:
+    one = an_institution(district)
+    id_ = f"{INSTITUTION[:-1]}{number}"
+    return one.model_copy(update={"id": id_, "path": one.path.replace(one.id, id_), "code": f"P-{number}"})
 
 
 def an_enterprise(id_: str = "0198-a", stir: str = "301234567") -> EnterpriseState:
@@ -79,7 +81,7 @@ def test_closed_institution_takes_no_more_work() -> None:
         institutions.report_enrolment(closed, None, "2025-26", institutions.ReportEnrolment(places=1))
 
 
-def test_merged_institution_lies_where_its_successor_lies_from_that_day_on() -> None:
+def test_merged_institution_lies_below_its_successor_from_that_day_on() -> None:
     on = date(2026, 3, 1)
     successor = another_institution("1708204")
     command = institutions.MergeInstitution(successor_id=successor.id, merged_on=on)
@@ -87,7 +89,7 @@ def test_merged_institution_lies_where_its_successor_lies_from_that_day_on() -> 
     assert kind.name == "hamkor.partners.institution.merged.v1"
     assert (merged.status, merged.closed_on, merged.successor_id) == (InstitutionStatus.CLOSED, on, successor.id)
     assert [(m.district, m.since) for m in merged.membership] == [("1708201", date(2020, 9, 1)), ("1708204", on)]
-    assert merged.path == f"/17/1708/1708204/{INSTITUTION}/"
+    assert merged.path == f"/17/1708/1708204/{successor.id}/{INSTITUTION}/"
     # Wherever the successor goes it goes along, and back again; a move that changes nothing for it is none.
     away = institutions.MoveInstitution(district="1708201", since=date(2026, 5, 1))
     _, gone = institutions.move(successor, away, TODAY)
@@ -95,6 +97,12 @@ def test_merged_institution_lies_where_its_successor_lies_from_that_day_on() -> 
     assert [m.district for m in followed.membership] == ["1708201", "1708204", "1708201"]
     assert followed.version == merged.version + 1
     assert institutions.follow(followed, gone) is None
+    # So it does when the successor is merged in its turn, though that moves it nowhere.
+    last = another_institution("1708201", 3)
+    _, ended = institutions.merge(gone, last, command.model_copy(update={"merged_on": date(2026, 6, 1)}), TODAY)
+    _, below = institutions.follow(followed, ended) or pytest.fail("it follows")
+    assert below.membership == followed.membership
+    assert below.path == f"/17/1708/1708201/{last.id}/{gone.id}/{INSTITUTION}/"
     _, back = institutions.follow(followed, successor) or pytest.fail("it follows")
     assert back.membership == merged.membership
     # Undone, it is where it was.
@@ -110,7 +118,7 @@ def test_merge_within_a_district_moves_nothing() -> None:
     _, merged = institutions.merge(an_institution(), successor, command, TODAY)
     assert merged.membership == an_institution().membership
     _, reopened = institutions.reopen(merged)
-    assert reopened.membership == an_institution().membership
+    assert (reopened.membership, reopened.path) == (an_institution().membership, an_institution().path)
 
 
 def test_closed_institution_comes_back_where_it_was() -> None:

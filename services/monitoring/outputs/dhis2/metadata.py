@@ -93,7 +93,7 @@ class Metadata:
         place = unit.place
         names = {lang: place.names.get("") or place.names.get(lang.value) or place.code for lang in Lang}
         own = names[self._lang].strip() or place.code
-        codes = [code for code in place.path.split("/") if code]
+        codes = [*(code for code in place.units if code != place.code), place.code]
         told: dict[str, Any] = {
             "id": uid("organisationUnit", place.code),
             "code": place.code,

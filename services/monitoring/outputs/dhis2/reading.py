@@ -39,7 +39,7 @@ def above(directory: Directory, root: Place) -> list[Place]:
 
     DHIS2 takes no child without its parent, and that there is a region is known to everybody; values they have none.
     """
-    units = (directory.by_code(code) for code in root.path.split("/") if code and code != root.code)
+    units = (directory.by_code(code) for code in root.units if code != root.code)
     return [unit for unit in units if unit is not None]
 
 

@@ -1,0 +1,13 @@
+"""Whoever goes on with an institution's work sees what was its own: it lies below."""
+
+from shared.persistence.chassis import define_scope
+
+revision = "0007"
+down_revision = "0006"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Define the scope anew."""
+    define_scope()
