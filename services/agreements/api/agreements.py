@@ -16,7 +16,7 @@ from services.agreements.domain import agreements as agreement_domain
 from services.agreements.domain import employments as employment_domain
 from services.agreements.domain import schedules as schedule_domain
 from services.agreements.queries import agreements as queries
-from services.agreements.tables.agreements import ActivityRow, AgreementRow, EmploymentRow
+from services.agreements.tables.agreements import ActivityRow, AgreementRow, EmploymentRow, own_paths
 from shared.contracts.agreements import (
     ActivityState,
     ActivityStatus,
@@ -83,6 +83,7 @@ AGREEMENTS = Register(
     row=AgreementRow,
     state=AgreementState,
     read="agreement.read",
+    own_paths=own_paths,
     filters=AgreementFilter,
     conditions={"enterprise_id": lambda id_: col(AgreementRow.enterprise_ids).contains([id_])},
     create=Creation("agreement.draft", agreement_domain.DraftAgreement, agreements.draft_agreement),
@@ -93,6 +94,7 @@ EMPLOYMENTS = Register(
     row=EmploymentRow,
     state=EmploymentState,
     read="employment.read",
+    own_paths=own_paths,
     filters=EmploymentFilter,
     create=Creation("employment.report", employment_domain.ReportEmployment, employments.report_employment),
 )
@@ -102,6 +104,7 @@ ACTIVITIES = Register(
     row=ActivityRow,
     state=ActivityState,
     read="agreement.read",
+    own_paths=own_paths,
     filters=ActivityFilter,
     conditions={
         "form": lambda form: col(ActivityRow.state)["form"].as_string() == form,

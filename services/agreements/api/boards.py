@@ -7,6 +7,7 @@ from sqlmodel import col
 
 from services.agreements.commands import boards
 from services.agreements.domain.boards import commands as domain
+from services.agreements.tables.agreements import own_paths
 from services.agreements.tables.final_stage import BoardRow
 from shared.contracts.final_stage import BoardState, BoardStatus
 from shared.scope import EDUCATION, Role
@@ -36,6 +37,7 @@ BOARDS = Register(
     state=BoardState,
     shown=domain.BoardShown,
     read="board.read",
+    own_paths=own_paths,
     filters=BoardFilter,
     conditions={"enterprise_id": lambda id_: col(BoardRow.enterprise_ids).contains([id_])},
     create=Creation("board.establish", domain.EstablishBoard, boards.establish_board),

@@ -12,6 +12,7 @@ from services.agreements.domain.documents.filling import blank
 from services.agreements.domain.final_stage import Repeal
 from services.agreements.queries import documents as queries
 from services.agreements.rendering.press import printed
+from services.agreements.tables.agreements import own_paths
 from services.agreements.tables.final_stage import DocumentRow, SampleRow
 from services.agreements.templates import templates
 from shared.clock import local_day
@@ -72,6 +73,7 @@ SAMPLES = Register(
     row=SampleRow,
     state=SampleState,
     read="sample.read",
+    own_paths=own_paths,
     filters=SampleFilter,
     create=Creation("sample.adopt", samples.AdoptSample, documents.adopt_sample),
 )
@@ -82,6 +84,7 @@ DOCUMENTS = Register(
     state=DocumentState,
     shown=issuing.DocumentShown,
     read="document.read",
+    own_paths=own_paths,
     filters=DocumentFilter,
     create=Creation("document.issue", issuing.IssueDocument, documents.issue_document),
 )

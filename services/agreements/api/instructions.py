@@ -5,6 +5,7 @@ from fastapi import APIRouter, Response
 from services.agreements.commands import instructions
 from services.agreements.domain import instructions as domain
 from services.agreements.domain.final_stage import Repeal
+from services.agreements.tables.agreements import own_paths
 from services.agreements.tables.final_stage import InstructionRow
 from shared.contracts.final_stage import AdoptionStatus, Duty, InstructionKind, InstructionState
 from shared.scope import EDUCATION, Role
@@ -33,6 +34,7 @@ INSTRUCTIONS = Register(
     state=InstructionState,
     shown=domain.InstructionShown,
     read="instruction.read",
+    own_paths=own_paths,
     filters=InstructionFilter,
     create=Creation("instruction.adopt", domain.AdoptInstruction, instructions.adopt_instruction),
 )

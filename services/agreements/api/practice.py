@@ -7,6 +7,7 @@ from sqlmodel import col
 
 from services.agreements.commands import practice as commands
 from services.agreements.domain.practice import courses, outcomes, placements, projects, sessions, specialists
+from services.agreements.tables.agreements import own_paths
 from services.agreements.tables.practice import (
     CertificationRow,
     ExpertReviewRow,
@@ -79,6 +80,7 @@ def _register(
         state=row.STATE,
         shown=shown,
         read=read,
+        own_paths=own_paths,
         filters=PracticeFilter,
         conditions={
             "enterprise_id": lambda id_: col(row.enterprise_ids).contains([id_]),

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Path, Response
 
 from services.agreements.commands import work_plans
 from services.agreements.domain import work_plans as domain
+from services.agreements.tables.agreements import own_paths
 from services.agreements.tables.final_stage import WorkPlanRow
 from shared.contracts.fields import AcademicYear
 from shared.contracts.final_stage import WorkPlanState, WorkPlanStatus
@@ -35,6 +36,7 @@ WORK_PLANS = Register(
     state=WorkPlanState,
     shown=domain.WorkPlanShown,
     read="work_plan.read",
+    own_paths=own_paths,
     filters=WorkPlanFilter,
     create=Creation("work_plan.adopt", domain.AdoptWorkPlan, work_plans.adopt_work_plan),
 )

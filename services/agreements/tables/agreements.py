@@ -3,13 +3,14 @@
 from datetime import date
 from typing import Any, ClassVar
 
-from sqlalchemy import ColumnElement, Text, exists
+from sqlalchemy import ColumnElement, SelectBase, Text, exists, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, col
 
 from services.agreements.tables.base import Base, Reference
 from shared.contracts.agreements import ActivityState, AgreementState, EmploymentState
 from shared.contracts.events import State
+from shared.contracts.partners import InstitutionStatus
 from shared.contracts.vocabulary import PartyCategory
 from shared.scope import Scope
 
@@ -113,6 +114,16 @@ class InstitutionRef(Reference, table=True):
     path: str
     code: str
     status: str
+
+
+def own_paths(institution_id: str) -> SelectBase:
+    """Where the rows of an institution lie, and those of institutions whose work it goes on with."""
+    path = col(InstitutionRef.path)
+    merged = select(path).where(
+        col(InstitutionRef.status) == InstitutionStatus.CLOSED,
+        Scope("institution", institution_id).condition(path),
+    )
+    return select(path).where(col(InstitutionRef.id) == institution_id).union_all(merged)
 
 
 class EnterpriseRef(Reference, table=True):

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 from services.partners.commands import api_keys
 from services.partners.domain import api_keys as domain
 from services.partners.tables.api_keys import ApiKeyRow
+from services.partners.tables.registers import own_paths
 from shared.contracts.platform import ApiKeyState, ApiKeyStatus
 from shared.errors import Forbidden, NotFound
 from shared.scope import EDUCATION, Role
@@ -49,6 +50,7 @@ API_KEYS = Register(
     state=ApiKeyState,
     shown=ShownApiKey,
     read="api_key.read",
+    own_paths=own_paths,
     filters=ApiKeyFilter,
 )
 REGISTERS = (API_KEYS,)

@@ -22,7 +22,7 @@ from services.partners.tables.preparation import (
     SectorReviewRow,
     SelfAssessmentRow,
 )
-from services.partners.tables.registers import InstitutionRow
+from services.partners.tables.registers import InstitutionRow, own_paths
 from shared.clock import local_day
 from shared.contracts.fields import IscoUnitGroup, IsicSection
 from shared.contracts.labour_market import (
@@ -158,6 +158,7 @@ REGISTERS = (
         state=SelfAssessmentState,
         shown=ShownSelfAssessment,
         read="preparation.read",
+        own_paths=own_paths,
         filters=OwnedFilter,
         create=Creation("preparation.record", domain.RecordSelfAssessment, preparation.record_self_assessment),
     ),
@@ -168,6 +169,7 @@ REGISTERS = (
         state=OrientationState,
         shown=ShownOrientation,
         read="preparation.read",
+        own_paths=own_paths,
         filters=OwnedFilter,
         create=Creation("preparation.record", domain.AdoptOrientation, preparation.adopt_orientation),
     ),
@@ -178,6 +180,7 @@ REGISTERS = (
         state=InterestState,
         shown=ShownInterest,
         read="preparation.read",
+        own_paths=own_paths,
         filters=InterestFilter,
     ),
     Register(
@@ -187,6 +190,7 @@ REGISTERS = (
         state=MarketReviewState,
         shown=ShownMarketReview,
         read="preparation.read",
+        own_paths=own_paths,
         filters=OwnedFilter,
         create=Creation("preparation.record", domain.ReviewMarket, preparation.review_market),
     ),
@@ -197,6 +201,7 @@ REGISTERS = (
         state=SectorReviewState,
         shown=ShownSectorReview,
         read="preparation.read",
+        own_paths=own_paths,
         filters=OwnedFilter,
         create=Creation("preparation.record", domain.ReviewSector, preparation.review_sector),
     ),
@@ -207,6 +212,7 @@ REGISTERS = (
         state=MarketAssessmentState,
         shown=ShownMarketAssessment,
         read="preparation.read",
+        own_paths=own_paths,
         filters=AssessmentFilter,
         create=Creation("preparation.record", domain.AssessMarket, preparation.assess_market),
     ),

@@ -13,7 +13,14 @@ from services.partners.domain import partnerships as partnership_domain
 from services.partners.domain import territory as territory_domain
 from services.partners.queries import enterprises as enterprise_queries
 from services.partners.queries import registers as queries
-from services.partners.tables.registers import EnrolmentRow, EnterpriseRow, InstitutionRow, PartnershipRow, TerritoryRow
+from services.partners.tables.registers import (
+    EnrolmentRow,
+    EnterpriseRow,
+    InstitutionRow,
+    PartnershipRow,
+    TerritoryRow,
+    own_paths,
+)
 from shared.contracts.fields import AcademicYear, IsicSection, Stir
 from shared.contracts.partners import (
     EnrolmentState,
@@ -77,6 +84,7 @@ PARTNERSHIPS = Register(
     row=PartnershipRow,
     state=PartnershipState,
     read="partnership.read",
+    own_paths=own_paths,
     filters=PartnershipFilter,
     create=Creation("partnership.record", partnership_domain.RecordPartnership, partnerships.record_partnership),
 )
@@ -95,6 +103,7 @@ ENROLMENTS = Register(
     row=EnrolmentRow,
     state=EnrolmentState,
     read="institution.read",
+    own_paths=own_paths,
     filters=EnrolmentFilter,
     create=Creation("enrolment.report", institution_domain.ReportFigures, institutions.report_figures),
 )

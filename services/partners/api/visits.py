@@ -15,7 +15,7 @@ from services.partners.commands import visits as commands
 from services.partners.domain.visits import actions, calendars, dossiers, standing
 from services.partners.domain.visits import visits as domain
 from services.partners.queries import calendars as queries
-from services.partners.tables.registers import EnterpriseRow, InstitutionRow
+from services.partners.tables.registers import EnterpriseRow, InstitutionRow, own_paths
 from services.partners.tables.visits import DossierRow, EventTitle, KnownEventRow, NextActionRow, VisitRow
 from shared.contracts.visits import (
     ActionStatus,
@@ -146,6 +146,7 @@ REGISTERS = (
         state=VisitState,
         shown=ShownVisit,
         read="visit.read",
+        own_paths=own_paths,
         filters=VisitFilter,
         conditions={
             "since": lambda moment: col(VisitRow.planned_start) >= moment,
@@ -160,6 +161,7 @@ REGISTERS = (
         state=DossierState,
         shown=ShownDossier,
         read="dossier.read",
+        own_paths=own_paths,
         filters=DossierFilter,
         create=Creation("dossier.keep", dossiers.KeepDossier, commands.keep_dossier),
     ),
@@ -181,6 +183,7 @@ REGISTERS = (
         state=NextActionState,
         shown=ShownNextAction,
         read="next_action.read",
+        own_paths=own_paths,
         filters=NextActionFilter,
         conditions={"due_before": lambda day: col(NextActionRow.due_on) < day},
     ),

@@ -1,5 +1,7 @@
 """Whoever goes on with an institution's work sees what was its own: it lies below."""
 
+from alembic import op
+
 from shared.persistence.chassis import define_scope
 
 revision = "0007"
@@ -9,5 +11,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Define the scope anew."""
+    """Define the scope anew; whose work somebody goes on with is found among the closed."""
     define_scope()
+    op.execute("create index if not exists institution_status on institution (status, org_path)")

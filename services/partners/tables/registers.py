@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar, cast
 
-from sqlalchemy import ColumnElement, Text
+from sqlalchemy import ColumnElement, SelectBase, Text, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, col
 
@@ -13,6 +13,7 @@ from shared.contracts.partners import (
     EnrolmentState,
     EnterpriseState,
     InstitutionState,
+    InstitutionStatus,
     PartnershipState,
     TerritoryState,
 )
@@ -51,6 +52,16 @@ class InstitutionRow(Base, table=True):
     def merged_into(cls, successor: str) -> ColumnElement[bool]:
         """Those that were merged into an institution."""
         return cast("ColumnElement[bool]", col(cls.state)["successor_id"].astext == successor)
+
+
+def own_paths(institution_id: str) -> SelectBase:
+    """Where the rows of an institution lie, and those of institutions whose work it goes on with."""
+    path = col(InstitutionRow.org_path)
+    merged = select(path).where(
+        col(InstitutionRow.status) == InstitutionStatus.CLOSED,
+        Scope("institution", institution_id).condition(path),
+    )
+    return select(path).where(col(InstitutionRow.id) == institution_id).union_all(merged)
 
 
 class EnrolmentRow(Base, table=True):

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Response
 
 from services.surveys.commands import graduates
 from services.surveys.domain.graduates import CONSENT_VERSION, TellStatus
-from services.surveys.tables import GraduateStatusRow
+from services.surveys.tables import GraduateStatusRow, own_paths
 from shared.contracts.practice import OutcomeStatus
 from shared.contracts.surveys import GraduateStatusState
 from shared.i18n import Lang
@@ -38,6 +38,7 @@ STATUSES = Register(
     row=GraduateStatusRow,
     state=GraduateStatusState,
     read="graduate_status.read",
+    own_paths=own_paths,
     filters=StatusFilter,
     create=Creation("graduate_status.tell", TellStatus, graduates.tell),
 )

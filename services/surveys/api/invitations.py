@@ -12,7 +12,7 @@ from services.surveys.domain.campaigns import Campaign
 from services.surveys.domain.codes import shown
 from services.surveys.domain.invitations import ADDRESS, HandOver, Rule, SetRule
 from services.surveys.queries import campaigns as queries
-from services.surveys.tables import InvitationRow
+from services.surveys.tables import InvitationRow, own_paths
 from shared.contracts.surveys import InvitationState, InvitationStatus, Occasion, RespondentKind
 from shared.errors import NotFound
 from shared.scope import EDUCATION, Role
@@ -60,6 +60,7 @@ INVITATIONS = Register(
     state=InvitationState,
     shown=ShownInvitation,
     read="invitation.read",
+    own_paths=own_paths,
     filters=InvitationFilter,
     create=Creation("invitation.make", invitations.InviteListed, invitations.invite_listed),
 )

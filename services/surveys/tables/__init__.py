@@ -39,7 +39,7 @@ from services.surveys.tables.answers import (
 from services.surveys.tables.base import Base
 from services.surveys.tables.campaigns import CampaignRow, CodeBatchRow
 from services.surveys.tables.graduates import GraduateStatusRow
-from services.surveys.tables.institutions import EmploymentRow, EnterpriseRow, InstitutionRow
+from services.surveys.tables.institutions import EmploymentRow, EnterpriseRow, InstitutionRow, own_paths
 from services.surveys.tables.instruments import InstrumentRow
 from services.surveys.tables.invitations import InvitationRow, OccasionRow, RuleRow, consent, redemption
 from services.surveys.tables.results import choice, held_text, released_choice, released_result, released_text, tally
@@ -64,6 +64,7 @@ __all__ = [
     "consent",
     "held_text",
     "intake",
+    "own_paths",
     "redemption",
     "released_choice",
     "released_result",

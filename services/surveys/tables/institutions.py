@@ -3,6 +3,7 @@
 from datetime import date
 from typing import Any
 
+from sqlalchemy import SelectBase, select
 from sqlmodel import Field, col
 
 from services.surveys.tables.base import Base
@@ -26,6 +27,11 @@ class InstitutionRow(Base, table=True):
     def visible(cls, scope: Scope) -> Any:
         """The first wall."""
         return scope.condition(col(cls.org_path))
+
+
+def own_paths(institution_id: str) -> SelectBase:
+    """Where the rows of an institution lie."""
+    return select(col(InstitutionRow.org_path)).where(col(InstitutionRow.id) == institution_id)
 
 
 class EnterpriseRow(Base, table=True):
