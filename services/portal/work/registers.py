@@ -19,6 +19,7 @@ from shared.scope import Role
 ROWS = 25
 UNDER_ROWS = 5
 EXPORT_FORMATS = ("csv", "xlsx")
+INSTITUTIONS = "institutions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,19 +268,20 @@ def _rows(
                 )
                 for each in fields
             ),
-            _of_another(worker, register, shown, item),
+            _of_another(worker, item),
         )
         for item in items
     )
 
 
-def _of_another(worker: Worker, register: Declared, shown: Sequence[Field], item: Entry) -> str:
-    """The name of another institution whose entry this is: the reader's goes on with its work. Else nothing."""
-    field = next((each for each in shown if each.name == "institution_id"), None)
+def _of_another(worker: Worker, item: Entry) -> str:
+    """The name of another institution whose entry this is, and whose work the reader's goes on with. Else nothing.
+
+    Of institutions it sees its own and those; needs and offers of others stand in its lists, too.
+    """
     owner = item.get("institution_id")
-    if worker.role is not Role.INSTITUTION or field is None or owner in (None, worker.org):
-        return ""
-    return worker.shower.value(register.name, field, owner, item).text
+    followed = worker.role is Role.INSTITUTION and owner != worker.org and worker.shower.sees(INSTITUTIONS, str(owner))
+    return worker.shower.name_of(INSTITUTIONS, str(owner)) if followed else ""
 
 
 def _compact(worker: Worker, register: Declared, field: Field, item: Entry) -> Value:

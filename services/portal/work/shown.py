@@ -142,6 +142,10 @@ class Shower:
             return short(id_)
         return self.title(declared, self._fields.get(register, ()), entry)
 
+    def sees(self, register: str, id_: str) -> bool:
+        """Whether the reader may see the entry with this id, of those that were looked for."""
+        return self._found.get((register, id_)) is not None
+
     def entry(self, register: str, fields: Sequence[Field], entry: Entry) -> list[tuple[str, Value]]:
         """All fields that have something to show; what names a thing inside the entry is shown by its name."""
         fields, entry = joined(fields, entry)

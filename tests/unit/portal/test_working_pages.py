@@ -396,3 +396,25 @@ async def test_token_of_a_link_stands_in_no_log_not_even_of_a_crash(
     assert "request.crashed" in {event["event"] for event in events}
     assert {event["route"] for event in events} == {"/c/{token}"}
     assert "very-secret-token" not in f"{events} {caplog.text}"
+
+
+MERGED, STRANGER = "01980000-0000-7000-8000-00000000000b", "01980000-0000-7000-8000-00000000000c"
+
+
+async def test_a_list_names_the_institution_whose_work_the_reader_goes_on_with_and_no_stranger(
+    browser: httpx.AsyncClient, services: Services
+) -> None:
+    services.entries[f"/v1/institutions/{MERGED}"] = {"id": MERGED, "version": 2, "name": "Litsey", "status": "closed"}
+    followed = {**DRAFT, "id": AGREEMENT[:-1] + "b", "institution_id": MERGED}
+    followed["parties"] = [{**DRAFT["parties"][0], "ref": MERGED}, DRAFT["parties"][1]]
+    services.entries["/v1/agreements"] = {"items": [DRAFT, followed], "next": None}
+    services.entries[f"/v1/agreements/{followed['id']}"] = followed
+    need = {"id": AGREEMENT, "version": 1, "institution_id": STRANGER, "opportunity": "O4", "status": "open"}
+    services.entries["/v1/needs"] = {"items": [need], "next": None}
+    await sign_in(browser, f"institution:{SCHOOL}")
+    page = (await browser.get("/work/agreements", headers=PAGE)).text
+    assert page.count('<small class="quiet">') == page.count('<small class="quiet">Litsey</small>') == 1
+    assert '<small class="quiet">' not in (await browser.get("/work/needs", headers=PAGE)).text
+    # One signs for it, by this form.
+    page = (await browser.get(f"/work/agreements/{followed['id']}/sign", headers=PAGE)).text
+    assert re.search(r'value="electronic"[^>]*(checked|selected)', page)
