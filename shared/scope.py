@@ -1,12 +1,12 @@
 """Who is calling and which part of the territory they see: the first wall; row-level security is the second."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, and_, any_, false, literal, true
+from sqlalchemy import ColumnElement, SelectBase, SQLColumnExpression, and_, any_, false, literal, select, true
 
 
 class Role(StrEnum):
@@ -33,6 +33,11 @@ def path_of(soato: str) -> str:
     if lengths is None or not soato.isdigit():
         raise ValueError(f"{soato!r} is not a SOATO code of nation, region or district")
     return "/" + "/".join(soato[:length] for length in lengths) + "/"
+
+
+def units_of(path: str) -> list[str]:
+    """The codes of the units of the territory that an org path leads through, the nation first."""
+    return [code for code in path.split("/") if code.isdigit()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,21 @@ class Scope:
             case "enterprise" if enterprises is not None:
                 return literal(self.value) == any_(enterprises)
         return false()
+
+
+def paths_of(
+    id_: SQLColumnExpression[str], path: SQLColumnExpression[str], closed: ColumnElement[bool]
+) -> Callable[[str], SelectBase]:
+    """Where the rows of an institution lie, by its id, and those of institutions whose work it goes on with.
+
+    From columns of a service's table of institutions; `closed` says which are, for only those have a successor.
+    """
+
+    def paths(institution_id: str) -> SelectBase:
+        merged = select(path).where(closed, Scope("institution", institution_id).condition(path))
+        return select(path).where(id_ == institution_id).union_all(merged)
+
+    return paths
 
 
 ALL = Scope("all")

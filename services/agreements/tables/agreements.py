@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any, ClassVar
 
-from sqlalchemy import ColumnElement, SelectBase, Text, exists, select
+from sqlalchemy import ColumnElement, Text, exists
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, col
 
@@ -12,7 +12,7 @@ from shared.contracts.agreements import ActivityState, AgreementState, Employmen
 from shared.contracts.events import State
 from shared.contracts.partners import InstitutionStatus
 from shared.contracts.vocabulary import PartyCategory
-from shared.scope import Scope
+from shared.scope import Scope, paths_of
 
 
 class AgreementRow(Base, table=True):
@@ -116,14 +116,9 @@ class InstitutionRef(Reference, table=True):
     status: str
 
 
-def own_paths(institution_id: str) -> SelectBase:
-    """Where the rows of an institution lie, and those of institutions whose work it goes on with."""
-    path = col(InstitutionRef.path)
-    merged = select(path).where(
-        col(InstitutionRef.status) == InstitutionStatus.CLOSED,
-        Scope("institution", institution_id).condition(path),
-    )
-    return select(path).where(col(InstitutionRef.id) == institution_id).union_all(merged)
+own_paths = paths_of(
+    col(InstitutionRef.id), col(InstitutionRef.path), col(InstitutionRef.status) == InstitutionStatus.CLOSED
+)
 
 
 class EnterpriseRef(Reference, table=True):

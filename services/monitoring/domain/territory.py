@@ -12,6 +12,7 @@ from services.monitoring.domain.expansion import Chain, Membership
 from services.monitoring.domain.periods import month_of
 from services.monitoring.domain.readings import Institution, Territory
 from shared.contracts.vocabulary import TerritoryLevel
+from shared.scope import units_of
 
 Integers = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -57,16 +58,12 @@ class Place:
     @property
     def units(self) -> list[str]:
         """Codes of the units of the territory it lies in, the nation first; a unit's own last."""
-        return _units(self.path)
+        return units_of(self.path)
 
     @property
     def successors(self) -> list[str]:
         """Of an institution that was merged: who goes on with its work, the latest first."""
         return [code for code in self.path.split("/") if code and not code.isdigit() and code != self.code]
-
-
-def _units(path: str) -> list[str]:
-    return [code for code in path.split("/") if code.isdigit()]
 
 
 def unknown_institution(code: str) -> Place:
@@ -112,7 +109,7 @@ def told(place: Place, state: Territory | Institution) -> Place:
     return replace(
         place,
         level=Level.INSTITUTION,
-        parent=next(reversed(_units(state.path)), None),
+        parent=next(reversed(units_of(state.path)), None),
         path=state.path,
         names={"": state.name.replace("\0", "")},
         active=state.status == "active",

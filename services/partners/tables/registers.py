@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar, cast
 
-from sqlalchemy import ColumnElement, SelectBase, Text, select
+from sqlalchemy import ColumnElement, Text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, col
 
@@ -17,7 +17,7 @@ from shared.contracts.partners import (
     PartnershipState,
     TerritoryState,
 )
-from shared.scope import Scope
+from shared.scope import Scope, paths_of
 
 
 class TerritoryRow(Base, table=True):
@@ -54,14 +54,9 @@ class InstitutionRow(Base, table=True):
         return cast("ColumnElement[bool]", col(cls.state)["successor_id"].astext == successor)
 
 
-def own_paths(institution_id: str) -> SelectBase:
-    """Where the rows of an institution lie, and those of institutions whose work it goes on with."""
-    path = col(InstitutionRow.org_path)
-    merged = select(path).where(
-        col(InstitutionRow.status) == InstitutionStatus.CLOSED,
-        Scope("institution", institution_id).condition(path),
-    )
-    return select(path).where(col(InstitutionRow.id) == institution_id).union_all(merged)
+own_paths = paths_of(
+    col(InstitutionRow.id), col(InstitutionRow.org_path), col(InstitutionRow.status) == InstitutionStatus.CLOSED
+)
 
 
 class EnrolmentRow(Base, table=True):

@@ -12,6 +12,7 @@ from services.surveys.tables import CampaignRow, EmploymentRow, EnterpriseRow, I
 from shared.contracts.agreements import EmploymentState
 from shared.contracts.partners import EnterpriseState, InstitutionState, InstitutionStatus
 from shared.persistence.unit_of_work import UnitOfWork
+from shared.scope import units_of
 
 _FOLLOW = tuple(
     text(
@@ -59,8 +60,7 @@ def _path(institution: InstitutionState) -> str:
 
     What few answered is shown together with what lies beside it, and an institution's answers to nobody else.
     """
-    units = [part for part in institution.path.split("/") if part.isdigit()]
-    return "/" + "/".join((*units, institution.id)) + "/"
+    return "/" + "/".join((*units_of(institution.path), institution.id)) + "/"
 
 
 async def keep_enterprises(uow: UnitOfWork, enterprises: Mapping[str, EnterpriseState]) -> dict[str, str | None]:

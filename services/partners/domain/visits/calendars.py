@@ -23,7 +23,7 @@ from shared.contracts.visits import (
     KnownEventStatus,
 )
 from shared.errors import DomainError
-from shared.scope import SOATO_LENGTHS
+from shared.scope import SOATO_LENGTHS, units_of
 
 LONGEST_MEETING = timedelta(hours=12)
 LONGEST_EVENT = timedelta(days=120)
@@ -109,7 +109,7 @@ def check_free(starts: datetime, ends: datetime, engagements: Iterable[Engagemen
 
 def territories(path: str) -> set[str]:
     """The codes of the territories that a path lies in: nation, region, district."""
-    return {part for part in path.split("/") if part.isdigit() and len(part) in SOATO_LENGTHS}
+    return {code for code in units_of(path) if len(code) in SOATO_LENGTHS}
 
 
 class RecordKnownEvent(Command):
