@@ -9,7 +9,7 @@ from sqlmodel import col
 
 from shared.persistence.aggregates import AggregateRow
 from shared.persistence.unit_of_work import could_be_id
-from shared.scope import ALL, Scope
+from shared.scope import Scope
 from shared.web.cursors import decode_text_cursor, encode_cursor
 
 
@@ -21,7 +21,7 @@ async def page_of_states(
     names: Sequence[str],
     after: str | None,
     limit: int,
-    scope: Scope = ALL,
+    scope: Scope,
 ) -> tuple[list[dict[str, Any]], str | None]:
     """One page of aggregates, as they are shown, of `query`, ordered by text columns `by` (attributes `names`).
 

@@ -161,13 +161,14 @@ def _export_filter(register: Register) -> type[BaseModel]:
 async def _pages(edge: RequestEdge, register: Register, asked: BaseModel) -> Pages:
     """The entries, page by page, each read in a moment: a slow reader holds no transaction open."""
     by = [col(getattr(register.row, name)) for name in register.order]
-    query = register.query(edge.principal.scope, asked)
+    scope = edge.principal.scope
+    query = register.query(scope, asked)
     after: str | None = None
     count = 0
     while True:
         async with edge.database.reading(edge.principal) as session:
             page, after = await page_of_states(
-                session, query, by=by, names=register.order, after=after, limit=PAGE_ROWS
+                session, query, by=by, names=register.order, after=after, limit=PAGE_ROWS, scope=scope
             )
         count += len(page)
         if asked.format == "xlsx" and count >= MOST_SHEET_ROWS:  # type: ignore[attr-defined]  # of every export filter

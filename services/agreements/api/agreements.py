@@ -41,10 +41,11 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "agreement.change": EDUCATION,
     "agreement.notice": EDUCATION | {Role.ENTERPRISE},
     "activity.record": EDUCATION,
-    "employment.read": READERS - TERRITORIAL,  # records of single persons: offices above see counts (monitoring)
-    "employment.report": EDUCATION,
+    # Records of single persons: offices above see counts (monitoring), and write none, for commands answer with them.
+    "employment.read": READERS - TERRITORIAL,
+    "employment.report": frozenset({Role.INSTITUTION}),
     "employment.confirm": frozenset({Role.ENTERPRISE}),
-    "employment.end": EDUCATION | {Role.ENTERPRISE},
+    "employment.end": frozenset({Role.INSTITUTION, Role.ENTERPRISE}),
 }
 
 

@@ -37,11 +37,13 @@ from shared.web.registers import Creation, Filter, Reference, Register, add_regi
 
 READERS = EDUCATION | {Role.ENTERPRISE, Role.SERVICE}
 READERS_OF_PERSONS = READERS - TERRITORIAL
-"""Who reads the records of single persons: those whose persons they are. Offices above see counts of k or more."""
+"""Who reads the records of single persons: those whose persons they are. Offices above see counts of k or more, and
+write none either: a command answers with the record it is about."""
 PERMISSIONS: dict[str, frozenset[Role]] = {
     "practice.read": READERS,
     "person.read": READERS_OF_PERSONS,
     "practice.record": EDUCATION,
+    "person.record": frozenset({Role.INSTITUTION}),
     "practice.confirm": frozenset({Role.ENTERPRISE}),
     "practice.share": EDUCATION | {Role.ENTERPRISE},
     "income.read": EDUCATION | {Role.SERVICE},
@@ -92,6 +94,7 @@ def _register(
 
 
 RECORD = "practice.record"
+RECORD_PERSON = "person.record"
 REGISTERS = (
     _register(
         "placements",
@@ -104,28 +107,28 @@ REGISTERS = (
         "outcomes",
         "outcome",
         OutcomeRow,
-        Creation(RECORD, outcomes.ReportOutcome, commands.report_outcome),
+        Creation(RECORD_PERSON, outcomes.ReportOutcome, commands.report_outcome),
         read="person.read",
     ),
     _register(
         "specialists",
         "specialist",
         SpecialistRow,
-        Creation(RECORD, specialists.EngageSpecialist, commands.engage_specialist),
+        Creation(RECORD_PERSON, specialists.EngageSpecialist, commands.engage_specialist),
         read="person.read",
     ),
     _register(
         "staff-internships",
         "staff_internship",
         StaffInternshipRow,
-        Creation(RECORD, courses.StartStaffInternship, commands.start_internship),
+        Creation(RECORD_PERSON, courses.StartStaffInternship, commands.start_internship),
         read="person.read",
     ),
     _register(
         "trainings",
         "training",
         TrainingRow,
-        Creation(RECORD, courses.StartTraining, commands.start_training),
+        Creation(RECORD_PERSON, courses.StartTraining, commands.start_training),
         read="person.read",
     ),
     _register(
@@ -208,7 +211,7 @@ async def confirm_outcome(edge: Edge, id_: str, body: placements.ConfirmByEnterp
 @router.post("/outcomes/{id_}/withdraw", tags=["outcomes"], response_model=OutcomeState)
 async def withdraw_outcome(edge: Edge, id_: str) -> Response:
     """It was reported in error."""
-    return await edge.command(RECORD, lambda uow: commands.withdraw_outcome(uow, id_), versioned=True)
+    return await edge.command(RECORD_PERSON, lambda uow: commands.withdraw_outcome(uow, id_), versioned=True)
 
 
 # -- AF8
@@ -217,7 +220,7 @@ async def withdraw_outcome(edge: Edge, id_: str) -> Response:
 @router.put("/specialists/{id_}/hours", tags=["specialists"], response_model=SpecialistState)
 async def tell_hours(edge: Edge, id_: str, body: specialists.TellHours) -> Response:
     """Hours taught in a month; the same month again replaces."""
-    return await edge.command(RECORD, lambda uow: commands.tell_hours(uow, id_, body), versioned=True)
+    return await edge.command(RECORD_PERSON, lambda uow: commands.tell_hours(uow, id_, body), versioned=True)
 
 
 @router.post("/specialists/{id_}/confirm", tags=["specialists"], response_model=SpecialistState)
@@ -231,13 +234,13 @@ async def confirm_specialist(edge: Edge, id_: str, body: placements.ConfirmByEnt
 @router.post("/specialists/{id_}/end", tags=["specialists"], response_model=SpecialistState)
 async def end_engagement(edge: Edge, id_: str, body: specialists.EndEngagement) -> Response:
     """The specialist teaches no longer."""
-    return await edge.command(RECORD, lambda uow: commands.end_engagement(uow, id_, body), versioned=True)
+    return await edge.command(RECORD_PERSON, lambda uow: commands.end_engagement(uow, id_, body), versioned=True)
 
 
 @router.post("/specialists/{id_}/cancel", tags=["specialists"], response_model=SpecialistState)
 async def cancel_engagement(edge: Edge, id_: str) -> Response:
     """Entered in error."""
-    return await edge.command(RECORD, lambda uow: commands.cancel_engagement(uow, id_), versioned=True)
+    return await edge.command(RECORD_PERSON, lambda uow: commands.cancel_engagement(uow, id_), versioned=True)
 
 
 # -- AF4
@@ -254,19 +257,19 @@ async def confirm_internship(edge: Edge, id_: str, body: placements.ConfirmByEnt
 @router.post("/staff-internships/{id_}/complete", tags=["staff-internships"], response_model=StaffInternshipState)
 async def complete_internship(edge: Edge, id_: str, body: courses.CompleteCourse) -> Response:
     """The internship is completed."""
-    return await edge.command(RECORD, lambda uow: commands.complete_internship(uow, id_, body), versioned=True)
+    return await edge.command(RECORD_PERSON, lambda uow: commands.complete_internship(uow, id_, body), versioned=True)
 
 
 @router.post("/staff-internships/{id_}/break-off", tags=["staff-internships"], response_model=StaffInternshipState)
 async def break_off_internship(edge: Edge, id_: str, body: placements.BreakOff) -> Response:
     """It ended before its time, and why."""
-    return await edge.command(RECORD, lambda uow: commands.break_off_internship(uow, id_, body), versioned=True)
+    return await edge.command(RECORD_PERSON, lambda uow: commands.break_off_internship(uow, id_, body), versioned=True)
 
 
 @router.post("/staff-internships/{id_}/cancel", tags=["staff-internships"], response_model=StaffInternshipState)
 async def cancel_internship(edge: Edge, id_: str) -> Response:
     """Entered in error."""
-    return await edge.command(RECORD, lambda uow: commands.cancel_internship(uow, id_), versioned=True)
+    return await edge.command(RECORD_PERSON, lambda uow: commands.cancel_internship(uow, id_), versioned=True)
 
 
 # -- AF6
@@ -275,19 +278,19 @@ async def cancel_internship(edge: Edge, id_: str) -> Response:
 @router.post("/trainings/{id_}/complete", tags=["trainings"], response_model=TrainingState)
 async def complete_training(edge: Edge, id_: str, body: courses.CompleteCourse) -> Response:
     """The training is completed."""
-    return await edge.command(RECORD, lambda uow: commands.complete_training(uow, id_, body), versioned=True)
+    return await edge.command(RECORD_PERSON, lambda uow: commands.complete_training(uow, id_, body), versioned=True)
 
 
 @router.post("/trainings/{id_}/break-off", tags=["trainings"], response_model=TrainingState)
 async def break_off_training(edge: Edge, id_: str, body: placements.BreakOff) -> Response:
     """It ended before its time, and why."""
-    return await edge.command(RECORD, lambda uow: commands.break_off_training(uow, id_, body), versioned=True)
+    return await edge.command(RECORD_PERSON, lambda uow: commands.break_off_training(uow, id_, body), versioned=True)
 
 
 @router.post("/trainings/{id_}/cancel", tags=["trainings"], response_model=TrainingState)
 async def cancel_training(edge: Edge, id_: str) -> Response:
     """Entered in error."""
-    return await edge.command(RECORD, lambda uow: commands.cancel_training(uow, id_), versioned=True)
+    return await edge.command(RECORD_PERSON, lambda uow: commands.cancel_training(uow, id_), versioned=True)
 
 
 # -- AF7, AF3

@@ -19,7 +19,9 @@ Page = tuple[list[dict[str, Any]], str | None]
 async def activities(session: AsyncSession, scope: Scope, *, agreement_id: str, after: str | None, limit: int) -> Page:
     """The activities under an agreement in the order they were recorded."""
     query = select(ActivityRow).where(ActivityRow.visible(scope), col(ActivityRow.agreement_id) == agreement_id)
-    return await page_of_states(session, query, by=(col(ActivityRow.id),), names=("id",), after=after, limit=limit)
+    return await page_of_states(
+        session, query, by=(col(ActivityRow.id),), names=("id",), after=after, limit=limit, scope=scope
+    )
 
 
 async def versions(session: AsyncSession, agreement_id: str) -> list[dict[str, Any]]:

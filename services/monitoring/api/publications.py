@@ -71,7 +71,9 @@ async def publications(edge: Edge, ground: Grounded, asked: Annotated[Publicatio
             if value is not None:
                 query = query.where(col(getattr(PublicationRow, name)) == str(value))
         by, names = (col(PublicationRow.period), col(PublicationRow.id)), ("period", "id")
-        states, cursor = await page_of_states(session, query, by=by, names=names, after=asked.after, limit=asked.limit)
+        states, cursor = await page_of_states(
+            session, query, by=by, names=names, after=asked.after, limit=asked.limit, scope=edge.principal.scope
+        )
     return page_response([_shown(state, ground, edge) for state in states], cursor)
 
 

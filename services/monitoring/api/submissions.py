@@ -71,7 +71,9 @@ async def submissions(edge: Edge, ground: Grounded, asked: Annotated[SubmissionF
             if value is not None:
                 query = query.where(col(getattr(SubmissionRow, name)) == str(value))
         by, names = (col(SubmissionRow.period), col(SubmissionRow.id)), ("period", "id")
-        states, cursor = await page_of_states(session, query, by=by, names=names, after=asked.after, limit=asked.limit)
+        states, cursor = await page_of_states(
+            session, query, by=by, names=names, after=asked.after, limit=asked.limit, scope=edge.principal.scope
+        )
     return page_response([_shown(state, ground, edge) for state in states], cursor)
 
 

@@ -17,7 +17,8 @@ from shared.web.registers import Filter, Reference, Register, add_register
 
 PERMISSIONS: dict[str, frozenset[Role]] = {
     "api_key.read": EDUCATION,
-    "api_key.issue": EDUCATION,
+    # A key may what the institution's own people may, records of single persons included: no office hands that out.
+    "api_key.issue": frozenset({Role.INSTITUTION}),
     "api_key.revoke": EDUCATION,
 }
 

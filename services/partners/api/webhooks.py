@@ -170,7 +170,9 @@ async def list_webhook_deliveries(
 ) -> Response:
     """What was sent, what was answered, and when it is tried again; newest first."""
     async with edge.reading("webhook.read") as session:
-        if await one_state(session, WebhookRow, id_, edge.principal.scope) is None:
+        webhook = await one_state(session, WebhookRow, id_, edge.principal.scope)
+        if webhook is None:
             raise NotFound(what="webhook", id=id_[:100])
+        webhooks.require_holder(edge.principal, webhook["owner"])
     async with edge.database.reading(SYSTEM) as session:
         return page_response(*await deliveries_of(session, id_, status=status, after=after, limit=limit))

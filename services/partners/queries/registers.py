@@ -47,7 +47,7 @@ async def institutions(
     if district:
         query = query.where(col(InstitutionRow.org_path).startswith(path_of(district), autoescape=True))
     by = (col(InstitutionRow.name), col(InstitutionRow.id))
-    return await page_of_states(session, query, by=by, names=("name", "id"), after=after, limit=limit)
+    return await page_of_states(session, query, by=by, names=("name", "id"), after=after, limit=limit, scope=scope)
 
 
 async def enrolments(session: AsyncSession, scope: Scope, institution_id: str) -> list[dict[str, Any]]:

@@ -139,9 +139,10 @@ def survey_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn) -> APIRou
     ) -> Response:
         found = await who.get(f"/v1/campaigns/{segment(id_)}")
         results = await who.get(f"/v1/campaigns/{segment(id_)}/results")
-        invitations, _ = await who.items("/v1/invitations", campaign_id=id_, limit=LISTED)
-        issued = found["codes"]["issued"]
-        asked = issued + len(invitations)
+        rates = (await who.get("/v1/response-rates", campaign=id_, by="institution"))["total"]
+        asked = rates["invited"] + rates["codes"]
+        # Who is who, the institution alone knows.
+        invitations = [] if who.office else (await who.items("/v1/invitations", campaign_id=id_, limit=LISTED))[0]
         return page(
             request,
             who,

@@ -15,8 +15,8 @@ from shared.web.registers import Creation, Filter, Reference, Register, add_regi
 PERMISSIONS: dict[str, frozenset[Role]] = {
     # Statuses of persons stay with the institution that knows them; those above see the indicators.
     "graduate_status.read": frozenset({Role.INSTITUTION, Role.SERVICE}),
-    "graduate_status.tell": EDUCATION,
-    "graduate_status.withdraw": EDUCATION,
+    "graduate_status.tell": frozenset({Role.INSTITUTION}),
+    "graduate_status.withdraw": frozenset({Role.INSTITUTION}),
     "consent_text.read": EDUCATION,
 }
 

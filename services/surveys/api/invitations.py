@@ -20,10 +20,11 @@ from shared.web.edge import Edge, json_response, page_response, state_dict_respo
 from shared.web.registers import Creation, Filter, Reference, Register, add_register
 
 PERMISSIONS: dict[str, frozenset[Role]] = {
-    "invitation.read": EDUCATION | {Role.SERVICE},
-    "invitation.make": EDUCATION,
-    "invitation.withdraw": EDUCATION,
-    "invitation.remind": EDUCATION,
+    # Each is of one person, a graduate's made by the record of an outcome that offices above may not read.
+    "invitation.read": frozenset({Role.INSTITUTION, Role.SERVICE}),
+    "invitation.make": frozenset({Role.INSTITUTION}),
+    "invitation.withdraw": frozenset({Role.INSTITUTION}),
+    "invitation.remind": frozenset({Role.INSTITUTION}),
     # Only who knows the people may have what opens their forms.
     "invitation.hand_over": frozenset({Role.INSTITUTION}),
     "invitation_rule.read": EDUCATION | {Role.SERVICE},

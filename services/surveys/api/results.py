@@ -73,7 +73,7 @@ async def get_territory_results(
     edge.allow("results.read_territory")
     path = _path(edge, territory)
     async with edge.database.reading(edge.principal) as session:
-        found = await parts.library.ensure(session, instrument, version)
+        found = await parts.library.ensure(session, instrument, version, scope=edge.principal.scope)
     chosen = Chosen(path, found.code, found.version, wave, first, last)
     over = wave is not None and first is None and last is None and await exports.wave_is_over(edge.database, wave)
     return json_response(
@@ -101,7 +101,9 @@ async def get_trend(
         if own:
             path = await exports.institution_path(session, edge.principal.org)
             by = "campaign"
-        found = await territories.trend(session, parts.library, path, instrument, by, parts.privacy_k, own=own)
+        found = await territories.trend(
+            session, edge.principal.scope, parts.library, path, instrument, by, parts.privacy_k, own=own
+        )
         return json_response(found)
 
 
@@ -233,7 +235,7 @@ async def export_wave(
 async def get_codebook(edge: Edge, parts: Parts, code: str, version: Version = None) -> Response:
     """The codebook of a questionnaire's exports: variables, values and missing codes with labels in four languages."""
     async with edge.reading("results.read") as session:
-        instrument = await parts.library.ensure(session, code, version)
+        instrument = await parts.library.ensure(session, code, version, scope=edge.principal.scope)
     variables = [*parts.exports.general(), *variables_of(instrument, {})]
     return json_response(
         {

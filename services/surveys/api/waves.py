@@ -65,7 +65,7 @@ class Rates(BaseModel):
     campaigns: int
     open: int = Field(description="campaigns that are open")
     full: int = Field(description="campaigns whose hard quota is full")
-    invited: int = Field(description="invitations made and not withdrawn")
+    invited: int = Field(description="invitations made and not withdrawn; of graduates, offices see floors too")
     redeemed: int = Field(description="of these, taken up; told in company of k or more")
     lapsed: int
     codes: int = Field(description="access codes given out")

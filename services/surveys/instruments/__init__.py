@@ -67,10 +67,10 @@ class InstrumentLibrary:
     async def ensure(
         self, session: AsyncSession, code: str, version: int | None = None, *, scope: Scope = ALL
     ) -> Instrument:
-        """One instrument, brought into memory from the database where need be; raises NotFound.
+        """One instrument that `scope` sees, brought into memory from the database where need be; raises NotFound.
 
-        Without a version: the newest that is published now and may be asked anonymously, as far as `scope` sees it.
-        With one: that version, retired or not; who may use it was decided when it was chosen.
+        Without a version: the newest that is published now and may be asked anonymously. With one: that version,
+        retired or not. A campaign's needs no scope: who may use it was decided when it was chosen.
         """
         found = await self._ensured(session, code, version, scope)
         if version is None and found.identified:
@@ -80,14 +80,13 @@ class InstrumentLibrary:
     async def _ensured(self, session: AsyncSession, code: str, version: int | None, scope: Scope) -> Instrument:
         if any(code == name for name, _ in self._standard):
             return self.get(code, version)
-        if version is not None and (code, version) in self._kept:
+        # Memory is everybody's: whether a caller sees it, the database says.
+        if version is not None and scope == ALL and (code, version) in self._kept:
             self._kept.move_to_end((code, version))
             return self._kept[code, version]
-        query = select(InstrumentRow).where(col(InstrumentRow.code) == code)
+        query = select(InstrumentRow).where(col(InstrumentRow.code) == code, InstrumentRow.visible(scope))
         if version is None:
-            query = query.where(
-                col(InstrumentRow.status) == InstrumentStatus.PUBLISHED.value, InstrumentRow.visible(scope)
-            )
+            query = query.where(col(InstrumentRow.status) == InstrumentStatus.PUBLISHED.value)
         else:
             query = query.where(
                 col(InstrumentRow.instrument_version) == version,

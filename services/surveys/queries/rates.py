@@ -1,6 +1,6 @@
 """Who is asked and who takes part, by stratum: live, and in steps that single out nobody."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -13,7 +13,7 @@ from services.surveys.domain.campaigns import CampaignStatus, stepped
 from services.surveys.domain.waves import territory_path
 from services.surveys.queries.intake import received_by_campaign
 from services.surveys.tables import CampaignRow, CodeBatchRow, InstitutionRow, InvitationRow, WaveRow
-from shared.contracts.surveys import InvitationStatus, Quota, WaveState
+from shared.contracts.surveys import InvitationStatus, Quota, RespondentKind, WaveState
 from shared.errors import NotFound
 from shared.persistence.unit_of_work import could_be_id
 from shared.scope import Scope
@@ -48,7 +48,8 @@ class _Sums:
             "institutions": len(self.institutions),
             **self.counts,
             "answering": len(self.answering),
-            "rate": round(self.counts["responses"] / asked, 4) if asked else None,
+            # Both are floors, of different things.
+            "rate": min(1.0, round(self.counts["responses"] / asked, 4)) if asked else None,
             "target": target,
         }
 
@@ -56,7 +57,8 @@ class _Sums:
 async def of_wave(session: AsyncSession, scope: Scope, id_: str, by: str, step: int) -> dict[str, Any]:
     """Rates of a wave's campaigns that the scope sees; raises NotFound."""
     wave = await _wave(session, scope, id_)
-    return await _rates(session, _campaigns(scope).where(col(CampaignRow.wave_id) == id_), by, step, wave.quotas)
+    query = _campaigns(scope).where(col(CampaignRow.wave_id) == id_)
+    return await _rates(session, scope, query, by, step, wave.quotas)
 
 
 async def of_scope(
@@ -84,7 +86,7 @@ async def of_scope(
     if territory is not None:
         path = territory_path("territory", territory)
         query = query.where(col(CampaignRow.org_path).startswith(path, autoescape=True))
-    return await _rates(session, query, by, step, ())
+    return await _rates(session, scope, query, by, step, ())
 
 
 async def progress(session: AsyncSession, scope: Scope, id_: str) -> dict[str, Any]:
@@ -136,25 +138,27 @@ def _campaigns(scope: Scope) -> Chosen:
     )
 
 
-async def _rates(session: AsyncSession, query: Chosen, by: str, step: int, quotas: Sequence[Quota]) -> dict[str, Any]:
+async def _rates(
+    session: AsyncSession, scope: Scope, query: Chosen, by: str, step: int, quotas: Sequence[Quota]
+) -> dict[str, Any]:
     rows = (await session.execute(query)).all()
     ids = [row.id for row in rows]
-    invited = await _invitations(session, ids)
+    invited = await _invitations(session, ids, 1 if scope.kind == "institution" else step)
     codes = await _codes(session, ids)
     received = await received_by_campaign(session, ids) if ids else {}
     strata: dict[str, _Sums] = defaultdict(_Sums)
     total = _Sums()
     for row in rows:
-        asked = invited.get(row.id, {})
+        asked = invited.get(row.id, Counter())
         # Floors of each campaign are summed, so that a sum over few tells no more than its parts do.
         responses = stepped(received.get(row.id, 0), step)
         moved = {
             "campaigns": 1,
             "open": row.status == CampaignStatus.OPEN.value,
             "full": row.full_since is not None,
-            "invited": sum(asked.values()) - asked.get(InvitationStatus.WITHDRAWN.value, 0),
-            "redeemed": asked.get(InvitationStatus.REDEEMED.value, 0),
-            "lapsed": asked.get(InvitationStatus.LAPSED.value, 0),
+            "invited": asked[_INVITED],
+            "redeemed": asked[InvitationStatus.REDEEMED.value],
+            "lapsed": asked[InvitationStatus.LAPSED.value],
             "codes": codes.get(row.id, 0),
             "responses": responses,
         }
@@ -172,15 +176,27 @@ async def _rates(session: AsyncSession, query: Chosen, by: str, step: int, quota
     }
 
 
-async def _invitations(session: AsyncSession, ids: Sequence[str]) -> dict[str, dict[str, int]]:
+_INVITED = "invited"
+
+
+async def _invitations(session: AsyncSession, ids: Sequence[str], step: int) -> dict[str, Counter[str]]:
+    """By campaign: how many invitations were made and not withdrawn, and how many there are of each status.
+
+    A graduate is invited by the record of an employment or an outcome: whoever may not count those sees floors here.
+    """
+    of_graduates = col(InvitationRow.respondent) == RespondentKind.GRADUATE.value
     query = (
-        select(col(InvitationRow.campaign_id), col(InvitationRow.status), func.count())
-        .where(col(InvitationRow.campaign_id).in_(ids))
-        .group_by(col(InvitationRow.campaign_id), col(InvitationRow.status))
+        select(col(InvitationRow.campaign_id), of_graduates, col(InvitationRow.status), func.count())
+        .where(col(InvitationRow.campaign_id).in_(ids), col(InvitationRow.status) != InvitationStatus.WITHDRAWN.value)
+        .group_by(col(InvitationRow.campaign_id), of_graduates, col(InvitationRow.status))
     )
-    found: dict[str, dict[str, int]] = defaultdict(dict)
-    for campaign, status, count in await session.execute(query):
-        found[campaign][status] = count
+    counted: dict[tuple[str, bool], Counter[str]] = defaultdict(Counter)
+    for campaign, graduates, status, count in await session.execute(query):
+        counted[campaign, graduates][status] += count
+        counted[campaign, graduates][_INVITED] += count
+    found: dict[str, Counter[str]] = defaultdict(Counter)
+    for (campaign, graduates), counts in counted.items():
+        found[campaign] += Counter({name: stepped(count, step if graduates else 1) for name, count in counts.items()})
     return found
 
 

@@ -23,7 +23,7 @@ from services.surveys.queries.results import released_counts
 from shared.errors import NotFound
 from shared.i18n import Lang
 from shared.persistence.unit_of_work import Database
-from shared.scope import TERRITORIAL, Principal
+from shared.scope import TERRITORIAL, Principal, Scope
 
 MOST_POINTS: Final = 24
 
@@ -179,13 +179,21 @@ async def _names(session: AsyncSession, places: Mapping[str, Any]) -> dict[str, 
 
 
 async def trend(
-    session: AsyncSession, library: InstrumentLibrary, path: str, instrument: str, by: str, step: int, *, own: bool
+    session: AsyncSession,
+    scope: Scope,
+    library: InstrumentLibrary,
+    path: str,
+    instrument: str,
+    by: str,
+    step: int,
+    *,
+    own: bool,
 ) -> dict[str, Any]:
     """Index and dimensions over quarters, waves or campaigns; points of other versions say why they don't compare.
 
     `own` campaigns show the reader a dimension of a single question too.
     """
-    newest = await library.ensure(session, instrument)
+    newest = await library.ensure(session, instrument, scope=scope)
     several = [INDEX, *reliable_items(newest)]
     whole = several if own else whole_topics(newest)
     asked = {"path": path, "instrument": instrument, "by": by, "topics": several, "whole": whole}

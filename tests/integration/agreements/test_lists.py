@@ -65,7 +65,9 @@ async def test_who_sees_little_reads_little(postgres: Postgres, role: Role, org:
         rounds = 10  # PostgreSQL may change its plan after five
         for _ in range(rounds):
             async with database.reading(principal) as session:
-                found, _after = await page_of_states(session, query, by=by, names=("id",), after=None, limit=500)
+                found, _after = await page_of_states(
+                    session, query, by=by, names=("id",), after=None, limit=500, scope=principal.scope
+                )
                 assert len(found) == seen
                 await session.execute(text("select pg_stat_force_next_flush()"))
         assert await connection.fetchval(READ) - before <= rounds * seen

@@ -244,3 +244,27 @@ async def test_steps_that_agreements_still_take(country: Country) -> None:
     ended = await do(school, ok(await school.get(f"/v1/agreements/{agreement['id']}")), "end", {})
     body = {"agreement_id": ended["id"], "teacher_ref": "T-1", "starts_on": day(0), "ends_on": day(5), "hours": 9}
     assert rules(await school.post("/v1/staff-internships", body)) == {"starts_on": "not_active_then"}
+
+
+async def test_no_office_steps_into_the_records_of_persons_or_tries_whom_there_are(country: Country) -> None:
+    school, _, agreement, institution, _ = await sides(country, "AF8")
+    report = {"institution_id": institution, "graduate_ref": "G-1", "months": 6, "status": "further_study"}
+    days = {"graduated_on": day(-200), "surveyed_on": day(-10)}
+    outcome = ok(await school.post("/v1/outcomes", report | days), 201)
+    body = {"agreement_id": agreement["id"], "specialist_ref": "E-1", "subject": "CNC", "since": day(-5)}
+    specialist = ok(await school.post("/v1/specialists", body), 201)
+    for role, org in ((Role.DISTRICT, "1708201"), (Role.REGION, "1708"), (Role.MINISTRY, "17")):
+        office = country.agreements.as_(role, org)
+        for name, step_, id_ in (
+            ("outcomes", "withdraw", outcome["id"]),
+            ("specialists", "cancel", specialist["id"]),
+            ("staff-internships", "cancel", "none"),
+            ("trainings", "cancel", "none"),
+            ("employments", "cancel", "none"),
+        ):
+            answer = await office.post(f"/v1/{name}/{id_}/{step_}", version=1)
+            assert (answer.status_code, "graduate_ref" in answer.text) == (403, False), (role, name)
+            tried = await office.post(f"/v1/{name}/import?commit=false")
+            assert tried.status_code == 403, (role, name)
+            assert (await office.post(f"/v1/{name}/bulk", {"items": [{"entry": {}}]})).status_code == 403
+    assert ok(await school.get(f"/v1/outcomes/{outcome['id']}"))["version"] == outcome["version"]

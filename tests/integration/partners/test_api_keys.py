@@ -123,14 +123,20 @@ async def test_the_secret_is_shown_once_and_kept_nowhere(world: World) -> None:
             assert not any(secret in row or secret.encode().hex() in row for row in rows), table
 
 
-async def test_offices_issue_keys_for_their_own_institutions_only(world: World) -> None:
-    district = world.partners.as_(Role.DISTRICT, "1708201")
-    assert (await world.issue("read", by=district))["institution_id"] == world.institution
-    for client in (world.partners.as_(Role.DISTRICT, "1703202"), world.partners.as_(Role.INSTITUTION, "x" * 36)):
-        answer = await client.post("/v1/api-keys", _another(world))
-        assert answer.json()["errors"][0]["rule"] == "unknown_institution"
-        assert (await client.get("/v1/api-keys")).json()["items"] == []
-    assert (await world.partners.as_(Role.ENTERPRISE, "e").post("/v1/api-keys", _another(world))).status_code == 403
+async def test_institutions_alone_issue_keys_that_may_what_they_may_and_offices_end_them(world: World) -> None:
+    issued = await world.issue("read")
+    other = world.partners.as_(Role.INSTITUTION, "x" * 36)
+    answer = await other.post("/v1/api-keys", _another(world))
+    assert answer.json()["errors"][0]["rule"] == "unknown_institution"
+    assert (await other.get("/v1/api-keys")).json()["items"] == []
+    offices = [(Role.DISTRICT, "1708201"), (Role.REGION, "1708"), (Role.MINISTRY, "17"), (Role.ENTERPRISE, "e")]
+    for role, org in offices:
+        answer = await world.partners.as_(role, org).post("/v1/api-keys", _another(world))
+        assert answer.status_code == 403, role
+    path = f"/v1/api-keys/{issued['id']}"
+    assert (await world.partners.as_(Role.DISTRICT, "1703202").get(path)).status_code == 404
+    revoked = await world.partners.as_(Role.DISTRICT, "1708201").post(f"{path}/revoke", version=1)
+    assert revoked.json()["status"] == "revoked"
 
 
 @pytest.mark.parametrize(
@@ -143,7 +149,8 @@ async def test_offices_issue_keys_for_their_own_institutions_only(world: World) 
     ],
 )
 async def test_keys_that_may_too_much_or_last_too_long_are_refused(world: World, changes: Any, rule: str) -> None:
-    answer = await world.partners.as_(Role.MINISTRY, "17").post("/v1/api-keys", _another(world) | changes)
+    by = world.partners.as_(Role.INSTITUTION, world.institution)
+    answer = await by.post("/v1/api-keys", _another(world) | changes)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["rule"] == rule
     assert answer.json()["errors"][0]["message"] != rule

@@ -1,6 +1,8 @@
 """Stage 2 over HTTP on a real database: dossier, visit, clashes, protocol, next actions, calendars, reminders."""
 
 import asyncio
+import csv
+import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,6 +10,7 @@ from icalendar import Calendar
 from sqlalchemy import text
 
 from services.partners.commands.visits import ACTIONS
+from services.partners.tables.visits import PRIVATE
 from shared.clock import TASHKENT
 from shared.persistence.engine import make_engine
 from shared.persistence.scheduler import Scheduler
@@ -78,6 +81,9 @@ async def test_from_dossier_to_protocol(partners: Running) -> None:
     seen = await ok(zavod.get(path))
     assert seen["agenda"] == "Amaliyot joylari"
     assert not {"notes", "checklist", "protocol", "envoy_ref"} & seen.keys()
+    (exported,) = csv.DictReader(io.StringIO((await zavod.get("/v1/visits/export")).text.lstrip("\ufeff")))
+    kept = {name for name, value in exported.items() if value and name.partition(".")[0] in PRIVATE}
+    assert (exported["agenda"], kept) == ("Amaliyot joylari", set())
     await refused(zavod.get("/v1/dossiers"), 403)
 
     held = {"actual_start": at(10, -1), "actual_end": at(11, -1)}

@@ -186,3 +186,17 @@ async def test_the_same_request_again_drafts_once(office: Office) -> None:
     assert [answer.status_code for answer in answers] == [201, 201]
     assert answers[0].json() == answers[1].json()
     assert answers[1].headers["idempotency-replayed"] == "true"
+
+
+async def test_what_one_office_has_read_is_not_read_by_another_from_memory(office: Office) -> None:
+    everybody = people(office)
+    code = (await published(everybody["region"]))["code"]
+    codebook, results = f"/v1/instruments/{code}/codebook", "/v1/results"
+    assert (await everybody["region"].get(codebook, version=1)).status_code == 200
+    assert (await everybody["district"].get(codebook, version=1)).status_code == 200
+    assert (await everybody["region"].get(results, instrument=code, version=1)).status_code == 200
+    for version in ({"version": 1}, {}):
+        assert (await everybody["other region"].get(codebook, **version)).status_code == 404
+        assert (await everybody["other"].get(codebook, **version)).status_code == 404
+        assert (await everybody["other region"].get(results, instrument=code, **version)).status_code == 404
+        assert (await everybody["other region"].get("/v1/trend", instrument=code)).status_code == 404

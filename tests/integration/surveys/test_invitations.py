@@ -297,9 +297,30 @@ async def test_all_follows_an_institution_that_moves_and_ends_with_one_that_clos
     await pass_time(office)
     await office.take_over(an_institution(MINE, "1703202", version=2))
     new = office.running.as_(Role.DISTRICT, "1703202")
-    assert len((await new.get("/v1/invitations")).json()["items"]) == 2
+    assert (await new.get("/v1/response-rates")).json()["total"]["invited"] == 2
     old = office.running.as_(Role.DISTRICT, DISTRICT)
-    assert (await old.get("/v1/invitations")).json()["items"] == []
+    assert (await old.get("/v1/response-rates")).json()["total"]["invited"] == 0
+
+
+async def test_offices_see_of_invited_graduates_floors_alone(office: Office) -> None:
+    await hear(office, *(an_outcome(f"o-{number}", graduate_ref=f"G-{number}") for number in range(K + 2)))
+    await hear(office, a_placement())
+    await pass_time(office)
+    listed = await invited(office)
+    graduates = [each for each in listed if each["respondent"] == "graduate"]
+    assert len(graduates) == K + 2
+    await office.coordinator.post(f"/v1/invitations/{graduates[0]['id']}/withdraw")
+    path = "/v1/response-rates"
+    own = (await office.coordinator.get(path, campaign=graduates[0]["campaign_id"])).json()["total"]
+    assert own["invited"] == K + 1
+    for role, org in ((Role.DISTRICT, DISTRICT), (Role.MINISTRY, "17")):
+        above = office.running.as_(role, org)
+        of_graduates = (await above.get(path, campaign=graduates[0]["campaign_id"])).json()["total"]
+        assert (of_graduates["invited"], of_graduates["redeemed"], of_graduates["lapsed"]) == (K, 0, 0)
+        assert (await above.get(path)).json()["total"]["invited"] == K + 2  # a student and a host beside them
+        assert (await above.get("/v1/invitations")).status_code == 403
+        assert (await above.get(f"/v1/invitations/{graduates[0]['id']}")).status_code == 403
+        assert (await above.post(f"/v1/invitations/{graduates[1]['id']}/withdraw")).status_code == 403
 
 
 @pytest.mark.parametrize(

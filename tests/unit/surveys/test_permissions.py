@@ -12,8 +12,14 @@ NARROWER = {
     "wave.plan": TERRITORIAL,
     "wave.open": TERRITORIAL,
     "wave.close": TERRITORIAL,
-    "invitation.hand_over": frozenset({Role.INSTITUTION}),
-    "graduate_status.read": frozenset({Role.INSTITUTION, Role.SERVICE}),
+    **{
+        f"{what}.{act}": frozenset({Role.INSTITUTION, Role.SERVICE} if act == "read" else {Role.INSTITUTION})
+        for what, acts in (
+            ("invitation", ("read", "make", "withdraw", "remind", "hand_over")),
+            ("graduate_status", ("read", "tell", "withdraw")),
+        )
+        for act in acts
+    },
     "invitation_rule.set": frozenset({Role.MINISTRY}),
     "results.read_territory": TERRITORIAL,
     "texts.read": frozenset({Role.INSTITUTION}),
