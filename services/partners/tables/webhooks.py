@@ -3,12 +3,15 @@
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
+from sqlalchemy import ColumnElement
+from sqlmodel import col
 
-from services.partners.domain.webhooks import Endpoint
+from services.partners.domain.webhooks import TERRITORY, Endpoint
 from services.partners.tables.base import Base
 from shared.contracts.events import State
 from shared.contracts.platform import WebhookState
 from shared.persistence.aggregates import DetailedRow
+from shared.scope import Scope
 
 
 class WebhookRow(Base, DetailedRow, table=True):
@@ -25,3 +28,14 @@ class WebhookRow(Base, DetailedRow, table=True):
     def columns(cls, state: Any) -> dict[str, Any]:
         """The owner and the status."""
         return {"owner": state.owner, "status": state.status.value}
+
+    @classmethod
+    def visible(cls, scope: Scope) -> ColumnElement[bool]:
+        """By the owner's path; an institution's is for itself alone.
+
+        It brings records of single persons, of which the offices above see counts.
+        """
+        condition = scope.condition(col(cls.org_path))
+        if scope.kind == "path":
+            condition &= col(cls.owner).regexp_match(f"^{TERRITORY.pattern}$")
+        return condition

@@ -300,21 +300,22 @@ async def test_webhooks_follow_their_institution(world: World) -> None:
     where = {"district": DISTRICTS[0], "since": "2026-01-01"}
     moved = await region.post(f"/v1/institutions/{owner}/move", where)
     assert moved.status_code == 200, moved.text
-    assert (await world.office(0).get(f"/v1/webhooks/{webhook['id']}")).status_code == 200
-    assert (await world.office(1).get(f"/v1/webhooks/{webhook['id']}")).status_code == 404
+    (path,) = await world.sql("select org_path from webhook where id = :id", id=webhook["id"])
+    assert path.org_path == f"/17/{DISTRICTS[0][:4]}/{DISTRICTS[0]}/{owner}/"
 
 
-async def test_an_institutions_webhook_is_its_own_and_offices_may_only_stop_it(world: World) -> None:
+async def test_an_institutions_webhook_is_for_itself_alone(world: World) -> None:
     owner = world.institutions[0]
-    webhook = await world.register("mine", by=world.partners.as_(Role.INSTITUTION, owner), owner=owner)
+    school = world.partners.as_(Role.INSTITUTION, owner)
+    webhook = await world.register("mine", by=school, owner=owner)
     path = f"/v1/webhooks/{webhook['id']}"
     for office in (world.office(), world.partners.as_(Role.REGION, "1708"), world.partners.as_(Role.MINISTRY, "17")):
         body = {"owner": owner, "label": "Portal", "url": f"{world.receiver.url}/theirs", "types": ["hamkor.*"]}
         assert (await office.post("/v1/webhooks", body)).status_code == 403
-        assert (await office.get(f"{path}/deliveries")).status_code == 403
-        for step in ("rotate", "enable", "test", "replay?since=2026-01-01T00:00:00Z"):
-            assert (await office.post(f"{path}/{step}", version=1)).status_code == 403, step
-        assert (await office.patch(path, {"url": f"{world.receiver.url}/theirs"}, version=1)).status_code == 403
-    assert (await world.office().post(f"{path}/disable", version=1)).json()["status"] == "disabled"
-    removed = await world.office().post(f"{path}/remove", version=2)
-    assert removed.json()["status"] == "removed", removed.text
+        assert webhook["id"] not in (await office.get("/v1/webhooks", limit=500)).text
+        for seen in (path, f"{path}/deliveries"):
+            assert (await office.get(seen)).status_code == 404
+        for step in ("rotate", "disable", "enable", "remove", "test", "replay?since=2026-01-01T00:00:00Z"):
+            assert (await office.post(f"{path}/{step}", version=1)).status_code == 404, step
+        assert (await office.patch(path, {"url": f"{world.receiver.url}/theirs"}, version=1)).status_code == 404
+    assert (await school.post(f"{path}/remove", version=1)).json()["status"] == "removed"
