@@ -60,11 +60,11 @@ class Postgres:
 
 
 @asynccontextmanager
-async def a_postgres(path: Path) -> AsyncIterator[Postgres]:
-    """A PostgreSQL server in a folder of its own."""
+async def a_postgres(path: Path, tcp_port: int | None = None) -> AsyncIterator[Postgres]:
+    """A PostgreSQL server in a folder of its own, reached by a socket in it or by TCP."""
     folder = Folder(path)
     folder.make()
-    server = EmbeddedPostgres(folder)
+    server = EmbeddedPostgres(folder, tcp_port)
     process = Process(server.program(), folder.logs / "postgres.log", lambda _: None, PATIENCE)
     process.start()
     try:

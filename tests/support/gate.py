@@ -1,10 +1,10 @@
-"""A pytest plugin for the gate: a browser or Kafka test that is skipped there has failed (`-p tests.support.gate`)."""
+"""A pytest plugin for the gate (`-p tests.support.gate`): a test of MUST_RUN that is skipped there has failed."""
 
 from collections.abc import Generator
 
 import pytest
 
-MUST_RUN = ("chromium", "kafka", "e2e")
+MUST_RUN = ("chromium", "kafka", "e2e", "helm")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -17,12 +17,11 @@ from deploy.kafka.cluster import PROPERTIES
 from deploy.local.environment import PROCESSES, SERVICES
 from deploy.local.ports import PREFERRED
 from deploy.postgres import provision
-from services.portal.settings import VARIABLES as PORTAL_VARIABLES
 from services.portal.settings import load_portal_settings
-from services.surveys.app import OwnSettings as SurveysSettings
 from shared.contracts.topics import TOPICS
 from shared.scope import Role
-from shared.settings import COMMON, OWN, PORTS, load_settings, variable_of
+from shared.settings import COMMON, PORTS, load_settings, variable_of
+from tests.support.variables import read_by
 
 ROOT = Path(__file__).parents[3]
 METRIC = re.compile(r"\b(hamkor_[a-z_]+|process_[a-z_]+)\b")
@@ -81,12 +80,8 @@ def test_the_portal_starts_from_what_compose_gives_it(made_secrets: Path) -> Non
 
 @pytest.mark.parametrize("name", PROCESSES)
 def test_compose_sets_no_variable_that_nobody_reads(name: str) -> None:
-    readable = {variable_of(name, setting) for setting in (*COMMON, *OWN)} | {f"{each.upper()}_URL" for each in PORTS}
-    if name == "portal":
-        readable |= set(PORTAL_VARIABLES.values())
-    if name == "surveys":
-        readable |= {variable_of(name, setting) for setting in SurveysSettings.model_fields}
-
+    # What is common stands once in the file, for the portal too.
+    readable = read_by(name) | {variable_of(name, setting) for setting in COMMON}
     given = {variable.removesuffix("_FILE") for variable in service(name)["environment"]}
 
     assert given - readable == set()
