@@ -1,9 +1,8 @@
 """Planning, opening and closing campaigns, and issuing their codes."""
 
-from collections import Counter
 from typing import Any
 
-from sqlalchemy import Select, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlmodel import col
 
 from services.surveys.domain.campaigns import (
@@ -24,8 +23,7 @@ from services.surveys.tables import (
     InstitutionRow,
     InvitationRow,
     access_code,
-    intake,
-    staged_answer,
+    received_in,
 )
 from services.surveys.vault import Vault
 from shared.clock import local_day
@@ -179,23 +177,8 @@ def _tell(uow: UnitOfWork, event_type: EventType, campaign: Campaign, counts: Ca
     uow.recorded.append(Recorded(event_type, campaign.institution_id, told_of(campaign, group, counts)))
 
 
-async def received_in(uow: UnitOfWork, campaigns: Select[str]) -> dict[str, int]:
-    """How many answers each of these campaigns got; one that got none is left out."""
-    staged = (
-        select(staged_answer.c.campaign_id, func.count())
-        .where(staged_answer.c.campaign_id.in_(campaigns))
-        .group_by(staged_answer.c.campaign_id)
-    )
-    moved = select(intake.c.campaign_id, intake.c.moved).where(intake.c.campaign_id.in_(campaigns))
-    counts: Counter[str] = Counter()
-    # One statement, so that an answer that is moved meanwhile is counted once.
-    for campaign, count in await uow.session.execute(staged.union_all(moved)):
-        counts[campaign] += int(count)
-    return counts
-
-
 async def _counts(uow: UnitOfWork, id_: str, step: int) -> CampaignCounts:
-    answers = await received_in(uow, select(col(CampaignRow.id)).where(col(CampaignRow.id) == id_))
+    answers = await received_in(uow.session, select(col(CampaignRow.id)).where(col(CampaignRow.id) == id_))
     codes = select(func.coalesce(func.sum(CodeBatchRow.count), 0)).where(col(CodeBatchRow.campaign_id) == id_)
     invited = (
         select(func.count())

@@ -11,7 +11,7 @@ from services.surveys.commands import campaigns
 from services.surveys.domain import waves as domain
 from services.surveys.domain.campaigns import Campaign, CampaignStatus, Period
 from services.surveys.instruments import InstrumentLibrary
-from services.surveys.tables import CampaignRow, InstitutionRow, WaveRow
+from services.surveys.tables import CampaignRow, InstitutionRow, WaveRow, received_in
 from shared.clock import local_day
 from shared.contracts.events import EventType
 from shared.contracts.surveys import WaveState, WaveStatus
@@ -98,7 +98,7 @@ async def count_quotas(uow: UnitOfWork, id_: str) -> Sequence[EventType]:
     row = await uow.session.get_one(WaveRow, id_)
     wave = WaveState.model_validate(row.state)
     of_wave = select(col(CampaignRow.id)).where(col(CampaignRow.wave_id) == id_)
-    received = await campaigns.received_in(uow, of_wave)
+    received = await received_in(uow.session, of_wave)
     places = (
         await uow.session.execute(
             select(

@@ -114,21 +114,6 @@ async def received(session: AsyncSession, campaign_id: str) -> int:
     return int(row[0] + row[1])
 
 
-async def received_by_campaign(session: AsyncSession, campaigns: Sequence[str]) -> dict[str, int]:
-    """How many answers each of the campaigns got; within any scope that sees them."""
-    staged = (
-        select(staged_answer.c.campaign_id, func.count())
-        .where(staged_answer.c.campaign_id.in_(campaigns))
-        .group_by(staged_answer.c.campaign_id)
-    )
-    moved = select(intake.c.campaign_id, intake.c.moved).where(intake.c.campaign_id.in_(campaigns))
-    counts = dict.fromkeys(campaigns, 0)
-    # One statement, so that an answer that is moved meanwhile is counted once.
-    for campaign, count in await session.execute(staged.union_all(moved)):
-        counts[campaign] += int(count)
-    return counts
-
-
 async def answers(session: AsyncSession) -> dict[str, int]:
     """How many answers were ever acknowledged: those on their way and those that arrived, in one look."""
     staged = select(func.count()).select_from(staged_answer).scalar_subquery()

@@ -11,8 +11,7 @@ from sqlmodel import col
 
 from services.surveys.domain.campaigns import CampaignStatus, stepped
 from services.surveys.domain.waves import territory_path
-from services.surveys.queries.intake import received_by_campaign
-from services.surveys.tables import CampaignRow, CodeBatchRow, InstitutionRow, InvitationRow, WaveRow
+from services.surveys.tables import CampaignRow, CodeBatchRow, InstitutionRow, InvitationRow, WaveRow, received_in
 from shared.contracts.surveys import InvitationStatus, Quota, RespondentKind, WaveState
 from shared.errors import NotFound
 from shared.persistence.unit_of_work import could_be_id
@@ -142,16 +141,16 @@ async def _rates(
     session: AsyncSession, scope: Scope, query: Chosen, by: str, step: int, quotas: Sequence[Quota]
 ) -> dict[str, Any]:
     rows = (await session.execute(query)).all()
-    ids = [row.id for row in rows]
+    ids = query.with_only_columns(col(CampaignRow.id))  # a nation's are more than a statement has parameters
     invited = await _invitations(session, ids, 1 if scope.kind == "institution" else step)
     codes = await _codes(session, ids)
-    received = await received_by_campaign(session, ids) if ids else {}
+    received = await received_in(session, ids)
     strata: dict[str, _Sums] = defaultdict(_Sums)
     total = _Sums()
     for row in rows:
         asked = invited.get(row.id, Counter())
         # Floors of each campaign are summed, so that a sum over few tells no more than its parts do.
-        responses = stepped(received.get(row.id, 0), step)
+        responses = stepped(received[row.id], step)
         moved = {
             "campaigns": 1,
             "open": row.status == CampaignStatus.OPEN.value,
@@ -179,7 +178,7 @@ async def _rates(
 _INVITED = "invited"
 
 
-async def _invitations(session: AsyncSession, ids: Sequence[str], step: int) -> dict[str, Counter[str]]:
+async def _invitations(session: AsyncSession, ids: Chosen, step: int) -> dict[str, Counter[str]]:
     """By campaign: how many invitations were made and not withdrawn, and how many there are of each status.
 
     A graduate is invited by the record of an employment or an outcome: whoever may not count those sees floors here.
@@ -200,7 +199,7 @@ async def _invitations(session: AsyncSession, ids: Sequence[str], step: int) -> 
     return found
 
 
-async def _codes(session: AsyncSession, ids: Sequence[str]) -> dict[str, int]:
+async def _codes(session: AsyncSession, ids: Chosen) -> dict[str, int]:
     query = (
         select(col(CodeBatchRow.campaign_id), func.sum(CodeBatchRow.count))
         .where(col(CodeBatchRow.campaign_id).in_(ids))

@@ -1,10 +1,12 @@
 """Codes, marks, answers on their way, and responses: what anonymity asks of each stands in the package's docstring."""
 
+from collections import Counter
 from datetime import date
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Column, LargeBinary, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, LargeBinary, Select, Table, Text, func, select
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import Field
 
 from services.surveys.tables.base import Base
@@ -58,3 +60,18 @@ class ResponseRow(Base, table=True):
     day: date
     mode: str
     answers: dict[str, Any] = Field(sa_type=JSONB)
+
+
+async def received_in(session: AsyncSession, campaigns: Select[Any]) -> Counter[str]:
+    """How many answers each of these campaigns (their ids) got; within any scope that sees them."""
+    staged = (
+        select(staged_answer.c.campaign_id, func.count())
+        .where(staged_answer.c.campaign_id.in_(campaigns))
+        .group_by(staged_answer.c.campaign_id)
+    )
+    moved = select(intake.c.campaign_id, intake.c.moved).where(intake.c.campaign_id.in_(campaigns))
+    counts: Counter[str] = Counter()
+    # One statement, so that an answer that is moved meanwhile is counted once.
+    for campaign, count in await session.execute(staged.union_all(moved)):
+        counts[campaign] += int(count)
+    return counts

@@ -23,6 +23,9 @@ def a_wave(**changes: Any) -> dict[str, Any]:
     return {"instrument": "S3", "territory": "17", "kinds": ["technikum"], "period": period} | changes
 
 
+MORE = 33_000
+
+
 async def plan(office: Office, role: Role = Role.MINISTRY, org: str = "17", **changes: Any) -> dict[str, Any]:
     answer = await office.running.as_(role, org).post("/v1/waves", a_wave(**changes))
     assert answer.status_code == 201, answer.text
@@ -209,3 +212,21 @@ async def test_a_campaign_that_opens_by_itself_does_so_on_its_first_day(office: 
     assert (await office.coordinator.get(f"/v1/campaigns/{campaign['id']}")).json()["status"] == "draft"
     await pass_time(office, 2)
     assert (await office.coordinator.get(f"/v1/campaigns/{campaign['id']}")).json()["status"] == "open"
+
+
+async def test_a_nations_rates_are_of_more_campaigns_than_a_statement_has_parameters(office: Office) -> None:
+    wave = await plan(office)
+    await pass_time(office)
+    (mine,) = [each["id"] for each in await campaigns(office, wave["id"]) if each["institution_id"] == MINE]
+    async with office.database.unit_of_work() as uow:
+        await uow.session.execute(
+            text(
+                "insert into campaign select (jsonb_populate_record(campaign, "
+                "jsonb_build_object('id', 'more-' || number, 'wave_id', null))).* "
+                "from campaign, generate_series(1, :more) number where id = :id"
+            ),
+            {"id": mine, "more": MORE},
+        )
+    ministry = office.running.as_(Role.MINISTRY, "17")
+    found = (await ministry.get("/v1/response-rates", instrument="S3")).json()
+    assert found["total"]["campaigns"] > MORE
