@@ -44,11 +44,12 @@ def helm() -> str:
     if found := shutil.which("helm"):
         return found
     built = cache().with_name(f"helm-{VERSION}") / "helm"
-    built.parent.parent.mkdir(parents=True, exist_ok=True)
-    with built.parent.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not built.exists():
-            _build(built.parent)
+    if not built.exists():
+        built.parent.parent.mkdir(parents=True, exist_ok=True)
+        with built.parent.with_name(f"{built.parent.name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # another run may be building it
+            if not built.exists():
+                _build(built.parent)
     return str(built)
 
 
@@ -59,7 +60,7 @@ def _build(folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder.parent) as place:
         made = subprocess.run(
             ["nice", "-n", "10", go, "install", "-p", "2", "-ldflags", OF_CLUSTER, f"{MODULE}@{VERSION}"],
-            env={**os.environ, "GOBIN": place, "CGO_ENABLED": "0"},
+            env={**os.environ, "GOBIN": f"{place}/bin", "CGO_ENABLED": "0"},
             cwd=place,
             capture_output=True,
             text=True,
@@ -67,9 +68,7 @@ def _build(folder: Path) -> None:
         )
         if made.returncode != 0:
             raise NoHelm(f"Go could not build Helm: {' '.join(made.stderr.splitlines()[-3:])}")
-        Path(place).chmod(0o755)
-        Path(place).rename(folder)
-        Path(place).mkdir()  # for the clean-up of what was moved away
+        (Path(place) / "bin").rename(folder)
 
 
 @dataclass(frozen=True)
