@@ -85,6 +85,7 @@ class Relay:
         try:
             while not await guard.fetchval("select pg_try_advisory_lock($1)", LOCK):
                 self._progress.beat("relay")
+                RELAY_LAG.labels(self._database.service).set(0)  # who works tells it; what was known here grows old
                 await asyncio.sleep(POLL_S)
             await guard.add_listener(CHANNEL, self._woken)
             address = self._kafka.resolve()

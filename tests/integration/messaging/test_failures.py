@@ -14,6 +14,7 @@ from shared.messaging.feed import Feed
 from shared.messaging.inbox import Inbox
 from shared.messaging.kafka import KafkaAddress
 from shared.messaging.relay import Relay
+from shared.telemetry.metrics import RELAY_LAG
 from shared.telemetry.progress import Progress
 from tests.integration.messaging.world import (
     KEYS,
@@ -159,6 +160,13 @@ async def test_one_relay_works_and_another_takes_over(world: World) -> None:
             await asyncio.gather(*tasks, return_exceptions=True)
         await settled(source, sink)
         assert sorted((await sink.numbers()).items()) == [(n, 1) for n in range(110)]
+
+
+async def test_a_relay_that_waits_for_its_turn_tells_no_lag(world: World) -> None:
+    async with world.source(relay=False) as source:
+        lag = RELAY_LAG.labels(source.name)
+        lag.set(7)
+        await eventually(lambda: asyncio.sleep(0, lag._value.get() == 0), "what it knew before is forgotten")
 
 
 async def test_relay_that_dies_between_sending_and_advancing_repeats_without_harm(
