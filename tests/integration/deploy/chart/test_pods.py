@@ -8,7 +8,7 @@ import yaml
 from deploy.kafka import topics
 from deploy.local.environment import PROCESSES, ROOT
 from tests.integration.deploy.chart.support import EVERYTHING, STEPS, VALUES, workloads
-from tests.support.helm import Chart, Manifest, container_of, environment_of, named, pod_of, with_
+from tests.support.helm import CHART, Chart, Manifest, container_of, environment_of, named, pod_of, with_
 
 pytestmark = [pytest.mark.helm, pytest.mark.slow]
 
@@ -27,6 +27,16 @@ def test_pods_may_do_nothing_but_their_work(manifests: list[Manifest]) -> None:
         assert writable == ["/tmp"], name
         assert container["resources"]["requests"].keys() == {"cpu", "memory"}, name
         assert "memory" in container["resources"]["limits"], name
+
+
+def test_every_pod_runs_the_one_image_that_is_named(chart: Chart, plain: list[Manifest]) -> None:
+    version = yaml.safe_load((CHART / "Chart.yaml").read_text())["appVersion"]
+    digest = f"sha256:{'0' * 64}"
+    pinned = chart.render(with_(VALUES, image__tag="2", image__digest=digest, image__pullSecrets=["key"]))
+
+    assert {container_of(each)["image"] for each in workloads(plain).values()} == {f"hamkor:{version}"}
+    assert {container_of(each)["image"] for each in workloads(pinned).values()} == {f"hamkor@{digest}"}
+    assert all(pod_of(each)["imagePullSecrets"] == [{"name": "key"}] for each in workloads(pinned).values())
 
 
 def test_a_pod_has_the_time_to_end_that_it_has_in_compose(plain: list[Manifest]) -> None:
