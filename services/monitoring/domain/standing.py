@@ -186,15 +186,15 @@ def _tests(gate: Gate) -> tuple[_Test, _Test]:
     """Whether all that the gate asks for is there, and whether some of it is."""
     if gate.by_category:
         return _every_category, _any_cooperation
-    asks = [[EVIDENCE[name] for name, _ in ask.alternatives] for ask in gate.asks]
-    every = [code for alternatives in asks for code in alternatives]
+    asks = [frozenset(EVIDENCE[name] for name, _ in ask.alternatives) for ask in gate.asks]
+    every = frozenset[int]().union(*asks)
 
     def satisfied(held: Held) -> bool:
-        return all(any(code in held for code in alternatives) for alternatives in asks)
+        return not any(alternatives.isdisjoint(held) for alternatives in asks)
 
     def some(held: Held) -> bool:
         # Of answers to questionnaires not even whether there is one shows before there are enough.
-        return any(code in held for code in every)
+        return not every.isdisjoint(held)
 
     return satisfied, some
 
