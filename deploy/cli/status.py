@@ -67,7 +67,8 @@ def look(url: str) -> Seen:
     try:
         with httpx.Client(base_url=url, timeout=TIMEOUT_S, trust_env=False) as client:
             ready = client.get("/ready").status_code == 200
-            for family in text_string_to_metric_families(client.get("/metrics").text):
+            metrics = client.get("/metrics")  # the portal's are on another port
+            for family in text_string_to_metric_families(metrics.text if metrics.status_code == 200 else ""):
                 if family.name in LAGS:
                     behind[LAGS[family.name]] += int(sum(sample.value for sample in family.samples))
     except (httpx.HTTPError, ValueError):

@@ -1,14 +1,15 @@
 """Composition root of the portal: builds the ASGI app from the environment."""
 
 import os
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import httpx
 import structlog
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
+from prometheus_client import start_http_server
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -73,7 +74,8 @@ def build(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
+        with _metrics(settings):
+            yield
         await upstreams.aclose()
         await provider_client.aclose()
 
@@ -107,7 +109,7 @@ def build(
     app.include_router(page_routes(pages, upstreams, sign_in, settings.secure))
     service_token = ServiceToken(settings, provider, provider_client)
     app.include_router(operations_routes(pages, Operations(upstreams, service_token)))
-    app.include_router(health_router(Progress(), {}))
+    app.include_router(health_router(Progress(), {}, metrics=False))
     app.router.routes.extend(mounts)
 
     _install_errors(app, pages, problems)
@@ -121,6 +123,21 @@ def build(
     )
     app.add_middleware(Observe, service="portal", untraced=("/s/", "/c/"))
     return app
+
+
+@contextmanager
+def _metrics(settings: PortalSettings) -> Iterator[None]:
+    """Serve /metrics on a port of its own, where one is named."""
+    if settings.metrics_port is None:
+        yield
+        return
+    server, thread = start_http_server(settings.metrics_port, settings.host)
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def _embedded_issuer(settings: PortalSettings, upstreams: Upstreams, pages: Pages) -> APIRouter:

@@ -21,6 +21,7 @@ class PortalSettings(BaseModel):
 
     host: str = "127.0.0.1"  # PORTAL_HOST
     port: int = Field(PORTS["portal"], ge=1, le=65535)  # PORTAL_PORT
+    metrics_port: int | None = Field(None, ge=1, le=65535)  # PORTAL_METRICS_PORT: its own port is the public's
     urls: dict[str, HttpUrl]  # PORTAL_URL, PARTNERS_URL, AGREEMENTS_URL, SURVEYS_URL, MONITORING_URL
     auth_issuer: HttpUrl  # AUTH_ISSUER
     auth_discovery_url: HttpUrl | None = None  # AUTH_DISCOVERY_URL: where AUTH_ISSUER's document is read from in here
@@ -58,6 +59,7 @@ class PortalSettings(BaseModel):
 VARIABLES = {
     "host": "PORTAL_HOST",
     "port": "PORTAL_PORT",
+    "metrics_port": "PORTAL_METRICS_PORT",
     "auth_issuer": "AUTH_ISSUER",
     "auth_discovery_url": "AUTH_DISCOVERY_URL",
     "auth_token_url": "AUTH_TOKEN_URL",

@@ -12,8 +12,11 @@ from shared.web.edge import json_response
 Check = Callable[[], Awaitable[None]]
 
 
-def health_router(progress: Progress, checks: dict[str, Check]) -> APIRouter:
-    """Unauthenticated routes on the service's own port; the portal passes none of them on."""
+def health_router(progress: Progress, checks: dict[str, Check], *, metrics: bool = True) -> APIRouter:
+    """Unauthenticated routes on the service's own port; the portal passes none of them on.
+
+    Without `metrics` where that port is the public's.
+    """
     router = APIRouter(tags=["health"], include_in_schema=False)
 
     @router.get("/live")
@@ -38,9 +41,10 @@ def health_router(progress: Progress, checks: dict[str, Check]) -> APIRouter:
         response.status_code = 503 if problems else 200
         return response
 
-    @router.get("/metrics")
-    async def metrics() -> Response:
+    async def told() -> Response:
         """Prometheus text format."""
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
+    if metrics:
+        router.add_api_route("/metrics", told)
     return router

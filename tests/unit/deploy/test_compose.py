@@ -239,7 +239,9 @@ def test_prometheus_asks_every_process() -> None:
     config = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text())
     asked = next(job for job in config["scrape_configs"] if job["job_name"] == "hamkor")["static_configs"][0]["targets"]
 
-    assert set(asked) == {f"{name}:{port}" for name, port in PORTS.items()}
+    portal = int(service("portal")["environment"]["PORTAL_METRICS_PORT"])
+    assert set(asked) == {f"{name}:{port}" for name, port in (PORTS | {"portal": portal}).items()}
+    assert all(str(portal) not in published for published in service("portal")["ports"])
 
 
 # -- who is who

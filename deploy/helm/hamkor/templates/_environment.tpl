@@ -18,6 +18,7 @@
 - {name: LOG_LEVEL, value: {{ $values.logLevel }}}
 - {name: LOG_FORMAT, value: json}
 {{- if eq .process "portal" }}
+- {name: PORTAL_METRICS_PORT, value: {{ include "hamkor.metricsPort" . | quote }}}
 - {name: PORTAL_EMBEDDED_ISSUER, value: "false"}
 - {name: PORTAL_CLIENT_ID, value: {{ $values.oidc.portalClient | quote }}}
 {{- with $values.oidc.discoveryUrl }}

@@ -33,6 +33,11 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {portal: 8100, partners: 8101, agreements: 8102, surveys: 8103, monitoring: 8104}
 {{- end -}}
 
+{{/* Where metrics are asked for: of the portal, whose http is the public's, a port of its own. */}}
+{{- define "hamkor.metricsPort" -}}
+8190
+{{- end -}}
+
 {{/* Those that have a database, a stream and an inbox. */}}
 {{- define "hamkor.databases" -}}
 [partners, agreements, surveys, monitoring]

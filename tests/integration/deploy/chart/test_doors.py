@@ -14,6 +14,7 @@ from tests.support.helm import RELEASE, Manifest, container_of, named, pod_of
 
 pytestmark = [pytest.mark.helm, pytest.mark.slow]
 
+METRICS = 8190
 LISTENS = {
     "agreements": agreements.LISTENS_TO,
     "monitoring": monitoring.LISTENS_TO,
@@ -29,14 +30,20 @@ def test_ports_of_containers_probes_services_and_policies_agree(manifests: list[
     for name in PROCESSES:
         container = container_of(deployments[name])
         assert container["args"] == ["shared.web.serve", name]
-        assert container["ports"] == [{"name": "http", "containerPort": PORTS[name]}]
+        own = [{"name": "metrics", "containerPort": METRICS}] if name == "portal" else []
+        assert container["ports"] == [{"name": "http", "containerPort": PORTS[name]}, *own]
+        told = {each["name"]: each.get("value") for each in container["env"]}.get("PORTAL_METRICS_PORT")
+        assert told == (str(METRICS) if name == "portal" else None)
         probes = {kind: container[f"{kind}Probe"]["httpGet"] for kind in ("startup", "liveness", "readiness")}
         assert probes == {
             "startup": {"path": "/live", "port": "http"},
             "liveness": {"path": "/live", "port": "http"},
             "readiness": {"path": "/ready", "port": "http"},
         }
-        assert doors[name]["spec"]["ports"] == [{"name": "http", "port": PORTS[name], "targetPort": "http"}]
+        assert doors[name]["spec"]["ports"] == [
+            {"name": "http", "port": PORTS[name], "targetPort": "http"},
+            {"name": "metrics", "port": METRICS, "targetPort": "metrics" if name == "portal" else "http"},
+        ]
 
 
 def selects(selector: dict[str, str], manifest: Manifest) -> bool:

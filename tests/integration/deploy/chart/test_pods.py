@@ -106,12 +106,16 @@ def test_metrics_keep_the_job_and_the_service_that_alerts_and_dashboard_know(ful
 
     assert {"targetLabel": "job", "replacement": "hamkor"} in endpoint["relabelings"]
     assert endpoint["honorLabels"]
-    assert (endpoint["port"], endpoint["path"]) == ("http", "/metrics")
+    assert (endpoint["port"], endpoint["path"]) == ("metrics", "/metrics")
     wanted = monitor["spec"]["selector"]["matchLabels"].items()
     assert all(wanted <= each["metadata"]["labels"].items() for each in named(full, "Service").values())
     for name in PROCESSES:
         policy = named(full, "NetworkPolicy")[name]["spec"]["ingress"]
-        assert any(rule.get("from") == EVERYTHING["networkPolicy"]["metricsFrom"] for rule in policy), name
+        wanted = {
+            "ports": [{"port": "metrics" if name == "portal" else "http"}],
+            "from": EVERYTHING["networkPolicy"]["metricsFrom"],
+        }
+        assert wanted in policy, name
 
 
 def test_the_dashboard_asks_the_data_source_that_is_named(full: list[Manifest]) -> None:
