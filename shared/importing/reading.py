@@ -1,67 +1,61 @@
 """CSV and XLSX files as rows of text, one by one: the file may be larger than memory."""
 
+import contextlib
 import csv
+import gc
+import json
+import resource
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
-
-from python_calamine import CalamineError, CalamineWorkbook
 
 from shared.errors import FieldError, InvalidInput
-from shared.web.tabular import clean
+from shared.files.cells import Row
+from shared.files.delimited import csv_rows
+from shared.files.problems import UnreadableFile, no_table
+from shared.files.workbooks import Limits, Workbook
 
-csv.field_size_limit(1_000_000)
 MOST_CELL_CHARACTERS = 1_000
-HEAD_CHARACTERS = 20_000
+LIMITS = Limits(sheet_bytes=1_000_000_000, text_bytes=300_000_000, texts=2_000_000)
+MOST_MEMORY_BYTES = 1 << 30
+"""Of the process that reads a spreadsheet: a wall behind the limits."""
+MOST_SECONDS = 300
 
 
-def rows_of(path: Path, *, spreadsheet: bool) -> Iterator[tuple[int, list[str]]]:
-    """Numbered rows (from 1) that are not empty. Raises InvalidInput, also while iterating."""
+def rows_of(path: Path, *, spreadsheet: bool) -> Iterator[Row]:
+    """Numbered rows (from 1) that are not empty. Raises UnreadableFile, also while iterating."""
     if not spreadsheet:
         yield from _csv_rows(path)
         return
-    # A sheet is unpacked as a whole: a process of its own gives the memory back.
+    # A spreadsheet takes seconds to read: a process of its own does not hold up what this one answers meanwhile.
     plain = path.with_suffix(".csv")
-    done = subprocess.run([sys.executable, "-m", "shared.importing.reading", str(path), str(plain)], check=False)
-    if done.returncode:
-        raise _unreadable("not_a_table", 1)
     try:
+        _convert(path, plain)
         yield from _csv_rows(plain)
     finally:
         plain.unlink(missing_ok=True)
 
 
-def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    number = 0
-    try:
-        with path.open(encoding=_encoding(path), newline="") as file:
-            head = file.read(HEAD_CHARACTERS)
-            if "\0" in head:
-                raise _unreadable("not_a_table", 1)
-            header = next((line for line in head.splitlines() if line.strip()), "")
-            outside = "".join(header.split('"')[::2])
-            file.seek(0)
-            for number, cells in enumerate(
-                csv.reader(file, delimiter=max(",;\t", key=outside.count), strict=True), start=1
-            ):
-                row = [clean(cell)[:MOST_CELL_CHARACTERS] for cell in cells]
-                if any(row):
-                    yield number, row
-    except UnicodeDecodeError:
-        raise _unreadable("not_utf8", number + 1) from None
-    except csv.Error:
-        raise _unreadable("not_a_table", number + 1) from None
-
-
-def _encoding(path: Path) -> str:
+def _csv_rows(path: Path) -> Iterator[Row]:
     with path.open("rb") as file:
-        return "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        for number, cells in csv_rows(file):
+            yield number, [cell[:MOST_CELL_CHARACTERS] for cell in cells]
 
 
-def _unreadable(rule: str, row: int) -> InvalidInput:
-    return InvalidInput(FieldError("file", rule, {"row": row}))
+def _convert(path: Path, plain: Path) -> None:
+    """Have the first sheet of a spreadsheet written as CSV. Raises UnreadableFile."""
+    command = (sys.executable, "-m", "shared.importing.reading", str(path), str(plain))
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, timeout=MOST_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        no_table()
+    if done.returncode == 0:
+        return
+    with contextlib.suppress(ValueError):
+        told = json.loads(done.stdout)
+        raise UnreadableFile(told["rule"], **told["limits"])
+    no_table()
 
 
 def header_of(cells: Sequence[str], columns: Sequence[str], required: Sequence[str]) -> list[str]:
@@ -81,25 +75,29 @@ def header_of(cells: Sequence[str], columns: Sequence[str], required: Sequence[s
     return header
 
 
-def _cell_text(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+def _unpack(source: Path, target: Path) -> None:
+    """Write the first sheet of a spreadsheet as CSV, each row in the line of its number. Raises UnreadableFile."""
+    with Workbook(source, LIMITS) as book, target.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        line = 1
+        for number, cells in book.rows():
+            file.write("\n" * (number - line))
+            writer.writerow(cells)
+            line = number + 1
 
 
-def _unpack(source: str, target: str) -> int:
-    """Write the first sheet of a spreadsheet as CSV; the process's exit code."""
+def main(source: str, target: str) -> int:
+    """The process's exit code; what is wrong with the file it says on its standard output."""
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY_BYTES, MOST_MEMORY_BYTES))
+    # What is made here goes as it came, without cycles.
+    gc.disable()
     try:
-        sheet = CalamineWorkbook.from_path(source).get_sheet_by_index(0)
-        with Path(target).open("w", encoding="utf-8", newline="") as file:
-            # Rows above the first that is filled are left out by the reader: their numbers are kept.
-            writer = csv.writer(file)
-            writer.writerows([] for _ in range(sheet.start[0] if sheet.start else 0))
-            writer.writerows([_cell_text(value) for value in row] for row in sheet.iter_rows())
-    except (CalamineError, OSError, IndexError, ValueError):
+        _unpack(Path(source), Path(target))
+    except UnreadableFile as refused:
+        sys.stdout.write(json.dumps({"rule": refused.rule, "limits": refused.limits}))
         return 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(_unpack(*sys.argv[1:3]))
+    sys.exit(main(*sys.argv[1:3]))

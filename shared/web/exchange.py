@@ -6,7 +6,8 @@ POST /visits/import    a CSV or XLSX file whose columns are the create command's
 """
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
@@ -290,15 +291,11 @@ def _described(column: Column) -> str:
 async def _table(edge: RequestEdge) -> list[tuple[int, list[str]]]:
     """The numbered rows of the request's file. Raises UnsupportedFile, InvalidInput, TooManyRows."""
     media_type = edge.request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    readers: dict[str, Callable[[bytes], Any]] = {CSV: csv_rows, XLSX: xlsx_rows}
+    readers: dict[str, Callable[[bytes], Iterator[tuple[int, list[str]]]]] = {CSV: csv_rows, XLSX: xlsx_rows}
     if media_type not in readers:
         raise UnsupportedFile(value=media_type[:100])
     content = await edge.request.body()
-    try:
-        table: list[tuple[int, list[str]]] = await run_in_threadpool(lambda: list(readers[media_type](content)))
-    except NotReadable as problem:
-        rule, where = problem.args
-        raise InvalidInput(FieldError("file", rule, {"row": where})) from None
+    table = await run_in_threadpool(lambda: list(islice(readers[media_type](content), MOST_FILE_ROWS + 2)))
     if len(table) > MOST_FILE_ROWS + 1:
         raise TooManyRows(limit=MOST_FILE_ROWS)
     return table

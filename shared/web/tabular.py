@@ -12,20 +12,21 @@ import io
 import json
 import re
 import types
-import zipfile
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from enum import StrEnum
 from tempfile import SpooledTemporaryFile
 from typing import Annotated, Any, Union, get_args, get_origin
 
 import anyio
-from openpyxl import Workbook
+from openpyxl import Workbook as NewWorkbook
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from pydantic import BaseModel
-from python_calamine import CalamineError, CalamineWorkbook
 from starlette.concurrency import run_in_threadpool
+
+from shared.files import delimited
+from shared.files.cells import Row, clean
+from shared.files.workbooks import Limits, Workbook
 
 BOM = "\ufeff"
 MOST_SHEET_ROWS = 1_048_576
@@ -163,7 +164,7 @@ async def xlsx_file(
     columns: Sequence[Column], pages: AsyncIterator[Sequence[Mapping[str, Any]]]
 ) -> AsyncIterator[bytes]:
     """A spreadsheet of one sheet, written row by row to a temporary file, then read from it."""
-    book = Workbook(write_only=True)
+    book = NewWorkbook(write_only=True)
     sheet = book.create_sheet("data")
     sheet.append([column.name for column in columns])
 
@@ -225,64 +226,18 @@ def _value_of(text: str, column: Column) -> Any:
     return text
 
 
-def csv_rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
-    """Numbered rows (from 1) of CSV text that are not empty. Raises NotReadable with (rule, where)."""
-    try:
-        text = content.decode("utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise NotReadable("not_utf8", str(line)) from None
-    if "\0" in text:
-        raise NotReadable("not_a_table", "1")
-    header = next((line for line in text.splitlines() if line.strip()), "")
-    outside = "".join(header.split('"')[::2])
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=outside.count), strict=True)
-    number = 0
-    try:
-        for number, cells in enumerate(reader, start=1):
+def csv_rows(content: bytes) -> Iterator[Row]:
+    """Numbered rows (from 1) of CSV text that are not empty. Raises UnreadableFile, also while iterating."""
+    return delimited.csv_rows(io.BytesIO(content))
+
+
+SHEET_LIMITS = Limits(sheet_bytes=60_000_000, text_bytes=20_000_000, texts=200_000)
+
+
+def xlsx_rows(content: bytes) -> Iterator[Row]:
+    """Numbered rows of a spreadsheet's first sheet that are not empty. Raises UnreadableFile, also while iterating."""
+    with Workbook(content, SHEET_LIMITS) as book:
+        for number, cells in book.rows():
             row = [clean(cell) for cell in cells]
             if any(row):
                 yield number, row
-    except csv.Error:
-        raise NotReadable("not_a_table", str(number + 1)) from None
-
-
-MOST_UNPACKED_BYTES = 60_000_000
-
-
-def xlsx_rows(content: bytes) -> Iterator[tuple[int, list[str]]]:
-    """Numbered rows of a spreadsheet's first sheet that are not empty. Raises NotReadable with (rule, where)."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as packed:
-            if sum(each.file_size for each in packed.infolist()) > MOST_UNPACKED_BYTES:
-                raise NotReadable("not_a_table", "1")
-            # Python's reader stops at the size declared, so a part that holds more than it says is found here.
-            if packed.testzip() is not None:
-                raise NotReadable("not_a_table", "1")
-        sheet = CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_index(0)
-        rows = sheet.to_python(skip_empty_area=False)
-    except (zipfile.BadZipFile, CalamineError, NotImplementedError, RuntimeError, EOFError, OSError):
-        raise NotReadable("not_a_table", "1") from None
-    for number, values in enumerate(rows, start=1):
-        cells = [_cell_text(value) for value in values]
-        if any(cells):
-            yield number, cells
-
-
-def _cell_text(value: Any) -> str:
-    """A spreadsheet's value as a person reads it: whole numbers without a point, days as YYYY-MM-DD."""
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case float() if value.is_integer() and abs(value) < 1e15:
-            return str(int(value))
-        case datetime():
-            return value.date().isoformat() if value.time() == datetime.min.time() else value.isoformat()
-        case date():
-            return value.isoformat()
-    return clean(str(value))
-
-
-def clean(text: str) -> str:
-    """A cell's text without what only looks empty."""
-    return text.replace("\u00a0", " ").replace("\u200b", "").strip()

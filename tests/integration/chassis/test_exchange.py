@@ -10,9 +10,11 @@ import httpx
 import pytest
 from openpyxl import Workbook, load_workbook
 
+from shared.i18n import Lang
 from shared.scope import Role
 from shared.web.exchange import CSV, MOST_FILE_ROWS, MOST_ITEMS, XLSX
 from tests.integration.chassis.test_edge import NAMES, an_institution, assert_problem, ministry
+from tests.support.hostile import SHEETS, TEXTS, a_book
 from tests.support.services import Client, Running
 
 HEADER = "institution_id,category,partner_ref,forms,opportunities,since"
@@ -173,6 +175,41 @@ async def test_files_that_cannot_be_read_say_why(service: Running) -> None:
         errors = assert_problem(await upload(client, content, media_type), 422, "invalid-input")["errors"]
         assert list(dict.fromkeys(error["rule"] for error in errors)) == rules
         assert all(error["remedy"] for error in errors)
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type", "limit"),
+    [
+        ("far column", XLSX, "200"),
+        ("farthest cell", XLSX, "200"),
+        ("many shared texts", XLSX, "200000"),
+        ("sheet that unpacks", XLSX, ""),
+        ("sheet that says it is small", XLSX, ""),
+        ("entities", XLSX, ""),
+        ("endless row", CSV, "1000000"),
+        ("NUL", CSV, ""),
+    ],
+)
+async def test_hostile_files_are_refused_in_the_readers_language_and_the_service_lives(
+    service: Running, institution: str, name: str, media_type: str, limit: str
+) -> None:
+    content, rule = (SHEETS if media_type == XLSX else TEXTS)[name]
+    client, made = ministry(service), content()
+    for lang in Lang:
+        headers = client._headers() | {"Content-Type": media_type, "Idempotency-Key": name, "Accept-Language": lang}
+        answer = await client.http.post(client.base + "/v1/partnerships/import", content=made, headers=headers)
+        error = assert_problem(answer, 422, "invalid-input")["errors"][0]
+        assert (error["field"], error["rule"]) == ("file", rule)
+        assert error["remedy"]
+        assert limit in "".join(sign for sign in error["message"] if sign.isalnum())
+    good = f"{HEADER}\n{institution},trade_union,alive-{rule},AF1,O1,2026-01-02".encode()
+    assert (await upload(client, good, CSV, commit="false")).status_code == 200
+
+
+async def test_rows_beyond_the_most_are_not_read(service: Running) -> None:
+    rows = "<row><c><v>1</v></c></row>" * 3 * MOST_FILE_ROWS + "no XML <"
+    assert_problem(await upload(ministry(service), a_book(rows), XLSX), 413, "too-many-rows")
+    assert_problem(await upload(ministry(service), b"a\n" * 3_000_000, CSV), 413, "too-many-rows")
 
 
 async def test_export_holds_what_the_caller_sees_and_comes_back_in(service: Running, institution: str) -> None:

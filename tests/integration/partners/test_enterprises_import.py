@@ -23,6 +23,7 @@ from shared.scope import SYSTEM, Role
 from shared.telemetry.progress import Progress
 from tests.integration.partners.test_registers import a_territory
 from tests.support.engines import Postgres
+from tests.support.hostile import SHEETS, TEXTS
 from tests.support.services import Client, Running, eventually
 
 HEADER = "stir;name;size;isic_section;district"
@@ -140,6 +141,11 @@ async def test_spreadsheet_is_read_like_a_text_file(partners: Running) -> None:
         (HEADER.encode() + b"\n\xff\xff", "text/csv", "not_utf8"),
         (HEADER + '\n"3', "text/csv", "not_a_table"),
         (b"no sheet", XLSX, "not_a_table"),
+        (SHEETS["far column"][0](), XLSX, "too_many_columns"),
+        (SHEETS["farthest cell"][0](), XLSX, "too_many_columns"),
+        (SHEETS["sheet that says it is small"][0](), XLSX, "not_a_table"),
+        (HEADER.encode() + b"\n\0" + b"\n" * 30_000, "text/csv", "not_a_table"),
+        (TEXTS["endless row"][0](), "text/csv", "row_too_long"),
     ],
 )
 async def test_file_that_cannot_be_read_is_refused_and_leaves_nothing(

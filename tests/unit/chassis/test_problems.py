@@ -92,7 +92,7 @@ def rules_in_the_code() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
                 continue
-            wanted = {"FieldError": 1, "ValueError": 0}.get(node.func.id)
+            wanted = {"FieldError": 1, "ValueError": 0, "UnreadableFile": 0}.get(node.func.id)
             if wanted is None or len(node.args) <= wanted:
                 continue
             argument = node.args[wanted]

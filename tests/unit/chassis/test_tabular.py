@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import zipfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
@@ -15,6 +14,8 @@ from hypothesis import strategies as st
 from openpyxl import Workbook, load_workbook
 from pydantic import BaseModel
 
+from shared.files.cells import clean
+from shared.files.problems import UnreadableFile
 from shared.web import tabular
 from shared.web.tabular import NotReadable, cell_of, columns_of, csv_rows, entry_of, xlsx_rows
 
@@ -91,7 +92,7 @@ async def test_what_is_exported_can_be_imported_again(kind: str, things: list[Th
     header, *rows = [cells for _, cells in read(content)]
     assert header == list(COLUMNS)
     back = [Thing.model_validate(entry_of(dict(zip(header, row, strict=False)), COLUMNS)) for row in rows]
-    plain = [thing.model_copy(update={"code": tabular.clean(thing.code)}) for thing in things]
+    plain = [thing.model_copy(update={"code": clean(thing.code)}) for thing in things]
     assert back == plain
 
 
@@ -120,9 +121,9 @@ async def test_spreadsheet_holds_text_not_formulas_and_survives_what_it_cannot_h
     ],
 )
 def test_what_is_no_table_says_where(content: bytes, rule: str) -> None:
-    with pytest.raises(NotReadable) as refused:
+    with pytest.raises(UnreadableFile) as refused:
         list(csv_rows(content))
-    assert refused.value.args[0] == rule
+    assert refused.value.rule == rule
 
 
 def test_delimiters_and_encodings_of_spreadsheet_programs_are_understood() -> None:
@@ -140,15 +141,6 @@ def test_numbers_and_days_of_a_spreadsheet_are_read_as_they_look() -> None:
     file = io.BytesIO()
     book.save(file)
     assert list(xlsx_rows(file.getvalue()))[1] == (2, ["7212", "2026-02-03", "5"])
-
-
-def test_a_bomb_is_not_unpacked() -> None:
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
-        packed.writestr("xl/worksheets/sheet1.xml", b"0" * (tabular.MOST_UNPACKED_BYTES + 1))
-    for content in (file.getvalue(), b"PK\x03\x04 no", b""):
-        with pytest.raises(NotReadable):
-            list(xlsx_rows(content))
 
 
 @pytest.mark.parametrize("text", ["{", "[" * 5000, "[1, 2"])
