@@ -113,7 +113,12 @@ def cell_of(value: Any, column: Column) -> Cell:
         value = "; ".join(_text(item) for item in value)
     elif isinstance(value, (list, dict)):
         value = json.dumps(value, ensure_ascii=False)
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    return f"'{value}" if isinstance(value, str) and _calculates(value) else value
+
+
+def _calculates(text: str) -> bool:
+    """Whether a spreadsheet would calculate it, or it looks as if it was kept from that."""
+    return text.lstrip("'").startswith(_FORMULA)
 
 
 def _divides(item: Any) -> bool:
@@ -214,7 +219,7 @@ def entry_of(cells: Mapping[str, str], columns: Mapping[str, Column]) -> dict[st
 
 
 def _value_of(text: str, column: Column) -> Any:
-    if text[:1] == "'" and text[1:].startswith(_FORMULA):
+    if text[:1] == "'" and _calculates(text):
         text = text[1:]  # as an export wrote it
     if column.kind is Kind.JSON or (column.kind is Kind.LIST and text.startswith("[")):
         try:
