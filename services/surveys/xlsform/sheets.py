@@ -1,47 +1,25 @@
 """A workbook as lines of text by sheet, within limits that no file gets around."""
 
-import copy
-import io
-import lzma
-import sys
-import zipfile
-import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
-from openpyxl import load_workbook
 from openpyxl.utils import get_column_letter
-from openpyxl.utils.exceptions import InvalidFileException
 
 from services.surveys.xlsform.convention import CHOICES, SETTINGS, SURVEY
+from shared.files.cells import Row
+from shared.files.problems import UnreadableFile
+from shared.files.workbooks import MEGABYTE, Limits, Workbook
 
 MOST_BYTES: Final = 1_000_000
 MOST_UNPACKED: Final = 20_000_000
-MOST_MEMBERS: Final = 500
 MOST_ROWS: Final = 3_000
 MOST_COLUMNS: Final = 200
 MOST_CHARACTERS: Final = 4_000
-CHUNK: Final = 65_536
 HEADER_WITHIN: Final = 100
-
-BROKEN: Final = (
-    InvalidFileException,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    SyntaxError,
-    LookupError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    EOFError,
-    OSError,
-    RuntimeError,
-)
-"""What openpyxl and zipfile raise on files that only look like workbooks: parts that are missing or are no XML (both
-parsers' errors are SyntaxErrors), damaged or encrypted members, references that lead nowhere or too deep."""
+LIMITS: Final = Limits(MOST_UNPACKED, MOST_UNPACKED, texts=100_000, columns=MOST_COLUMNS + 1)
+LARGE: Final = ("file_unpacks", "too_many_texts", "cell_too_long")
+"""What a workbook is refused for that has too much of something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,24 +75,23 @@ class Book:
 
 def read_book(content: bytes) -> Book:
     """The workbook in a file; raises WorkbookError."""
-    _measure(content)
+    if len(content) > MOST_BYTES:
+        raise _too_large(MOST_BYTES)
     try:
-        book = load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
-        try:
-            names = {name.strip().lower(): name for name in book.sheetnames}
+        with Workbook(content, LIMITS) as book:
+            names = {name.strip().lower(): name for name in book.names}
             if SURVEY not in names:
                 raise WorkbookError(SheetFault(SURVEY, None, None, "xlsform-no-sheet", {"sheet": SURVEY}))
             sheets = {
-                name: _sheet(name, book[names[name]]) if name in names else Sheet(name)
+                name: _sheet(name, book.rows(names[name], booleans=("no", "yes"), cut=True))
+                if name in names
+                else Sheet(name)
                 for name in (SURVEY, CHOICES, SETTINGS)
             }
-            others = tuple(names[name][:60] for name in names if name not in sheets)
-        finally:
-            book.close()
-    except WorkbookError:
-        raise
-    except BROKEN:
-        raise _unreadable() from None
+    except UnreadableFile as refused:
+        most = int(refused.limits.get("most", 0)) * MEGABYTE if refused.rule == "file_unpacks" else MOST_UNPACKED
+        raise _too_large(most) if refused.rule in LARGE else _unreadable() from None
+    others = tuple(names[name][:60] for name in names if name not in sheets)
     return Book(sheets[SURVEY], sheets[CHOICES], sheets[SETTINGS], others)
 
 
@@ -122,55 +99,22 @@ def _unreadable() -> WorkbookError:
     return WorkbookError(SheetFault("", None, None, "xlsform-unreadable"))
 
 
-def _measure(content: bytes) -> None:
-    most = MOST_BYTES
-    if len(content) <= MOST_BYTES:
-        most = MOST_UNPACKED
-        try:
-            if _unpacks_within(content, MOST_UNPACKED):
-                return
-        except BROKEN:
-            raise _unreadable() from None
-    raise WorkbookError(SheetFault("", None, None, "xlsform-too-large", {"max": most}))
+def _too_large(most: int) -> WorkbookError:
+    return WorkbookError(SheetFault("", None, None, "xlsform-too-large", {"max": most}))
 
 
-def _unpacks_within(content: bytes, most: int) -> bool:
-    """Unpack once, throwing away, and stop where it grows too large: what the file says of its size proves nothing."""
-    with zipfile.ZipFile(io.BytesIO(content)) as packed:
-        members = packed.infolist()
-        if len(members) > MOST_MEMBERS:
-            return False
-        for member in members:
-            unbounded = copy.copy(member)
-            unbounded.file_size = sys.maxsize
-            with packed.open(unbounded) as stream:
-                while chunk := stream.read(CHUNK):
-                    most -= len(chunk)
-                    if most < 0:
-                        return False
-    return True
-
-
-def _sheet(name: str, source: Any) -> Sheet:
-    source.reset_dimensions()
+def _sheet(name: str, rows: Iterator[Row]) -> Sheet:
     sheet = Sheet(name)
-    top = 0
     headers: list[str] = []
-    for top, values in enumerate(
-        source.iter_rows(max_row=HEADER_WITHIN, max_col=MOST_COLUMNS + 1, values_only=True), 1
-    ):
+    for number, values in rows:
         cells = [_text(value) for value in values]
-        if any(cells):
-            headers = _headers(sheet, top, cells)
-            break
-    if not headers:
-        return sheet
-    # Rows that only a far cell makes are gone through, so only as far and as wide as need be.
-    below = source.iter_rows(min_row=top + 1, max_row=2 * MOST_ROWS, max_col=len(headers), values_only=True)
-    for number, values in enumerate(below, top + 1):
-        filled = {
-            header: cell for header, value in zip(headers, values, strict=False) if header and (cell := _text(value))
-        }
+        if not headers:
+            if number > HEADER_WITHIN:
+                break
+            if any(cells):
+                headers = _headers(sheet, number, cells)
+            continue
+        filled = {header: cell for header, cell in zip(headers, cells, strict=False) if header and cell}
         if not filled:
             continue
         if number > MOST_ROWS:
@@ -200,14 +144,7 @@ def _headers(sheet: Sheet, number: int, cells: list[str]) -> list[str]:
     return headers
 
 
-def _text(value: Any) -> str:
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "yes" if value else "no"
-        case float() if value.is_integer():
-            return str(int(value))
+def _text(value: str) -> str:
     # Line breaks are kept, other control characters have no place in a text.
-    text = str(value).replace("\r\n", "\n").replace("\u00a0", " ").replace("\t", " ")
+    text = value.replace("\r\n", "\n").replace("\u00a0", " ").replace("\t", " ")
     return "".join(sign for sign in text if sign == "\n" or sign.isprintable()).strip()

@@ -1,8 +1,6 @@
 """Workbooks: the convention's own converter takes what we export, we read it back as the same, and what others make."""
 
 import io
-import struct
-import zipfile
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -31,6 +29,7 @@ from services.surveys.xlsform.exporting import exported
 from services.surveys.xlsform.importing import Imported, imported
 from shared.contracts.codes import isco_unit_groups
 from shared.i18n import SHARED_MESSAGES, Catalogue, Lang
+from tests.support.hostile import a_book, a_sheet, lying
 from tests.unit.surveys.forms import EMPLOYERS, HOUSEHOLD_WITH_RANGE, TRAINING, Rows, a_workbook
 
 LIBRARY = InstrumentLibrary.load()
@@ -423,28 +422,19 @@ def test_a_pair_or_matrix_that_was_pulled_apart_is_named() -> None:
 # -- files that are no forms
 
 
-def packed(content: bytes, name: str = "xl/worksheets/sheet1.xml") -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(name, content)
-    return buffer.getvalue()
-
-
-def understated(content: bytes) -> bytes:
-    """The same archive, whose headers say that its member unpacks to a hundred bytes."""
-    size = struct.pack("<L", 30_000_000)
-    return content.replace(size, struct.pack("<L", 100))
-
-
-BOMB = packed(b"\0" * 30_000_000)
+BOMB = a_book(sheet=b" " * 30_000_000)
 FILES: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", "xlsform-unreadable"),
     "a text": (b"type,name,label\n", "xlsform-unreadable"),
     "a broken archive": (a_workbook(survey=[["type"]])[:-40], "xlsform-unreadable"),
-    "an archive of something else": (packed(b"x"), "xlsform-unreadable"),
+    "an archive of something else": (a_book(more={"xl/workbook.xml": b"x"}), "xlsform-unreadable"),
     "a bomb": (BOMB, "xlsform-too-large"),
-    "a bomb that hides its size": (understated(BOMB), "xlsform-too-large"),
+    "a bomb that hides its size": (lying(BOMB, 30_000_000, 100), "xlsform-unreadable"),
     "too large": (b"PK" + b"x" * 1_000_000, "xlsform-too-large"),
+    "a bomb of styles": (a_book(styles="<cellXfs>" + "<xf/>" * 1_500_000 + "</cellXfs>"), "xlsform-too-large"),
+    "a row of millions": (a_book("<row>" + "<c/>" * 4_000_000 + "</row>"), "xlsform-too-large"),
+    "texts by the million": (a_book("<row><c/></row>", texts="<si/>" * 1_500_000), "xlsform-too-large"),
+    "entities": (a_book(sheet='<!DOCTYPE a [<!ENTITY b "c">]>' + a_sheet("")), "xlsform-unreadable"),
     "no survey": (a_workbook(choices=[["list_name"]]), "xlsform-no-sheet"),
     "an empty survey": (a_workbook(survey=[]), "xlsform-no-column"),
 }
