@@ -71,30 +71,35 @@ async def check_calendars(
     uow: UnitOfWork, institution: InstitutionState, enterprise: EnterpriseRow | None, visit: VisitState
 ) -> None:
     """Raise Clash where either side is busy. Both calendars are locked: of two plans at once, one sees the other."""
-    partner = visit.enterprise_id or visit.partner_ref or ""
+    # A partner that is no enterprise goes by the institution's own reference: another's may be the same word.
+    owners = {institution.id, *([visit.enterprise_id] if visit.enterprise_id else ())}
     # In the order of names, so that two plans cannot wait for each other in a ring.
-    for owner in sorted({institution.id, partner}):
+    for owner in sorted(owners):
         await uow.session.execute(_LOCK, {"owner": owner})
     async with uow.beyond_scope():
-        others = await _visits(uow, institution.id, partner, visit)
+        others = await _visits(uow, institution.id, visit)
         events = await _events(uow, institution, enterprise, visit)
     calendars.check_free(visit.planned_start, visit.planned_end, [*others, *events])
 
 
-async def _visits(uow: UnitOfWork, institution_id: str, partner: str, visit: VisitState) -> Iterable[Engagement]:
-    """Other visits at that time: at the partner by anybody, by the same envoy, or to the institution itself."""
+async def _visits(uow: UnitOfWork, institution_id: str, visit: VisitState) -> Iterable[Engagement]:
+    """Other visits at that time: at the enterprise by anybody, the institution's own by the same envoy, at the same
+    partner, or to itself."""
+    here = col(VisitRow.institution_id) == institution_id
+    if visit.enterprise_id:
+        here = or_(here, col(VisitRow.partner) == visit.enterprise_id)
     rows = await uow.session.execute(
         select(VisitRow).where(
             col(VisitRow.status).in_(["planned", "prepared"]),
             col(VisitRow.planned_start) < visit.planned_end,
             col(VisitRow.planned_end) > visit.planned_start,
             col(VisitRow.id) != visit.id,
-            or_(col(VisitRow.partner) == partner, col(VisitRow.institution_id) == institution_id),
+            here,
         )
     )
     found = []
     for row in rows.scalars():
-        if row.partner == partner:
+        if row.partner == (visit.enterprise_id or visit.partner_ref):
             who = Busy.PARTNER
         elif row.envoy_ref == visit.envoy_ref:
             who = Busy.ENVOY

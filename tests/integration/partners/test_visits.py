@@ -126,6 +126,17 @@ async def test_from_dossier_to_protocol(partners: Running) -> None:
     assert (await ok(stranger.get("/v1/next-actions")))["items"] == []
 
 
+async def test_an_own_reference_of_a_partner_is_nobody_elses(partners: Running) -> None:
+    id_, school, enterprise, _ = await sides(partners)
+    other = (await an_institution(partners, code="P-9"))["id"]
+    plan = a_plan(id_, enterprise, category="hokimiyat", partner_ref="P-0007")
+    del plan["enterprise_id"]
+    await ok(school.post("/v1/visits", plan))
+    own = await refused(school.post("/v1/visits", plan | {"envoy_ref": "T-9"}), 409)
+    assert own["type"].endswith("clash")
+    await ok(partners.as_(Role.INSTITUTION, other).post("/v1/visits", plan | {"institution_id": other}))
+
+
 async def test_clashes_are_refused_with_their_name_and_no_more(partners: Running) -> None:
     id_, school, enterprise, zavod = await sides(partners)
     other = (await an_institution(partners, code="P-2"))["id"]
