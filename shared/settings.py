@@ -3,11 +3,12 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from shared.contracts.events import SERVICES
+from shared.messaging.security import KafkaSecurity, Mechanism, Protocol, problems_of
 
 PORTS = {"portal": 8100, "partners": 8101, "agreements": 8102, "surveys": 8103, "monitoring": 8104}
 
@@ -38,23 +39,65 @@ def _brokers(value: str) -> str:
     return value
 
 
+def _told(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret is not None else None
+
+
 PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 Brokers = Annotated[str, AfterValidator(_brokers)]
 
 
-class Settings(BaseModel):
-    """What one service process needs to know. The comment behind a field is its environment variable."""
+class KafkaSettings(BaseModel):
+    """Where Kafka is and how it is spoken to. The comment behind a field is its environment variable."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    kafka_bootstrap_servers: Brokers  # KAFKA_BOOTSTRAP_SERVERS
+    kafka_embedded: bool = False  # KAFKA_EMBEDDED
+    kafka_security_protocol: Protocol = "PLAINTEXT"  # KAFKA_SECURITY_PROTOCOL
+    kafka_sasl_mechanism: Mechanism | None = None  # KAFKA_SASL_MECHANISM
+    kafka_sasl_username: str | None = None  # KAFKA_SASL_USERNAME
+    kafka_sasl_password: SecretStr | None = None  # KAFKA_SASL_PASSWORD
+    kafka_ca_file: Path | None = None  # KAFKA_CA_FILE: PEM; without it the system's authorities are trusted
+    kafka_certificate_file: Path | None = None  # KAFKA_CERTIFICATE_FILE: PEM, where brokers ask for the client's
+    kafka_key_file: Path | None = None  # KAFKA_KEY_FILE: PEM
+    kafka_key_password: SecretStr | None = None  # KAFKA_KEY_PASSWORD
+
+    @property
+    def kafka_security(self) -> KafkaSecurity:
+        """How Kafka's clients are to connect."""
+        return KafkaSecurity(
+            protocol=self.kafka_security_protocol,
+            mechanism=self.kafka_sasl_mechanism,
+            username=self.kafka_sasl_username,
+            password=_told(self.kafka_sasl_password),
+            ca_file=self.kafka_ca_file,
+            certificate_file=self.kafka_certificate_file,
+            key_file=self.kafka_key_file,
+            key_password=_told(self.kafka_key_password),
+        )
+
+    @model_validator(mode="after")
+    def _one_way_to_connect(self) -> Self:
+        if self.kafka_embedded and self.kafka_security_protocol != "PLAINTEXT":
+            raise ValueError(
+                f"KAFKA_SECURITY_PROTOCOL is {self.kafka_security_protocol}, but the embedded broker (KAFKA_EMBEDDED) "
+                "knows PLAINTEXT alone"
+            )
+        for problem in problems_of(self.kafka_security):
+            raise ValueError(problem)
+        return self
+
+
+class Settings(KafkaSettings):
+    """What one service process needs to know. The comment behind a field is its environment variable."""
 
     service: str
     host: str = "127.0.0.1"  # <SERVICE>_HOST
     port: int = Field(ge=1, le=65535)  # <SERVICE>_PORT
     database_url: PostgresUrl  # <SERVICE>_DATABASE_URL
     database_pool: int = Field(10, ge=2, le=200)  # <SERVICE>_DATABASE_POOL
-    kafka_bootstrap_servers: Brokers  # KAFKA_BOOTSTRAP_SERVERS
-    kafka_embedded: bool = False  # KAFKA_EMBEDDED
     auth_issuer: HttpUrl  # AUTH_ISSUER
     auth_jwks_url: HttpUrl  # AUTH_JWKS_URL
     auth_token_url: HttpUrl  # AUTH_TOKEN_URL
@@ -69,8 +112,7 @@ class Settings(BaseModel):
 
 
 COMMON = (
-    "kafka_bootstrap_servers",
-    "kafka_embedded",
+    *KafkaSettings.model_fields,
     "auth_issuer",
     "auth_jwks_url",
     "auth_token_url",
@@ -105,6 +147,7 @@ def read_environment(environment: Mapping[str, str] = os.environ) -> dict[str, s
 
 SECRET_FILES = frozenset(
     {"SERVICE_CLIENT_SECRET_FILE", "PORTAL_SESSION_SECRET_FILE", "PORTAL_CLIENT_SECRET_FILE"}
+    | {"KAFKA_SASL_USERNAME_FILE", "KAFKA_SASL_PASSWORD_FILE", "KAFKA_KEY_PASSWORD_FILE"}
     | {f"{service.upper()}_{kind}_URL_FILE" for service in SERVICES for kind in ("DATABASE", "MIGRATION")}
 )
 
@@ -134,14 +177,32 @@ def load_settings(service: str, environment: Mapping[str, str] = os.environ) -> 
     try:
         return Settings.model_validate(given)
     except ValidationError as problem:
-        first = problem.errors()[0]
-        place = first["loc"]
-        name = f"{str(place[1]).upper()}_URL" if place[0] == "urls" else variable_of(service, str(place[0]))
-        if first["type"] == "missing":
-            raise WrongSettings(f"{name} is not set: {_expected(str(place[0]))}.") from None
-        shown = "its value" if "SECRET" in name or "DATABASE" in name else repr(first["input"])
-        reason = first["msg"].removeprefix("Value error, ")
-        raise WrongSettings(f"{name} is wrong: {shown} does not do; {reason}.") from None
+        raise _named(problem, service) from None
+
+
+def load_kafka_settings(environment: Mapping[str, str] = os.environ) -> KafkaSettings:
+    """How Kafka is reached, for who is no service; raises WrongSettings as `load_settings`."""
+    values = read_environment(environment)
+    given = {name: values[name.upper()] for name in KafkaSettings.model_fields if name.upper() in values}
+    try:
+        return KafkaSettings.model_validate(given)
+    except ValidationError as problem:
+        raise _named(problem) from None
+
+
+def _named(problem: ValidationError, service: str = "") -> WrongSettings:
+    """The first thing that is wrong, in a sentence that names its variable."""
+    first = problem.errors()[0]
+    place = first["loc"]
+    reason = first["msg"].removeprefix("Value error, ")
+    if not place:  # settings that do not go together: the reason names them
+        return WrongSettings(f"{reason}.")
+    name = f"{str(place[1]).upper()}_URL" if place[0] == "urls" else variable_of(service, str(place[0]))
+    if first["type"] == "missing":
+        return WrongSettings(f"{name} is not set: {_expected(str(place[0]))}.")
+    hidden = any(word in name for word in ("SECRET", "PASSWORD", "DATABASE"))
+    shown = "its value" if hidden else repr(first["input"])
+    return WrongSettings(f"{name} is wrong: {shown} does not do; {reason}.")
 
 
 def _expected(setting: str) -> str:

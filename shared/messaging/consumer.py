@@ -17,6 +17,7 @@ from shared.messaging.feed import Source
 from shared.messaging.inbox import FuseBlown, Inbox
 from shared.messaging.kafka import KafkaAddress, RecordsHandler, make_broker, subscribe
 from shared.messaging.own_log import OwnLog
+from shared.messaging.reaching import explained, why_unreachable
 from shared.messaging.wire import event_of
 from shared.retry import Backoff
 from shared.telemetry.metrics import CONSUMER_CONNECTED, INBOX_FAILURES, INBOX_LAG
@@ -111,7 +112,7 @@ class Consumer:
             self._progress.beat("consumer")
             try:
                 await self._connection(backoff)
-                log.info("consumer.reconnecting")
+                log.info("consumer.reconnecting", reason=await why_unreachable(self._kafka))
             except Exception as problem:
                 log.warning("consumer.kafka_unreachable", error=repr(problem)[:300])
             await backoff.wait()
@@ -136,7 +137,7 @@ class Consumer:
         }
         connected = CONSUMER_CONNECTED.labels(self._inbox.service)
         try:
-            async with asyncio.timeout(30):
+            async with explained(self._kafka), asyncio.timeout(30):
                 await broker.start()
             self._subscribers = subscribers
             connected.set(1)

@@ -16,6 +16,8 @@ from faststream.kafka import TopicPartition as Place
 from faststream.kafka.message import KafkaAckableMessage
 from faststream.message import StreamMessage
 
+from shared.messaging.security import PLAINTEXT, KafkaSecurity
+
 RecordsHandler = Callable[[Sequence["ConsumerRecord[bytes, bytes]"]], Awaitable[None]]
 
 MAX_REQUEST_BYTES = 1_048_576
@@ -38,6 +40,7 @@ class KafkaAddress:
 
     setting: str
     embedded: bool = False
+    security: KafkaSecurity = PLAINTEXT
 
     def resolve(self) -> list[str]:
         """The present bootstrap servers; raises OSError while the file is not there."""
@@ -61,6 +64,7 @@ def make_producer(address: KafkaAddress, client_id: str) -> AIOKafkaProducer:
         max_request_size=MAX_REQUEST_BYTES,
         request_timeout_ms=10_000,
         retry_backoff_ms=100,
+        **address.security.for_aiokafka(),
     )
 
 
@@ -70,13 +74,14 @@ def make_broker(address: KafkaAddress, client_id: str) -> KafkaBroker:
         address.resolve(),
         client_id=client_id,
         allow_auto_create_topics=address.embedded,
-        acks="all",
-        enable_idempotence=True,
+        # Else it would be a producer and an administrator, too: connections and rights (ACLs) that nothing here needs.
+        consumer_only=not address.embedded,
         apply_types=False,
         request_timeout_ms=10_000,
         # A whole session's clean-up must not outlast the ten seconds in which Ctrl-C ends everything.
         graceful_timeout=4.0,
         logger=None,
+        security=address.security.for_faststream(),
     )
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from shared.contracts.events import MAX_DATA_BYTES, Event, dead_letter_topic_of, topic_of
 from shared.messaging.dead_letters import DeadLetter, mark_published, unpublished
 from shared.messaging.kafka import KafkaAddress, make_producer
+from shared.messaging.reaching import explained
 from shared.messaging.stream import CHANNEL, behind, event_of_row
 from shared.messaging.wire import headers_of
 from shared.persistence.engine import dsn_of, raw_connection
@@ -91,12 +92,13 @@ class Relay:
             address = self._kafka.resolve()
             producer = make_producer(self._kafka, f"hamkor-{self._database.service}-relay")
             try:
-                async with asyncio.timeout(SEND_S):
-                    await producer.start()
-                log.info("relay.started")
-                while self._kafka.resolve() == address:
-                    await self._round(guard, producer)
-                    backoff.reset()
+                async with explained(self._kafka):
+                    async with asyncio.timeout(SEND_S):
+                        await producer.start()
+                    log.info("relay.started")
+                    while self._kafka.resolve() == address:
+                        await self._round(guard, producer)
+                        backoff.reset()
             finally:
                 await close(producer.stop(), 2)
         finally:

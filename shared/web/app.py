@@ -105,7 +105,7 @@ def create_app(
     whose bodies go to a file as they come, with a limit of their own.
     """
     settings = chassis.settings
-    kafka = KafkaAddress(settings.kafka_bootstrap_servers, settings.kafka_embedded)
+    kafka = KafkaAddress(settings.kafka_bootstrap_servers, settings.kafka_embedded, settings.kafka_security)
     jobs: dict[str, Job] = {"housekeeping": lambda: _keep_house(chassis)}
     inbox: Inbox | None = None
     consumer: Consumer | None = None
