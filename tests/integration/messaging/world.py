@@ -224,6 +224,8 @@ class World:
     issuer: Issuer
     http: httpx.AsyncClient
     urls: dict[str, str] = field(default_factory=dict)
+    more: dict[str, Any] = field(default_factory=dict)
+    """Settings of all processes beyond those that every world has."""
 
     async def new_database(self, sink: bool = False, postgres: Postgres | None = None) -> TestDatabase:
         """A database with the chassis' tables; for sinks also with the table of effects."""
@@ -252,6 +254,7 @@ class World:
                 "auth_token_url": self.issuer.url + "/token",
                 "service_client_secret": SECRET,
                 "urls": self.urls,
+                **self.more,
             }
         )
 
