@@ -135,11 +135,17 @@ def environment_of(manifest: Manifest) -> dict[str, str]:
 
 
 def files_of(manifest: Manifest, secrets: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
-    """Path → content of the files that its container finds; KeyError for a Secret or a key that is nowhere."""
+    """Path → content of the files that its container finds; KeyError for a Secret or a key that is nowhere.
+
+    ConfigMaps are looked up among the `secrets`, too.
+    """
     mounts = {mount["name"]: mount["mountPath"] for mount in container_of(manifest)["volumeMounts"]}
-    return {
-        f"{mounts[volume['name']]}/{item['path']}": secrets[volume["secret"]["secretName"]][item["key"]]
-        for volume in pod_of(manifest)["volumes"]
-        if "secret" in volume
-        for item in volume["secret"]["items"]
-    }
+    found: dict[str, str] = {}
+    for volume in pod_of(manifest)["volumes"]:
+        parts = [(volume["secret"]["secretName"], volume["secret"]["items"])] if "secret" in volume else []
+        for source in volume.get("projected", {}).get("sources", ()):
+            (part,) = source.values()
+            parts.append((part["name"], part["items"]))
+        for name, items in parts:
+            found |= {f"{mounts[volume['name']]}/{item['path']}": secrets[name][item["key"]] for item in items}
+    return found

@@ -3,7 +3,7 @@
 import json
 import re
 import tomllib
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -12,7 +12,8 @@ from deploy.compose import secrets
 from deploy.kafka import topics
 from deploy.local.environment import PROCESSES, ROOT, SERVICES
 from services.surveys.domain.campaigns import MAX_INTERVIEW_DAYS
-from shared.settings import Settings
+from shared.messaging.security import Mechanism, Protocol
+from shared.settings import KafkaSettings, Settings
 from tests.support.helm import CHART
 
 
@@ -46,6 +47,10 @@ def test_the_schema_knows_every_value_and_its_limits_are_those_of_the_settings()
     assert services["monitoring"]["allOf"][1]["properties"]["replicas"]["maximum"] == topics.PARTITIONS
     assert schema["kafka"]["properties"]["replication"]["minimum"] == topics.MIN_INSYNC
     assert values["kafka"]["replication"] == topics.REPLICATION
+    security, fields = schema["kafka"]["properties"]["security"]["properties"], KafkaSettings.model_fields
+    assert security["protocol"]["enum"] == list(get_args(Protocol))
+    assert security["mechanism"]["enum"] == list(get_args(Mechanism))
+    assert values["kafka"]["security"]["protocol"] == fields["kafka_security_protocol"].default
     assert {name: schema["privacyK"][name] for name in ("minimum", "maximum")} == {
         name: k[name] for name in ("minimum", "maximum")
     }

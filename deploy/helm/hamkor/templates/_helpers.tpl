@@ -132,6 +132,9 @@ that it reads and no other – as mounts, as volumes, and as the part of the env
 {{- if include "hamkor.readsAuthority" . }}
 - {name: postgresql-ca, mountPath: /run/secrets/postgresql, readOnly: true}
 {{- end }}
+{{- if include "hamkor.kafkaSources" . | fromYamlArray }}
+- {name: kafka, mountPath: /run/secrets/kafka, readOnly: true}
+{{- end }}
 {{- end -}}
 
 {{- define "hamkor.volumes" -}}
@@ -155,6 +158,12 @@ that it reads and no other – as mounts, as volumes, and as the part of the env
     items:
       - {key: {{ .root.Values.postgresql.ca.key }}, path: ca.crt}
 {{- end }}
+{{- with include "hamkor.kafkaSources" . | fromYamlArray }}
+- name: kafka
+  projected:
+    defaultMode: 0440
+    sources: {{- toYaml . | nindent 6 }}
+{{- end }}
 {{- end -}}
 
 {{/* PGSSL… are read by asyncpg itself. */}}
@@ -168,6 +177,27 @@ that it reads and no other – as mounts, as volumes, and as the part of the env
 {{- if include "hamkor.readsAuthority" . }}
 - {name: PGSSLROOTCERT, value: /run/secrets/postgresql/ca.crt}
 {{- end }}
+{{- if include "hamkor.readsKafka" . }}
+{{- $security := .root.Values.kafka.security }}
+- {name: KAFKA_SECURITY_PROTOCOL, value: {{ $security.protocol }}}
+{{- if $security.credentials.secret }}
+- {name: KAFKA_SASL_MECHANISM, value: {{ $security.mechanism }}}
+- {name: KAFKA_SASL_USERNAME_FILE, value: /run/secrets/kafka/username}
+- {name: KAFKA_SASL_PASSWORD_FILE, value: /run/secrets/kafka/password}
+{{- end }}
+{{- if or $security.ca.configMap $security.ca.secret }}
+- {name: KAFKA_CA_FILE, value: /run/secrets/kafka/ca.crt}
+{{- end }}
+{{- with $security.clientCertificate }}
+{{- if .secret }}
+- {name: KAFKA_CERTIFICATE_FILE, value: /run/secrets/kafka/client.crt}
+- {name: KAFKA_KEY_FILE, value: /run/secrets/kafka/client.key}
+{{- if .passwordKey }}
+- {name: KAFKA_KEY_PASSWORD_FILE, value: /run/secrets/kafka/client.password}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{- define "hamkor.readsDatabase" -}}
@@ -176,4 +206,44 @@ that it reads and no other – as mounts, as volumes, and as the part of the env
 
 {{- define "hamkor.readsAuthority" -}}
 {{- if and (include "hamkor.readsDatabase" .) .root.Values.postgresql.ca.secret }}true{{ end -}}
+{{- end -}}
+
+{{- define "hamkor.readsKafka" -}}
+{{- if not (has .process (list "portal" "roles" "migrations")) }}true{{ end -}}
+{{- end -}}
+
+{{/* What of Kafka's security comes from Secrets and a ConfigMap, as the sources of one volume. */}}
+{{- define "hamkor.kafkaSources" -}}
+{{- if include "hamkor.readsKafka" . }}
+{{- $security := .root.Values.kafka.security }}
+{{- with $security.credentials }}
+{{- if .secret }}
+- secret:
+    name: {{ .secret }}
+    items:
+      - {key: {{ .usernameKey }}, path: username}
+      - {key: {{ .passwordKey }}, path: password}
+{{- end }}
+{{- end }}
+{{- with $security.ca }}
+{{- if or .configMap .secret }}
+- {{ empty .secret | ternary "configMap" "secret" }}:
+    name: {{ .secret | default .configMap }}
+    items:
+      - {key: {{ .key }}, path: ca.crt}
+{{- end }}
+{{- end }}
+{{- with $security.clientCertificate }}
+{{- if .secret }}
+- secret:
+    name: {{ .secret }}
+    items:
+      - {key: {{ .certificateKey }}, path: client.crt}
+      - {key: {{ .keyKey }}, path: client.key}
+      {{- if .passwordKey }}
+      - {key: {{ .passwordKey }}, path: client.password}
+      {{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end -}}

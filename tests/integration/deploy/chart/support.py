@@ -1,7 +1,10 @@
 """Two sets of values for the chart, what is required and all that can be switched on; how to look at what it makes."""
 
+import functools
+import tempfile
 from pathlib import Path
 
+from tests.support.certificates import Authority
 from tests.support.helm import Manifest, Values, environment_of, files_of, named, with_
 
 PEPPER = "a pepper of sixteen characters"
@@ -26,8 +29,17 @@ VALUES: Values = {
     },
     "secrets": {"values": SECRETS},
 }
+KAFKA_LOGIN = {"user": "hamkor", "word": "Kafka's: # password"}
+KEY_PASSWORD = "opens the key"
 EVERYTHING = with_(
     VALUES,
+    kafka__security={
+        "protocol": "SASL_SSL",
+        "mechanism": "SCRAM-SHA-256",
+        "credentials": {"secret": "kafka-login", "usernameKey": "user", "passwordKey": "word"},
+        "ca": {"configMap": "kafka-authority", "key": "kafka.pem"},
+        "clientCertificate": {"secret": "kafka-client", "passwordKey": "tls.password"},
+    },
     oidc__discoveryUrl="http://keycloak.id:8080/realms/hamkor/.well-known/openid-configuration",
     postgresql__sslMode="verify-full",
     postgresql__ca__secret="authority",
@@ -60,7 +72,24 @@ def workloads(manifests: list[Manifest]) -> dict[str, Manifest]:
 def secrets_of(manifests: list[Manifest]) -> dict[str, dict[str, str]]:
     """The chart's Secrets and those that are named to it."""
     made = {each["metadata"]["name"]: dict(each["stringData"]) for each in named(manifests, "Secret").values()}
-    return {**made, "authority": {"ca.crt": "a certificate"}}
+    return {**made, "authority": {"ca.crt": "a certificate"}, **of_kafka()}
+
+
+@functools.cache
+def of_kafka() -> dict[str, dict[str, str]]:
+    """What is named to the chart for Kafka; settings look into the files."""
+    with tempfile.TemporaryDirectory() as folder:
+        authority = Authority(Path(folder))
+        client = authority.sign("client", KEY_PASSWORD)
+        return {
+            "kafka-login": KAFKA_LOGIN,
+            "kafka-authority": {"kafka.pem": authority.file.read_text()},
+            "kafka-client": {
+                "tls.crt": client.certificate.read_text(),
+                "tls.key": client.key.read_text(),
+                "tls.password": KEY_PASSWORD,
+            },
+        }
 
 
 def unpacked(manifest: Manifest, manifests: list[Manifest], folder: Path) -> dict[str, str]:

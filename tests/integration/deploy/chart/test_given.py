@@ -12,8 +12,18 @@ from deploy.local.environment import PROCESSES, SERVICES
 from deploy.postgres import provision
 from services.portal.settings import load_portal_settings
 from services.surveys.app import load_own_settings
-from shared.settings import PORTS, load_settings, read_environment
-from tests.integration.deploy.chart.support import PEPPER, SECRETS, VALUES, secrets_of, unpacked, workloads
+from shared.settings import PORTS, load_kafka_settings, load_settings, read_environment
+from tests.integration.deploy.chart.support import (
+    KAFKA_LOGIN,
+    KEY_PASSWORD,
+    PEPPER,
+    SECRETS,
+    VALUES,
+    of_kafka,
+    secrets_of,
+    unpacked,
+    workloads,
+)
 from tests.support.helm import (
     CHART,
     RELEASE,
@@ -34,10 +44,11 @@ pytestmark = [pytest.mark.helm, pytest.mark.slow]
 @pytest.mark.parametrize("name", PROCESSES)
 def test_a_process_is_given_only_what_it_reads(name: str, manifests: list[Manifest]) -> None:
     deployment = named(manifests, "Deployment")[name]
-    given = {variable.removesuffix("_FILE") for variable in environment_of(deployment)}
+    readable = read_by(name)
+    given = {each if each in readable else each.removesuffix("_FILE") for each in environment_of(deployment)}
     driver = set() if name == "portal" else {each for each in given if each.startswith("PGSSL")}
 
-    assert given - read_by(name) == driver
+    assert given - readable == driver
     assert all(f'"{each}"' in driver_source() or f"'{each}'" in driver_source() for each in driver)
 
 
@@ -58,6 +69,7 @@ def test_each_service_starts_from_what_it_is_given(name: str, manifests: list[Ma
     assert (database.host, database.port, database.database) == ("postgres.data", 5432, name)
     assert settings.kafka_bootstrap_servers == VALUES["kafka"]["bootstrapServers"]
     assert not settings.kafka_embedded
+    assert settings.kafka_security.protocol == environment["KAFKA_SECURITY_PROTOCOL"]
     assert {each: settings.urls[each] for each in SERVICES} == {
         each: f"http://{RELEASE}-{each}:{PORTS[each]}" for each in SERVICES
     }
@@ -66,6 +78,31 @@ def test_each_service_starts_from_what_it_is_given(name: str, manifests: list[Ma
     assert settings.service_client_secret == SECRETS["service_client"]
     if name == "surveys":
         assert load_own_settings(settings, read_environment(environment)).code_pepper == PEPPER
+
+
+def test_whoever_speaks_to_kafka_finds_the_login_and_the_certificates_and_nobody_else(
+    chart: Chart, full: list[Manifest], plain: list[Manifest], tmp_path: Path
+) -> None:
+    for name, each in workloads(full).items():
+        environment = unpacked(each, full, tmp_path / name)
+        if name not in (*SERVICES, "topics"):
+            assert not any(variable.startswith("KAFKA") for variable in environment), name
+            assert not any("kafka" in path for path in files_of(each, secrets_of(full))), name
+            continue
+        security = load_kafka_settings(environment).kafka_security
+        assert (security.protocol, security.mechanism) == ("SASL_SSL", "SCRAM-SHA-256")
+        assert (security.username, security.password) == (KAFKA_LOGIN["user"], KAFKA_LOGIN["word"])
+        assert security.ca_file
+        assert security.ca_file.read_text() == of_kafka()["kafka-authority"]["kafka.pem"]
+        assert security.key_file
+        assert security.key_password == KEY_PASSWORD
+        assert not any(word in str(each) for word in (KAFKA_LOGIN["word"], KEY_PASSWORD)), "secrets come as files alone"
+
+    for each in workloads(plain).values():
+        assert not any("kafka" in path for path in files_of(each, secrets_of(plain)))
+    by_secret = chart.render(with_(VALUES, kafka__security={"protocol": "SSL", "ca": {"secret": "kafka-authority"}}))
+    given = files_of(named(by_secret, "Job")["topics"], {"kafka-authority": {"ca.crt": "a certificate"}})
+    assert given == {"/run/secrets/kafka/ca.crt": "a certificate"}
 
 
 def test_the_portal_starts_from_what_it_is_given(manifests: list[Manifest], tmp_path: Path) -> None:
