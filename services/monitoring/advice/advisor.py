@@ -101,6 +101,8 @@ class Advisor:
     _whole_at: float = field(default_factory=time.monotonic)
     _day_done: date | None = None
     _rules: set[str] = field(default_factory=set)
+    _followed: int = -1
+    """The territory's revision that recommendations have followed."""
 
     async def run(self) -> None:
         """Work until cancelled; a lost connection is made anew."""
@@ -170,7 +172,7 @@ class Advisor:
         if row["ended_at"] is None:
             if not self.directory.at_level(LEVEL_NUMBERS[OfficeLevel.INSTITUTION]):
                 return outcome  # nobody is there yet: the day is looked at when somebody is
-            await self.evaluator.moved(None)
+            await self._follow()
             for setting, level in steps:
                 name = f"{setting.rule.code}/{level}"
                 if name not in row["done"]:
@@ -198,7 +200,7 @@ class Advisor:
         self._pending.places, self._pending.slots = set(), set()
         settings, on, outcome = await self._settings(), self._today(), Outcome()
         places = [place for id_ in sorted(ids) if (place := self.directory.by_id(id_))]
-        await self.evaluator.moved([place.code for place in places])
+        await self._follow()
         for setting in settings.values():
             if setting.rule.condition.kind in WHOLE_LEVEL or slots.isdisjoint(slots_of(setting.rule)):
                 continue
@@ -215,11 +217,19 @@ class Advisor:
         """Whole levels, by the rules that look at what changed."""
         slots, self._pending.wide = self._pending.wide, set()
         settings = await self._settings()
+        await self._follow()
         outcome = await self._at_all_levels(
             [setting for setting in settings.values() if not slots.isdisjoint(slots_of(setting.rule))]
         )
         self._whole_at = time.monotonic()
         return outcome
+
+    async def _follow(self) -> None:
+        """Recommendations lie where their places do. A move changes nothing at the institution itself."""
+        revision = self.directory.image.revision
+        if revision != self._followed:
+            await self.evaluator.moved(None)
+            self._followed = revision
 
     async def _settled(self) -> Outcome:
         """Rules whose settings the ministry has just changed."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from services.monitoring.advice.advisor import Advisor
 from services.monitoring.advice.commands import Advice
 from services.monitoring.advice.declarations import rules
 from services.monitoring.advice.evaluation import Evaluator, Outcome
@@ -222,7 +223,7 @@ async def test_a_switched_off_rule_and_a_closed_school_take_back_what_was_said(b
     assert (await process.evaluate("R1_TEAM")).made == 0
 
 
-async def test_recommendations_follow_a_school_to_its_new_district(bench: Bench, process: Process) -> None:
+async def test_recommendations_follow_a_school_to_its_new_district_at_once(bench: Bench, process: Process) -> None:
     story = a_country(1)
     (school,) = story.institutions
     old, new = story.districts[0], story.districts[3]
@@ -230,7 +231,16 @@ async def test_recommendations_follow_a_school_to_its_new_district(bench: Bench,
     await process.evaluate("R1_TEAM")
     story.place(school, [(old, date(2024, 9, 1)), (new, date(2026, 11, 1))])
     await tell(bench, story, at)
-    await process.evaluator.moved([school])
+    # Of a move the districts' numbers are told to change, of the school nothing.
+    advisor = Advisor(
+        process.database,
+        bench.database.url,
+        process.directory,
+        process.evaluator,
+        Trials(process.database, process.directory, K),
+        Progress(),
+    )
+    await advisor.changed()
     seen = {code: len(await recommendations(bench, "R1_TEAM", f"path:/17/{code[:4]}/{code}/")) for code in (old, new)}
     assert seen == {old: 0, new: 1}
 
