@@ -47,7 +47,8 @@ class SubmissionState(State):
     at the last one. `below` is how many reports are expected right below, `below_approved` how many of them were
     approved at the last step. `district` and `region` are those of the place, `territory` its own code where it is a
     unit of the territory. `stepped_version` is the version that the last step made: a reminder after it has a version
-    of its own, but changes nothing that anybody decides on (0 where that was not kept yet).
+    of its own, but changes nothing that anybody decides on (0 where that was not kept yet). `moved`: the report is
+    another district's or region's than it was, for an institution's move was told after it had been opened.
     """
 
     place: str
@@ -123,6 +124,7 @@ class PublicationState(State):
 (
     SUBMISSION_OPENED,
     SUBMISSION_REMINDED,
+    SUBMISSION_MOVED,
     SUBMISSION_SUBMITTED,
     SUBMISSION_RETURNED,
     SUBMISSION_APPROVED,
@@ -134,6 +136,7 @@ class PublicationState(State):
     SubmissionState,
     "opened",
     "reminded",
+    "moved",
     "submitted",
     "returned",
     "approved",

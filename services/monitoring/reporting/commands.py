@@ -14,6 +14,7 @@ from services.monitoring.reporting import freezes, lifecycle
 from services.monitoring.reporting.calendar import Calendar, Deadline
 from services.monitoring.reporting.lifecycle import LEVELS, Notes, Plain, Reasoned, Units
 from services.monitoring.reporting.tables import SubmissionRow, morning
+from shared import scope
 from shared.clock import local_day
 from shared.contracts.events import EventType
 from shared.contracts.monitoring import OfficeLevel
@@ -80,6 +81,24 @@ class Reports:
             count += 1
             await halt()
         return count
+
+    async def place_anew(self, uow: UnitOfWork, id_: str, units: Units, path: str) -> bool:
+        """The report lies with the units and at the path that are its own now; says whether it had lain elsewhere.
+
+        It follows its institution, whose move was told – or put right – after it had been opened.
+        """
+        state = await uow.load(SubmissionRow, SubmissionState, id_, what="submission")
+        row = await uow.session.get(SubmissionRow, id_)
+        assert row is not None
+        path = placed(state.status, row.org_path, path)
+        elsewhere = row.org_path != path
+        there = (state.district, state.region)
+        if state.status is not SubmissionStatus.LOCKED and there != (units.district, units.region):
+            event_type, moved = lifecycle.moved(state, units)
+            await uow.record(SubmissionRow, event_type, moved, key=state.place, org_path=path)
+        else:
+            row.org_path = path
+        return elsewhere
 
     async def submit(
         self, uow: UnitOfWork, id_: str, command: Plain, figures: Sequence[freezes.Row], positions: freezes.Positions
@@ -176,11 +195,26 @@ class Reports:
 
 
 def units_of(place: Place, above: Sequence[Place]) -> tuple[Units, str]:
-    """The units that a place lies in, and its path, from the places above it at a time (its district first)."""
+    """The units that a place lies in, and its path, from the places above it at a time (its district first).
+
+    An institution that was merged lies below who goes on with its work, under the offices of its own time.
+    """
     codes = {each.level: each.code for each in above} | {place.level: place.code}
-    path = "/" + "/".join([*(each.code for each in reversed(above)), place.code]) + "/"
+    path = "/" + "/".join([*(each.code for each in reversed(above)), *place.successors, place.code]) + "/"
     units = Units(place.code, LEVELS[place.level], codes.get(Level.DISTRICT), codes.get(Level.REGION))
     return units, path
+
+
+def placed(status: SubmissionStatus, before: str, own: str) -> str:
+    """The path of a report that lay at `before` and whose own would be `own`.
+
+    What is locked stays with the offices that approved it, below who goes on with the institution's work.
+    """
+    return _territorial(before) + own.removeprefix(_territorial(own)) if status is SubmissionStatus.LOCKED else own
+
+
+def _territorial(path: str) -> str:
+    return "".join(f"/{code}" for code in scope.units_of(path)) + "/"
 
 
 def _right_below(state: SubmissionState) -> list[ColumnElement[bool]]:

@@ -14,6 +14,7 @@ from shared.contracts.monitoring import OfficeLevel
 from shared.contracts.reporting import (
     SUBMISSION_APPROVED,
     SUBMISSION_LOCKED,
+    SUBMISSION_MOVED,
     SUBMISSION_OPENED,
     SUBMISSION_REMINDED,
     SUBMISSION_REOPENED,
@@ -206,6 +207,12 @@ def remind(state: SubmissionState) -> Outcome:
     return SUBMISSION_REMINDED, state.model_copy(
         update={"version": state.version + 1, "reminders": state.reminders + 1}
     )
+
+
+def moved(state: SubmissionState, units: Units) -> Outcome:
+    """The report is for other offices to look at; whoever has it before them goes on with it."""
+    changes = {"version": state.version + 1, "district": units.district, "region": units.region}
+    return SUBMISSION_MOVED, state.model_copy(update=changes)
 
 
 def takes(principal: Principal, state: SubmissionState, what: str) -> bool:

@@ -1,17 +1,20 @@
 """Opens the reports of a period once it is over: one for every institution at work, district and region."""
 
 import asyncio
+from datetime import date
+from typing import Any, Final
 
 import structlog
 
 from services.monitoring.directory import Directory
 from services.monitoring.domain.parts import first_day
-from services.monitoring.domain.periods import Period
+from services.monitoring.domain.periods import Period, parse
 from services.monitoring.domain.territory import Level, Place
 from services.monitoring.reporting.calendar import Calendar
-from services.monitoring.reporting.commands import Reports, units_of
+from services.monitoring.reporting.commands import Reports, placed, units_of
 from services.monitoring.reporting.lifecycle import Units
 from shared.clock import local_day
+from shared.contracts.reporting import SubmissionStatus
 from shared.persistence.engine import raw_connection
 from shared.persistence.unit_of_work import Database
 from shared.scope import SYSTEM
@@ -21,19 +24,19 @@ log = structlog.get_logger(__name__)
 
 LOOK_S = 5.0
 BATCH = 10
+_Lies = tuple[tuple[tuple[str, date], ...], str]
+"""An institution's memberships and path."""
+_NEVER: Final = -1
 REPORTING = (Level.INSTITUTION, Level.DISTRICT, Level.REGION)
 
-# The part of a path above the institutions stays; the rest is the institution's own.
-_FOLLOW = r"""
-    update submission set org_path = followed.path
-    from (
-        select s.id,
-            substring(s.org_path from '^(?:/\d+(?=/))*') || substring(p.path from '^(?:/\d+(?=/))*(.*)$') as path
-        from submission s join place p on p.code = s.place
-        where s.level = 'institution' and ($1::text[] is null or s.place = any($1::text[]))
-    ) followed
-    where followed.id = submission.id and followed.path <> submission.org_path
-"""
+# Reports that may lie elsewhere than they should: all of the institutions named, and what is reopened: it was locked
+# before, and stayed where it lay. At first those of all institutions that lie – or have lain – elsewhere.
+_READ = "select id, place, period, status, org_path from submission where "
+_REOPENED = "level = 'institution' and status = 'reopened'"
+_OF_SOME = "level = 'institution' and (status = 'reopened' or place = any($1::text[]))"
+_OF_ALL = """level = 'institution' and (
+    place = any($1::text[]) or not exists (select from place p where p.code = submission.place and p.path = org_path)
+)"""
 
 
 class Opening:
@@ -51,8 +54,10 @@ class Opening:
         self._calendar = calendar
         self._progress = progress
         self._opened: set[tuple[str, str]] = set()
-        self._successors: dict[str, list[str]] | None = None
-        """By institution that was merged, as its reports have followed; None: nothing is known yet."""
+        self._lie: dict[str, _Lies] = {}
+        """Where institutions lay when their reports were placed; none before that."""
+        self._placed = _NEVER
+        """The territory's revision then."""
         self._complete: dict[str, tuple[str, int]] = {}
         """By kind: the period of which everything is open, and the territory's revision for which that is so."""
 
@@ -89,17 +94,44 @@ class Opening:
         return count
 
     async def _follow(self) -> None:
-        """Reports lie with who goes on with their institution's work, under the offices of their own time."""
-        now = {
-            place.code: place.successors for place in self._directory.at_level(Level.INSTITUTION) if place.successors
-        }
-        before = self._successors
-        if before == now:
-            return
-        some = None if before is None else [code for code in now | before if now.get(code) != before.get(code)]
-        async with self._database.unit_of_work() as uow:
-            await (await raw_connection(uow.session)).execute(_FOLLOW, some)
-        self._successors = now
+        """Reports lie under the offices of their own time, with who goes on with their institution's work.
+
+        A move, a merger may be told late, or put right, when reports are open already.
+        """
+        image, lie, moved = self._directory.image, self._lie, list[str]()
+        revision = image.revision
+        if revision != self._placed:
+            lie = {place.code: (place.memberships, place.path) for place in self._directory.at_level(Level.INSTITUTION)}
+            if self._placed == _NEVER:
+                moved = [image.places[id_].code for id_ in image.moved]
+            else:
+                moved = [code for code, lies in lie.items() if self._lie.get(code) != lies]
+        async with self._database.reading(SYSTEM) as session:
+            connection = await raw_connection(session)
+            if self._placed == _NEVER:
+                rows = await connection.fetch(_READ + _OF_ALL, moved)
+            elif moved:
+                rows = await connection.fetch(_READ + _OF_SOME, moved)
+            else:
+                rows = await connection.fetch(_READ + _REOPENED)
+        elsewhere = [(row["id"], *own) for row in rows if (own := self._own(row)) is not None]
+        for start in range(0, len(elsewhere), BATCH):
+            self._progress.beat("opening")
+            async with self._database.unit_of_work() as uow:
+                for id_, units, path in elsewhere[start : start + BATCH]:
+                    await self._reports.place_anew(uow, id_, units, path)
+            await self._database.precedence.give_way()
+        self._lie, self._placed = lie, revision
+
+    def _own(self, row: Any) -> tuple[Units, str] | None:
+        """Where an institution's report should lie; None where it does, or nobody knows."""
+        place = self._directory.by_code(row["place"])
+        above = self._directory.above(place, parse(row["period"]).last) if place is not None else []
+        if place is None or not above:
+            return None
+        units, path = units_of(place, above)
+        status = SubmissionStatus(row["status"])
+        return None if placed(status, row["org_path"], path) == row["org_path"] else (units, path)
 
     def _expected(self, period: Period) -> list[tuple[Place, Units, str]]:
         """Places at work at the end of the period whose report is not known here to be open."""
