@@ -19,10 +19,11 @@ from services.monitoring.domain.periods import YEARS, Period, PeriodKind, period
 from services.monitoring.domain.persons import FAMILY_OF_SLOT, HELD_SLOTS, KINDS_OF_PERSONS, family_of
 from services.monitoring.domain.readings import KIND_NAMES, SOURCE_OF_KIND, Institution
 from services.monitoring.domain.territory import Image, Level, Place
-from services.monitoring.domain.values import CLOSED, Openness, Value, value_of
+from services.monitoring.domain.values import CLOSED, UNKNOWN, Openness, Value, value_of
 from services.monitoring.suppression.tables import disclosed
 from services.monitoring.tables import SOURCES, contributions_from, positions_from
 from shared.contracts.events import SERVICES
+from shared.scope import Principal
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FORMS = range(7)
@@ -276,6 +277,45 @@ async def values(
         value = shown(indicator, amounts[place.id], place, k, parts=parts)
         found.append(PlaceValue(place, value, None if value.suppressed else _moment(amounts[place.id].as_of)))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a caller sees of places in periods: each as it lay at the period's end, or as it lies now.
+
+    For whoever reads other periods than the one for which a place was asked for.
+    """
+
+    directory: Directory
+    principal: Principal
+    this_month: int
+
+    def sees(self, place: Place, period: Period) -> bool:
+        """Whether what is known of the place in the period is the caller's to see."""
+        return self.directory.sees(place, self.principal, end_of(period, self.this_month))
+
+    async def values(
+        self,
+        connection: Any,
+        indicator: Indicator,
+        places: Sequence[Place],
+        period: Period,
+        k: int,
+        *,
+        parts: bool = True,
+    ) -> list[PlaceValue]:
+        """As `values`; UNKNOWN at places that the caller does not see in the period."""
+        seen = [place for place in places if self.sees(place, period)]
+        found = await values(connection, indicator, seen, period, self.this_month, k, parts=parts)
+        known = {each.place.id: each for each in found}
+        return [known.get(place.id) or PlaceValue(place, UNKNOWN, None) for place in places]
+
+    async def series(
+        self, connection: Any, indicator: Indicator, place: Place, periods: Sequence[Period], k: int
+    ) -> list[Value]:
+        """As `series`; UNKNOWN in periods in which the caller does not see the place."""
+        found = await series(connection, indicator, place, periods, self.this_month, k)
+        return [value if self.sees(place, period) else UNKNOWN for period, value in zip(periods, found, strict=True)]
 
 
 def shown(indicator: Indicator, amounts: Amounts, place: Place, k: int, *, parts: bool = False) -> Value:

@@ -56,7 +56,7 @@ async def changed(
         root = ground.place(edge, place, queries.end_of(when, ground.this_month))
         low, high = await moment(connection, "from", begin), await moment(connection, "to", end)
         comparison = Comparison(ground.directory, asked, root, when, ground.this_month, ground.k)
-        change = await comparison.between(connection, edge.principal.scope.setting, low, high)
+        change = await comparison.between(connection, edge.principal, low, high)
     items = [_moved(mover, edge.lang) for mover in change.movers[skip : skip + limit]]
     return json_response(
         {

@@ -1,7 +1,7 @@
 """HTTP routes of comparison: rankings with their uncertainty, spreads with what stands out, places among peers."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -14,11 +14,12 @@ from services.monitoring.api.ground import Code, Ground, Grounded, OptionalCode,
 from services.monitoring.comparison import effectiveness, noise, peers, targets
 from services.monitoring.comparison.keeping import Tables
 from services.monitoring.comparison.noise import Numbers
-from services.monitoring.comparison.reading import INDEX, Asked, Table
+from services.monitoring.comparison.reading import INDEX, Asked, Table, periods_of
 from services.monitoring.comparison.spread import SOURCES, Limits, limits, spread
 from services.monitoring.comparison.targets import Target
 from services.monitoring.directory import NATION, described
 from services.monitoring.domain.formulas import Direction, Indicator, Unit
+from services.monitoring.domain.periods import Period, parse
 from services.monitoring.domain.territory import Level, Place
 from shared.contracts.monitoring import OfficeLevel
 from shared.errors import FieldError, InvalidInput
@@ -116,12 +117,33 @@ async def table_of(edge: RequestEdge, connection: Any, ground: Ground, tables: T
     return await table.part(name, frozenset((place.id, *members)))
 
 
-async def targets_of(connection: Any, table: Table, question: Question) -> tuple[str | None, Mapping[str, Target]]:
-    """The year whose targets stand beside a table, and its targets; none stand beside counts per institution."""
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The targets that stand beside a table, each counting for the places that lay below its own in the period."""
+
+    year: str | None = None
+    known: Mapping[str, Target] = field(default_factory=dict)
+    sight: queries.Sight | None = None
+
+    def of(self, place: Place, period: Period) -> Target | None:
+        """The target that counts for a place in the period of the table.
+
+        What was set at the place itself is told to whoever sees the place in the year that it is for.
+        """
+        if not self.known or self.sight is None or self.year is None:
+            return None
+        until = queries.end_of(period, self.sight.this_month)
+        own = [place] if self.sight.sees(place, parse(self.year)) else []
+        return targets.nearest((*own, *self.sight.directory.above(place, until)), self.known)
+
+
+async def targets_of(connection: Any, table: Table, question: Question, sight: queries.Sight) -> Bound:
+    """The targets that stand beside a table; none do beside counts per institution."""
     year = targets.year_for(table.asked.indicator, table.asked.period)
     if year is None or question.per:
-        return year, {}
-    return year, await targets.bound(connection, table.asked.indicator, table.asked.level, year)
+        return Bound(year)
+    known = await targets.bound(connection, table.asked.indicator, table.asked.level, year)
+    return Bound(year, known, sight)
 
 
 @router.get("/ranking")
@@ -144,13 +166,13 @@ async def ranking(
     start = _start(after)
     async with edge.querying("comparison.read") as connection:
         table = await table_of(edge, connection, ground, tables, question)
-        year, bound = await targets_of(connection, table, question)
+        bound = await targets_of(connection, table, question, ground.sight(edge))
     items = [row_of(table, index, bound, edge) for index in range(start, min(start + limit, len(table.shown)))]
     more = start + limit < len(table.shown)
     return json_response(
         {
             **_head(table, ground, edge),
-            "target_year": year if bound else None,
+            "target_year": bound.year if bound.known else None,
             "items": items,
             "next": encode_cursor(start + limit) if more else None,
         }
@@ -201,7 +223,7 @@ def named(indicator: Indicator, ground: Ground, edge: RequestEdge) -> dict[str, 
     }
 
 
-def row_of(table: Table, index: int, bound: Mapping[str, Target], edge: RequestEdge) -> dict[str, Any]:
+def row_of(table: Table, index: int, bound: Bound, edge: RequestEdge) -> dict[str, Any]:
     """One place of a ranking."""
     shown = table.shown[index]
     row: dict[str, Any] = {
@@ -227,7 +249,7 @@ def row_of(table: Table, index: int, bound: Mapping[str, Target], edge: RequestE
         }
         if table.asked.per:
             row["per_institution"] = number_of(table.seen.value[index])
-    target = targets.nearest(shown.place, bound) if bound else None
+    target = bound.of(shown.place, table.asked.period)
     if target is not None and target.value is not None:
         left = None
         if shown.value is not None:
@@ -329,9 +351,11 @@ async def peers_at(
         await ground.directory.look(connection)
         asked = compared_of(indicator)
         when = ground.period(asked, period)
-        own = ground.place(edge, place, queries.end_of(when, ground.this_month))
+        until = max(queries.end_of(each, ground.this_month) for each in periods_of(asked, when))
+        # Whose peers they are goes by its kind and size of today: whoever sees it no more is not told them.
+        own = ground.place(edge, place, max(until, ground.this_month))
         nation = ground.directory.by_code(NATION)
-        above = [*ground.directory.above(own, ground.this_month)] if own.level is Level.INSTITUTION else []
+        above = ground.directory.above(own, until) if own.level is Level.INSTITUTION else []
         region = next((each for each in above if each.level is Level.REGION), None) or _region_of(ground, own)
     root = region if same_region and region is not None else nation
     if root is None or own.level is Level.NATION or root.level >= own.level:
@@ -341,8 +365,8 @@ async def peers_at(
     group = groups.get(own.id, (own.kind, -1))
     known = [(shown.place.id, groups.get(shown.place.id, (shown.place.kind, -1))) for shown in table.shown]
     ranked = {shown.place.id for shown in table.shown[: table.ranked]}
-    scope = edge.principal.scope
-    unseen = frozenset(shown.place.id for shown in table.shown if not scope.sees(shown.place.path))
+    sees = ground.directory.sees
+    unseen = frozenset(shown.place.id for shown in table.shown if not sees(shown.place, edge.principal, until))
     others = [each for each in known if each[0] in ranked and each[0] != own.id]
     wider, members = peers.members(group, others, unseen=unseen)
     # The whole group, whoever of it is asked about.
@@ -392,7 +416,7 @@ def _own(table: Table, place: Place, edge: RequestEdge) -> dict[str, Any] | None
     index = table.index_of(place)
     if index is None:
         return None
-    row = row_of(table, index, {}, edge)
+    row = row_of(table, index, Bound(), edge)
     behind = table.ranked - int(np.sum(table.ranks.rank <= table.ranks.rank[index]))
     return {**row, "better_than": behind / (table.ranked - 1) if table.ranked > 1 else None}
 

@@ -53,7 +53,7 @@ async def index_at(edge: Edge, ground: Grounded, place: OptionalCode = None, per
         await ground.directory.look(connection)
         when = ground.period(INDEX, period)
         own = ground.place(edge, place, queries.end_of(when, ground.this_month))
-        shown, columns = (await index_of(connection, declared, [own], when, ground.this_month, ground.k))[0]
+        shown, columns = (await index_of(connection, declared, [own], when, ground.sight(edge), ground.k))[0]
     components = [
         {
             **part,

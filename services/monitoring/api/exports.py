@@ -185,8 +185,9 @@ async def _values(
 ) -> Pages:
     """The rows, a chunk of places at a time, each read in a moment: a slow reader holds no transaction open."""
     names = {each.code: ground.catalogue.text(f"indicator.{each.code}.name", edge.lang) for each, _ in wanted}
+    sight = ground.sight(edge)
     for indicator, period in wanted:
-        left = iter(places)
+        left = (place for place in places if sight.sees(place, period))
         while chunk := list(islice(left, CHUNK)):
             async with edge.database.querying(edge.principal) as connection:
                 found = await queries.values(
@@ -235,7 +236,7 @@ async def export_ranking(
     edge.allow("export.read")
     async with edge.querying("comparison.read") as connection:
         table = await table_of(edge, connection, ground, tables, question)
-        _, bound = await targets_of(connection, table, question)
+        bound = await targets_of(connection, table, question, ground.sight(edge))
     asked = table.asked
     _bounded(len(table.shown), form)
 

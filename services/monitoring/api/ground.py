@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request, Response
 
+from services.monitoring import queries
 from services.monitoring.changes import Changes
 from services.monitoring.directory import Directory, name_of
 from services.monitoring.domain.definitions import INDICATORS
@@ -55,6 +56,10 @@ class Ground:
             return self.directory.seen(code, edge.principal, month)
         except NotFound as problem:
             raise self._unknown(edge, code) from problem
+
+    def sight(self, edge: RequestEdge) -> queries.Sight:
+        """What the caller sees of places in periods."""
+        return queries.Sight(self.directory, edge.principal, self.this_month)
 
     def _unknown(self, edge: RequestEdge, code: str) -> NotFound:
         """No such place, with those there are for the caller: the one at the top and some right below it."""

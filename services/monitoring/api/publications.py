@@ -128,7 +128,7 @@ async def published_values(
             chosen.figures,
             within[begin : begin + limit],
             parse(state.period),
-            ground.this_month,
+            ground.sight(edge),
             ground.k,
             code,
         )
@@ -156,7 +156,8 @@ async def published_values_csv(edge: Edge, ground: Grounded, id_: Id, edition: E
     if root is None:
         raise NotFound(what="publication", id=id_)
     month = value_queries.end_of(parse(state.period), ground.this_month)
-    places = freezes.places_of(ground.directory, root, month)
+    every = freezes.places_of(ground.directory, root, month)
+    places = [place for place in every if ground.directory.sees(place, edge.principal, month)]
     name = f"{state.place}-{state.period}-{chosen.edition}.csv"
     return StreamingResponse(
         _csv(edge, chosen, places),

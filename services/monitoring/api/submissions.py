@@ -98,7 +98,9 @@ async def figures(edge: Edge, ground: Grounded, id_: Id) -> Response:
         if place is None:
             raise NotFound(what="place", id=state.place)
         found = (
-            await queries.compared(connection, state.figures, [place], parse(state.period), ground.this_month, ground.k)
+            await queries.compared(
+                connection, state.figures, [place], parse(state.period), ground.sight(edge), ground.k
+            )
             if state.figures
             else []
         )

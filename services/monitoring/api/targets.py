@@ -14,6 +14,7 @@ from services.monitoring.directory import described
 from services.monitoring.domain.formulas import Indicator
 from services.monitoring.domain.periods import Period, PeriodKind, period_at
 from services.monitoring.domain.territory import Level, Place
+from services.monitoring.queries import Sight
 from shared.contracts.monitoring import OfficeLevel
 from shared.errors import FieldError, InvalidInput
 from shared.persistence.engine import raw_connection
@@ -62,7 +63,7 @@ async def list_targets(
             item = _told(each, ground, edge)
             item["applies"] = own.get((each.indicator, each.year)) is each
             if item["applies"] and progress:
-                item["progress"] = await _progress(connection, each, root, ground)
+                item["progress"] = await _progress(connection, each, root, ground, ground.sight(edge))
             items.append(item)
     return json_response({"place": described(root, edge.lang), "years": years, "items": items})
 
@@ -71,11 +72,11 @@ def _present_years(ground: Ground) -> list[str]:
     return [period_at(kind, ground.this_month).text for kind in (PeriodKind.ACADEMIC_YEAR, PeriodKind.FISCAL_YEAR)]
 
 
-async def _progress(connection: Any, target: Target, place: Place, ground: Ground) -> dict[str, Any]:
+async def _progress(connection: Any, target: Target, place: Place, ground: Ground, sight: Sight) -> dict[str, Any]:
     indicator = compared_of(target.indicator)
     assert target.value is not None
     year = targets.year_of("year", target.year, indicator)
-    found = await targets.progress(connection, indicator, place, year, target.value, ground.this_month, ground.k)
+    found = await targets.progress(connection, indicator, place, year, target.value, sight, ground.k)
     return {
         "value": found.value.value,
         "numerator": found.value.numerator,

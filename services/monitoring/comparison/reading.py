@@ -104,6 +104,13 @@ class Table:
         return next((at for at in range(self.ranked) if self.shown[at].place.id == place.id), None)
 
 
+def periods_of(indicator: Indicator, period: Period) -> list[Period]:
+    """The periods that a value of a period is read from: of the index those of its components as well."""
+    if indicator is not INDEX:
+        return [period]
+    return [period, *(fitted(INDICATORS[each.indicator], period) for each in composition().component)]
+
+
 def places_of(directory: Directory, root: Place, level: Level, until: int, principal: Principal) -> list[Place]:
     """The places of a level that lie below another at the end of a month, within the caller's scope."""
     found = [root]
@@ -142,7 +149,8 @@ async def read(
     until = queries.end_of(asked.period, this_month)
     places = places_of(directory, asked.root, asked.level, until, principal)
     if asked.indicator is INDEX:
-        rows = await index_of(connection, composition(), places, asked.period, this_month, k)
+        sight = queries.Sight(directory, principal, this_month)
+        rows = await index_of(connection, composition(), places, asked.period, sight, k)
         return await _beside(len(rows), _table_of_index, asked, rows, now)
     found = await values(connection, asked.indicator, places, asked.period, this_month, k)
     sizes = await institutions_at(connection, places, asked.period, this_month, k) if asked.per else {}
@@ -242,15 +250,22 @@ def among(table: Table, places: Collection[int]) -> Table:
 
 
 async def index_of(
-    connection: Any, declared: Composition, places: Sequence[Place], period: Period, this_month: int, k: int
+    connection: Any, declared: Composition, places: Sequence[Place], period: Period, sight: queries.Sight, k: int
 ) -> list[tuple[Shown, list[queries.PlaceValue]]]:
-    """The index of each of the places, and the values of its components."""
+    """The index of each of the places, and the values of its components.
+
+    A component is left out where its own period, which may end later, is not the caller's to see.
+    """
     columns: list[list[queries.PlaceValue]] = []
     scores = np.full((len(places), len(declared.component)), np.nan)
-    institutions = await institutions_at(connection, places, period, this_month, k)
+    institutions = await institutions_at(connection, places, period, sight.this_month, k)
     for column, component in enumerate(declared.component):
         indicator = INDICATORS[component.indicator]
-        found = await values(connection, indicator, places, fitted(indicator, period), this_month, k)
+        own = fitted(indicator, period)
+        found = []
+        for begin in range(0, len(places), CHUNK):
+            found += await sight.values(connection, indicator, places[begin : begin + CHUNK], own, k)
+            await asyncio.sleep(0)  # as `values` does
         columns.append(found)
         for row, each in enumerate(found):
             value = each.value.value

@@ -3,7 +3,7 @@
 The nearest counts: what a region sets for its districts goes before what the ministry sets for all districts.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -117,9 +117,9 @@ async def bound(connection: Any, indicator: Indicator, level: Level, year: str) 
     return {row["place"]: _target(row) for row in rows if row["value"] is not None}
 
 
-def nearest(place: Place, targets: Mapping[str, Target]) -> Target | None:
-    """The target set at the place itself, else at the closest one above."""
-    return next((targets[code] for code in (place.code, *reversed(place.units)) if code in targets), None)
+def nearest(chain: Iterable[Place], targets: Mapping[str, Target]) -> Target | None:
+    """The target set at the first of these – a place and those above it – that has one."""
+    return next((targets[place.code] for place in chain if place.code in targets), None)
 
 
 async def history(connection: Any, indicator: Indicator, place: Place, level: Level, year: str) -> list[Target]:
@@ -176,16 +176,16 @@ class Progress:
 
 
 async def progress(
-    connection: Any, indicator: Indicator, place: Place, year: Period, target: float, this_month: int, k: int
+    connection: Any, indicator: Indicator, place: Place, year: Period, target: float, sight: queries.Sight, k: int
 ) -> Progress:
     """How the place stands to a target of a year, and whether it is reached if all goes on as in the last months.
 
     The trend is that of values of the same length as a year: the twelve months up to each of the last months – of what
     is known by years alone, the last years. So it ends at the year's own value, whatever the season.
     """
-    up = indicator.direction is not Direction.DOWN
+    up, this_month = indicator.direction is not Direction.DOWN, sight.this_month
     if indicator is INDEX:
-        rows = await index_of(connection, composition(), [place], year, this_month, k)
+        rows = await index_of(connection, composition(), [place], year, sight, k)
         shown = rows[0][0]
         value = Value(shown.value, None, None, shown.coverage, False, {})
         ahead = None if year.last < this_month else 0

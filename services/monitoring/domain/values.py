@@ -20,6 +20,10 @@ class Value:
     parts: Mapping[str, float | None]
 
 
+UNKNOWN = Value(None, None, None, None, False, {})
+"""Nothing is said: neither a number, nor that one is withheld."""
+
+
 @dataclass(frozen=True, slots=True)
 class Openness:
     """What may be shown of persons at a place in a period: how many, and the divisions (bits) they fall into."""

@@ -27,6 +27,7 @@ from services.monitoring.tables import contributions_from
 from shared.contracts.events import SERVICES
 from shared.errors import FieldError, InvalidInput
 from shared.persistence.unit_of_work import is_uuid
+from shared.scope import Principal, Role
 
 NOW = "now"
 FIGURES = "figures:"
@@ -114,8 +115,11 @@ class Comparison:
         self._k = k
         self._lineage = queries.Lineage(directory, indicator, place, period, this_month, k)
 
-    async def between(self, connection: Any, scope: str, begin: Positions, end: Positions) -> Change:
-        """The change from the one moment to the other; raises InvalidInput where there is nothing to be told."""
+    async def between(self, connection: Any, principal: Principal, begin: Positions, end: Positions) -> Change:
+        """The change from the one moment to the other; raises InvalidInput where there is nothing to be told.
+
+        Of institutions that the caller does not see any more nothing is counted but what moved the value.
+        """
         if (
             self._indicator.privacy
         ):  # persons and answers move in steps: what lies between two moments is told to nobody
@@ -149,11 +153,14 @@ class Comparison:
         movers = [] if suppressed else self._movers(before, after, old, hidden, rest)
         # Single answers are nobody's business: not even how many there were.
         between = [each for each in between if (key := key_of(each)) is None or key[1] != Response.kind]
-        if not scope.startswith("institution:"):
+        if principal.role is not Role.INSTITUTION:
             # Records of single persons, behind whatever they are, are for their institution.
             movers = [each for each in movers if each.key[1] not in KINDS_OF_PERSONS]
             between = [each for each in between if (key := key_of(each)) is None or key[1] not in KINDS_OF_PERSONS]
         movers = [each for each in movers if each.key[0] in own]
+        seen = {None, *(each.id for each in within if self._directory.sees(each, principal))}
+        moved = {each.key for each in movers}
+        between = [each for each in between if each.place in seen or key_of(each) in moved]
         self._name_events(movers, between)
         return Change(old, new, movers, 0 if suppressed else len(between))
 

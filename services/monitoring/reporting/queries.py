@@ -7,16 +7,18 @@ from typing import Any
 from services.monitoring import queries
 from services.monitoring.domain.formulas import Indicator
 from services.monitoring.domain.periods import Period
-from services.monitoring.domain.territory import Place
-from services.monitoring.domain.values import Value
+from services.monitoring.domain.territory import Level, Place
+from services.monitoring.domain.values import UNKNOWN, Value
 from services.monitoring.reporting import freezes
 from services.monitoring.tables import SOURCES
 
 _PROGRESS = """
     select level, status, count(*), count(*) filter (where due_on < $3 and status in ('open', 'returned', 'reopened'))
-    from submission where period = $1 and starts_with(org_path, $2) group by level, status
+    from submission where {below} and period = $2 group by level, status
 """
-_PERIODS = "select distinct period from submission where starts_with(org_path, $1)"
+_PERIODS = "select distinct period from submission where {below}"
+_BELOW_UNIT = "starts_with(org_path, $1)"
+_BELOW_INSTITUTION = "position($1 in org_path) > 0"
 _PUBLISHED = """
     select p.id, p.place, p.state->'level' as level, e.value as edition, f.value, f.numerator, f.denominator,
         f.coverage, f.suppressed
@@ -41,7 +43,7 @@ class Compared:
     def changed(self) -> bool | None:
         """Whether what is known now differs."""
         suppressed = self.frozen[6]
-        if suppressed or self.now.suppressed:
+        if suppressed or self.now.suppressed or self.now is UNKNOWN:
             return None
         return (self.frozen[3], self.frozen[4]) != (self.now.numerator, self.now.denominator)
 
@@ -49,7 +51,8 @@ class Compared:
 async def progress(connection: Any, root: Place, period: str, today: Any) -> dict[str, dict[str, int]]:
     """Reports of a period at a place and below, by level and status; `overdue` of those that wait for their place."""
     found: dict[str, dict[str, int]] = {}
-    for level, status, count, overdue in await connection.fetch(_PROGRESS, period, root.path, today):
+    below, path = _below(root)
+    for level, status, count, overdue in await connection.fetch(_PROGRESS.format(below=below), path, period, today):
         own = found.setdefault(level, {"overdue": 0})
         own[status] = count
         own["overdue"] += overdue
@@ -58,7 +61,13 @@ async def progress(connection: Any, root: Place, period: str, today: Any) -> dic
 
 async def periods(connection: Any, root: Place) -> list[str]:
     """The periods that there are reports of at a place and below."""
-    return [row["period"] for row in await connection.fetch(_PERIODS, root.path)]
+    below, path = _below(root)
+    return [row["period"] for row in await connection.fetch(_PERIODS.format(below=below), path)]
+
+
+def _below(root: Place) -> tuple[str, str]:
+    """The condition of reports at a place and below: those of an institution lie under the offices of their time."""
+    return (_BELOW_INSTITUTION, f"/{root.code}/") if root.level is Level.INSTITUTION else (_BELOW_UNIT, root.path)
 
 
 async def published(
@@ -75,22 +84,31 @@ async def compared(
     freeze: str,
     places: Sequence[Place],
     period: Period,
-    this_month: int,
+    sight: queries.Sight,
     k: int,
     indicator: str | None = None,
 ) -> list[Compared]:
-    """Frozen figures beside what is known now, place by place."""
+    """Frozen figures beside what is known now, place by place.
+
+    What is known now of a place is for whoever sees it in the period: a locked report stays with the offices that
+    approved it, whatever is told of its institution's moves afterwards.
+    """
     rows = await freezes.read(connection, freeze, [place.id for place in places], indicator)
     if not rows:
         return []
     wanted = {row[1] for row in rows}
     indicators = [each for each in freezes.indicators_for(period) if each.code in wanted]
     measures = {measure for each in indicators for measure in each.core}
-    until = queries.end_of(period, this_month)
+    until = queries.end_of(period, sight.this_month)
     amounts = await queries.amounts_at(connection, measures, [place.id for place in places], period, until)
     by_key = {(row[0], row[1]): row for row in rows}
     return [
-        Compared(place, each, by_key[place.id, each.code], queries.shown(each, amounts[place.id], place, k))
+        Compared(
+            place,
+            each,
+            by_key[place.id, each.code],
+            queries.shown(each, amounts[place.id], place, k) if sight.sees(place, period) else UNKNOWN,
+        )
         for place in places
         for each in indicators
         if (place.id, each.code) in by_key

@@ -72,9 +72,7 @@ class Watch:
         async with self.database.reading(who) as session:
             await session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             comparison = Comparison(self.directory, indicator, self.place(place), parse(period), NOW, k)
-            return await comparison.between(
-                await raw_connection(session), who.scope.setting, self.stages[begin], self.stages[end]
-            )
+            return await comparison.between(await raw_connection(session), who, self.stages[begin], self.stages[end])
 
     def place(self, code: str) -> Place:
         found = self.directory.by_code(code)

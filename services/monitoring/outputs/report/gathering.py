@@ -94,6 +94,7 @@ class Gathering:
         """All that the report of a period at a place says."""
         connection = await raw_connection(session)
         until = queries.end_of(period, self._this_month)
+        sight = queries.Sight(self._directory, self._principal, self._this_month)
         children = self._directory.below(root, until, self._principal)
         published = await edition_of(session, self._directory, root, period, self._this_month)
         frozen = await figures(connection, published.edition, [root, *children]) if published else {}
@@ -102,19 +103,17 @@ class Gathering:
         as_of: datetime | None = None
         for indicator in INDICATORS.values():
             fitted = fit(indicator, period, self._this_month)
-            (own,) = await queries.values(connection, indicator, [root], fitted, self._this_month, self._k)
+            (own,) = await sight.values(connection, indicator, [root], fitted, self._k)
             if own.as_of and (as_of is None or own.as_of > as_of):
                 as_of = own.as_of
             periods = _periods(fitted)
-            series = list(await queries.series(connection, indicator, root, periods, self._this_month, self._k))
+            series = await sight.series(connection, indicator, root, periods, self._k)
             known = frozen.get((root.id, indicator.code)) if fitted == period else None
             if known is not None:
                 series[-1] = known
             found[indicator.code] = Figure(indicator, fitted, known or own.value, known is not None, periods, series)
             if children and indicator.code in BELOW:
-                values = await queries.values(
-                    connection, indicator, children, fitted, self._this_month, self._k, parts=False
-                )
+                values = await sight.values(connection, indicator, children, fitted, self._k, parts=False)
                 for each in values:
                     key = each.place.id, indicator.code
                     below[key] = frozen.get(key, each.value) if fitted == period else each.value
@@ -145,7 +144,7 @@ class Gathering:
             progress=await reporting_queries.progress(connection, root, period.text, local_day(self._clock())),
             counts=await advice_queries.counts(session, scope, root, self._clock),
             advice=rows,
-            index=await index_of(connection, composition(), [root, *children], period, self._this_month, self._k),
+            index=await index_of(connection, composition(), [root, *children], period, sight, self._k),
             places=named,
         )
 
