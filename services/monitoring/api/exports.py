@@ -195,7 +195,7 @@ async def _values(
                 )
             yield [
                 {
-                    **place_cells(each.place, edge),
+                    **place_cells(each.place, period, ground, edge),
                     "indicator": indicator.code,
                     "indicator_name": names[indicator.code],
                     "unit": indicator.unit.value,
@@ -212,15 +212,16 @@ async def _values(
             ]
 
 
-def place_cells(place: Place, edge: RequestEdge) -> dict[str, Any]:
-    """The cells that say which place it is, and where."""
-    units = place.units
+def place_cells(place: Place, period: Period, ground: Ground, edge: RequestEdge) -> dict[str, Any]:
+    """The cells that say which place it is, and where it lay at the end of a period."""
+    above = ground.directory.above(place, queries.end_of(period, ground.this_month))
+    units = {each.level: each.code for each in (place, *above)}
     return {
         "place": place.code,
         "place_name": name_of(place, edge.lang),
         "level": LEVELS[place.level].value,
-        "region": units[1] if len(units) > 1 else None,
-        "district": units[2] if len(units) > 2 else None,
+        "region": units.get(Level.REGION),
+        "district": units.get(Level.DISTRICT),
     }
 
 
@@ -249,7 +250,7 @@ async def export_ranking(
                 rows.append(
                     {
                         **row,
-                        **place_cells(table.shown[index].place, edge),
+                        **place_cells(table.shown[index].place, asked.period, ground, edge),
                         "indicator": asked.indicator.code,
                         "unit": asked.indicator.unit.value,
                         "period": asked.period.text,

@@ -171,7 +171,13 @@ async def test_a_table_over_many_periods_leaves_out_those_of_others(told: tuple[
         assert answer.status_code == 200, form
     text = (await running.as_(Role.DISTRICT, BESIDE).get("/v1/values/export", **asked)).text
     rows = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
-    assert [row["period"] for row in rows if row["place"] == school] == ["2025-11", "2025-12", "2026-01"]
+    assert [(row["period"], row["region"], row["district"]) for row in rows if row["place"] == school] == [
+        (period, OLD_REGION, BESIDE) for period in ("2025-11", "2025-12", "2026-01")
+    ]
+    ranking = {"indicator": "F1", "level": "institution", "period": BEFORE}
+    text = (await running.as_(Role.DISTRICT, BESIDE).get("/v1/ranking/export", **ranking)).text
+    places = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
+    assert {row["district"] for row in places if row["place"] == school} == {BESIDE}
 
 
 async def test_targets_beside_a_ranking_are_those_of_the_offices_of_its_period(
