@@ -55,6 +55,11 @@ class Scope:
         """The text of `app.scope`."""
         return f"{self.kind}:{self.value}" if self.value else self.kind
 
+    @property
+    def is_office(self) -> bool:
+        """Whether it is a territory's: that of a district, a region, or the ministry."""
+        return self.kind == "path"
+
     def sees(self, org_path: str, enterprises: Sequence[str] = ()) -> bool:
         """True if a row at `org_path` that concerns `enterprises` is visible."""
         match self.kind:

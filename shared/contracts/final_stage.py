@@ -135,6 +135,13 @@ REQUIRED_SAMPLES = tuple(kind for kind in DocumentKind if kind is not DocumentKi
 """The kinds DOMAIN.md names under R11: each must be in force as a sample for R11 and I4."""
 
 
+DOCUMENTS_OF_PERSONS = frozenset(
+    {DocumentKind.STUDENT_INTERNSHIP, DocumentKind.TEACHER_INTERNSHIP, DocumentKind.EMPLOYMENT_CONTRACT}
+)
+"""Kinds of which each document may be one person's: a student's, a teacher's, a worker's. Whoever could list them could
+count these persons. The others name officials, members and authors, and are made for an institution's work."""
+
+
 class SampleState(State):
     """R11: a sample document the institution adopted; `template` names the platform's template and its version."""
 
@@ -150,6 +157,10 @@ class DocumentStatus(StrEnum):
 
     ISSUED = "issued"
     ANNULLED = "annulled"
+
+
+DOCUMENT_HASHES = ("content_sha256", "docx_sha256", "pdf_sha256")
+"""The hashes of a document: with all else known, each tells whether a guessed name stands in it."""
 
 
 class DocumentState(State):

@@ -130,7 +130,8 @@ async def verify_document(
     sha256: Annotated[str, Query(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the file or content held")],
 ) -> Response:
     """Whether a file held is this document: `matches` says which of its hashes it is, `valid` also that it stands."""
-    return _shown(await queries.verified(*await _issued(edge, "document.read", id_), sha256))
+    state, content = await _issued(edge, "document.read", id_)
+    return _shown(await queries.verified(edge.principal.scope, state, content, sha256))
 
 
 for _register in REGISTERS:

@@ -70,14 +70,17 @@ class TemplatesShown(Shown):
 
 
 class Verification(Shown):
-    """`matches` says of what a hash is (content, docx, pdf, or nothing of it); `valid` also that it is not annulled."""
+    """`matches` says of what a hash is (content, docx, pdf, or nothing of it); `valid` also that it is not annulled.
+
+    `content_sha256` is told to the institution and to the enterprise alone.
+    """
 
     id: str
     number: str
     status: DocumentStatus
     valid: bool
     matches: str | None
-    content_sha256: str
+    content_sha256: str | None
 
 
 def shown_template(template: Template, language: Lang) -> TemplateShown:
@@ -123,7 +126,7 @@ async def issued(session: AsyncSession, scope: Scope, id_: str) -> tuple[Documen
     return DocumentState.model_validate(row.state), Content.model_validate(row.details["content"])
 
 
-async def verified(state: DocumentState, content: Content, asked: str) -> Verification:
+async def verified(scope: Scope, state: DocumentState, content: Content, asked: str) -> Verification:
     """What of a document has this SHA-256: its content, a file as issued, or a file as it is printed today."""
     known = {state.content_sha256: "content", state.docx_sha256: "docx", state.pdf_sha256: "pdf"}
     matches = known.get(asked)
@@ -136,5 +139,5 @@ async def verified(state: DocumentState, content: Content, asked: str) -> Verifi
         status=state.status,
         valid=matches is not None and state.status is DocumentStatus.ISSUED,
         matches=matches,
-        content_sha256=state.content_sha256,
+        content_sha256=None if scope.is_office else state.content_sha256,
     )

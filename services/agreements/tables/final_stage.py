@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
-from sqlalchemy import ColumnElement, Text, exists, func, literal, or_
+from sqlalchemy import ColumnElement, Text, and_, exists, func, literal, or_
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field, col
 
@@ -16,6 +16,8 @@ from services.agreements.tables.agreements import AgreementRow, InstitutionRef
 from services.agreements.tables.base import Base
 from shared.contracts.events import State
 from shared.contracts.final_stage import (
+    DOCUMENT_HASHES,
+    DOCUMENTS_OF_PERSONS,
     BoardState,
     DocumentState,
     InstructionState,
@@ -90,7 +92,10 @@ class SampleRow(Base, table=True):
 
 
 class DocumentRow(Base, DetailedRow, table=True):
-    """R11: an issued document with what it was filled from; enterprises see those made from their agreements."""
+    """R11: an issued document with what it was filled from; enterprises see those made from their agreements.
+
+    Offices see kinds that are about no single persons, and no hashes, which would tell whether a guessed name is right.
+    """
 
     __tablename__ = "document"
     STATE: ClassVar[type[State]] = DocumentState
@@ -117,12 +122,18 @@ class DocumentRow(Base, DetailedRow, table=True):
         """The state and the title: what the document says of persons is read in the document itself."""
         return {"title": self.details.get("title", ""), **self.state}
 
+    def shown_to(self, scope: Scope) -> dict[str, Any]:
+        """To offices without the hashes."""
+        shown = self.shown()
+        return {name: shown[name] for name in shown if name not in DOCUMENT_HASHES} if scope.is_office else shown
+
     @classmethod
     def visible(cls, scope: Scope) -> ColumnElement[bool]:
         """By the institution's path, or as an enterprise whose agreement it was filled from."""
         if scope.kind == "enterprise":
             return exists().where(col(AgreementRow.id) == col(cls.subject), AgreementRow.visible(scope))
-        return scope.condition(col(cls.org_path))
+        within = scope.condition(col(cls.org_path))
+        return and_(within, col(cls.kind).not_in(sorted(DOCUMENTS_OF_PERSONS))) if scope.is_office else within
 
 
 class BoardRow(Base, DetailedRow, table=True):

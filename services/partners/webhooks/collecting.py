@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.partners.commands.webhooks import body_of
 from services.partners.domain.webhooks import NEVER_SENT, wants
 from shared.contracts.events import Event
+from shared.contracts.final_stage import DOCUMENT_HASHES, DOCUMENTS_OF_PERSONS
 from shared.ids import new_id
 from shared.persistence.unit_of_work import UnitOfWork
 from shared.scope import path_of
@@ -22,6 +23,7 @@ OF_PERSONS = tuple(
     for aggregate in ("employment", "outcome", "specialist", "staff_internship", "training")
 )
 """Told to the institutions themselves alone: offices above see counts of persons, no single ones."""
+_OF_DOCUMENTS = "hamkor.agreements.document."
 _INSTITUTION_DEPTH = 5
 _WEBHOOKS = text("select id, org_path, state->'types' as types from webhook where status <> 'removed'")
 _PATHS = text("select id, org_path from institution where id = any(cast(:ids as text[]))")
@@ -33,19 +35,21 @@ _ADD = text(
 
 
 class Placed(msgspec.Struct):
-    """Where an event belongs that is no institution's."""
+    """Where an event belongs that is no institution's, and of which kind it is."""
 
     district: str | None = None
     region: str | None = None
     territory: str | None = None
+    kind: Any = None
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An event for one webhook."""
+    """An event for one webhook, an office's or an institution's own."""
 
     webhook: str
     event: Event
+    office: bool
 
 
 class Collecting:
@@ -68,22 +72,20 @@ class Collecting:
         found = await uow.session.execute(_PATHS, {"ids": keys})
         paths = {row.id: row.org_path for row in found}
         due = [
-            Delivery(webhook.id, event)
+            Delivery(webhook.id, event, office)
             for event, placed in batch
             if (path := paths.get(event.key) or _path_of(placed)) is not None
             for webhook in webhooks
+            for office in [webhook.org_path.count("/") < _INSTITUTION_DEPTH]
             # Both ids begin with their time: what happened before a webhook was registered is not its business.
             if event.id > webhook.id and path.startswith(webhook.org_path) and wants(tuple(webhook.types), event.type)
-            if not event.type.startswith(OF_PERSONS) or webhook.org_path.count("/") >= _INSTITUTION_DEPTH
+            if not (office and _is_of_persons(event, placed))
         ]
         if due:
             await self._add(uow, due)
 
     async def _add(self, uow: UnitOfWork, due: Sequence[Delivery]) -> None:
-        bodies = {
-            each.event.id: body_of(each.event.type, each.event.time, msgspec.json.decode(each.event.data))
-            for each in due
-        }
+        bodies = {(each.event.id, each.office): body_of(each.event.type, each.event.time, _told(each)) for each in due}
         values = {
             "now": uow.now,
             "ids": [new_id() for _ in due],
@@ -91,9 +93,23 @@ class Collecting:
             "events": [each.event.id for each in due],
             "types": [each.event.type for each in due],
             "times": [each.event.time for each in due],
-            "bodies": [bodies[each.event.id] for each in due],
+            "bodies": [bodies[each.event.id, each.office] for each in due],
         }
         await uow.session.execute(_ADD, values)
+
+
+def _is_of_persons(event: Event, placed: Placed) -> bool:
+    if event.type.startswith(_OF_DOCUMENTS):
+        return placed.kind in DOCUMENTS_OF_PERSONS
+    return event.type.startswith(OF_PERSONS)
+
+
+def _told(delivery: Delivery) -> Any:
+    """What the event carries; offices are shown no hashes of documents."""
+    data = msgspec.json.decode(delivery.event.data)
+    if delivery.office and delivery.event.type.startswith(_OF_DOCUMENTS):
+        return {name: value for name, value in data.items() if name not in DOCUMENT_HASHES}
+    return data
 
 
 def _path_of(placed: Placed) -> str | None:

@@ -13,6 +13,9 @@ from sqlalchemy import text
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from services.partners.domain.webhooks import OVERLAP
+from services.partners.webhooks.collecting import Collecting
+from shared.contracts.events import Event
+from shared.ids import new_id
 from shared.scope import Role
 from tests.support.services import Client, Running, eventually, free_port, serving
 
@@ -319,3 +322,43 @@ async def test_an_institutions_webhook_is_for_itself_alone(world: World) -> None
             assert (await office.post(f"{path}/{step}", version=1)).status_code == 404, step
         assert (await office.patch(path, {"url": f"{world.receiver.url}/theirs"}, version=1)).status_code == 404
     assert (await school.post(f"{path}/remove", version=1)).json()["status"] == "removed"
+
+
+def an_event(type_: str, key: str, state: dict[str, Any]) -> Event:
+    """An event of another service, as its stream brings it."""
+    now = datetime.now(UTC)
+    data = json.dumps(state).encode()
+    return Event(
+        id=new_id(), type=type_, source="agreements", subject="x/1", key=key, time=now, shard=0, position=1, data=data
+    )
+
+
+async def test_offices_hear_of_no_document_of_a_single_person_and_no_hash(world: World) -> None:
+    owner = world.institutions[0]
+    own = await world.register("own-documents", by=world.partners.as_(Role.INSTITUTION, owner), owner=owner)
+    offices = [
+        await world.register("district-documents"),
+        await world.register("ministry-documents", by=world.partners.as_(Role.MINISTRY, "17"), owner="17"),
+    ]
+    hashes = {"content_sha256": "c" * 64, "docx_sha256": "d" * 64, "pdf_sha256": "e" * 64}
+    kinds = ("employment_contract", "teacher_internship", "student_internship", "cooperation_regulation")
+    events = [
+        an_event(f"hamkor.agreements.document.{what}.v1", owner, {"kind": kind, "number": f"{kind} {what}", **hashes})
+        for kind in kinds
+        for what in ("issued", "annulled")
+    ]
+    collecting = Collecting()
+    async with world.partners.app.state.database.unit_of_work() as uow:
+        await collecting.apply(uow, [(event, collecting.decode(event)) for event in events])
+
+    async def sent(webhook: Any) -> dict[str, Any]:
+        rows = await world.sql("select body from webhook_delivery where webhook_id = :id", id=webhook["id"])
+        told = [json.loads(row.body)["data"] for row in rows]
+        return {data["number"]: data for data in told if "number" in data}
+
+    assert (await sent(own)).keys() == {f"{kind} {what}" for kind in kinds for what in ("issued", "annulled")}
+    assert all(data.items() >= hashes.items() for data in (await sent(own)).values())
+    for office in offices:
+        told = await sent(office)
+        assert told.keys() == {"cooperation_regulation issued", "cooperation_regulation annulled"}
+        assert not any(data.keys() & hashes.keys() for data in told.values())

@@ -36,9 +36,15 @@ class DocumentDetails(Details):
 
 
 class DocumentShown(DocumentState):
-    """A document with its title; what it says of persons is read in the document itself."""
+    """A document with its title; what it says of persons is read in the document itself.
+
+    Its hashes are shown to the institution and to the enterprise alone.
+    """
 
     title: str
+    content_sha256: str | None = None  # type: ignore[assignment]  # left out for offices
+    docx_sha256: str | None = None  # type: ignore[assignment]  # likewise
+    pdf_sha256: str | None = None  # type: ignore[assignment]  # likewise
 
 
 class IssueDocument(Command):
