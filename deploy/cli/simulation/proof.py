@@ -24,6 +24,7 @@ OF_THEIR_OWN: Final = frozenset(
         "hamkor.partners.next_action.overdue.v1",
         "hamkor.monitoring.submission.opened.v1",
         "hamkor.monitoring.submission.reminded.v1",
+        "hamkor.monitoring.submission.moved.v1",
         "hamkor.monitoring.publication.made.v1",  # once what was ordered is frozen
         "hamkor.monitoring.publication.revised.v1",
         "hamkor.monitoring.recommendation.made.v1",  # by rules, as data changes

@@ -108,9 +108,16 @@ def tour(grounds: Grounds) -> Tour:
 
 
 def merged(grounds: Grounds, school: str) -> Tour:
-    """A small institution next door is merged into the school: by mistake at first, on another day for good."""
+    """A small institution is merged into the school: by mistake at first, on another day for good.
+
+    That it had come from next door, before the year ended, is told when its report of the year is open already.
+    """
     ministry = Hand(grounds, "partners", grounds.ministry)
     small = (yield ministry.post("/v1/institutions", register(f"T{grounds.seed}-2", grounds.neighbour))).id
+    yield from report_of(grounds, grounds.office, small)
+    move = {"district": grounds.district, "since": f"{academic_year(grounds.today)}-08-01"}
+    yield ministry.post(f"/v1/institutions/{small}/move", move)
+    yield from report_of(grounds, f"district:{grounds.district}", small)
     for day in (-3, -1):
         merge = {"successor_id": school, "merged_on": grounds.day(day)}
         yield ministry.post(f"/v1/institutions/{small}/merge", merge)
@@ -134,35 +141,36 @@ LOOKS = 600
 """Reads after which what the platform does by itself should have been done."""
 
 
+def report_of(grounds: Grounds, user: str, place: str) -> Generator[Deed, Answer, Mapping[str, Any]]:
+    """The report of the academic year, once the platform has opened it and the user sees it."""
+    year = academic_year(grounds.today) - 1
+    path = f"/v1/submissions?place={place}&period={year}-{(year + 1) % 100:02d}"
+    found: list[Mapping[str, Any]] = []
+    for _ in range(LOOKS):
+        found = (yield Look(grounds.today, user, "monitoring", path)).body["items"]
+        # Opened late, a report is due so soon that its place is reminded at once.
+        if found and found[0]["reminders"]:
+            break
+        yield Pause(grounds.today, PAUSE_S)
+    return found[0]
+
+
 def reporting(grounds: Grounds, school: str) -> Tour:
     """A report goes up, comes back, goes up again, is approved, locked and reopened; a period is published twice."""
     district = f"district:{grounds.district}"
-
-    def report(user: str, place: str) -> Generator[Deed, Answer, Mapping[str, Any]]:
-        """The report of the academic year, once the platform has opened it."""
-        year = academic_year(grounds.today) - 1
-        path = f"/v1/submissions?place={place}&period={year}-{(year + 1) % 100:02d}"
-        found: list[Mapping[str, Any]] = []
-        for _ in range(LOOKS):
-            found = (yield Look(grounds.today, user, "monitoring", path)).body["items"]
-            # Opened late, a report is due so soon that its place is reminded at once.
-            if found and found[0]["reminders"]:
-                break
-            yield Pause(grounds.today, PAUSE_S)
-        return found[0]
 
     def step(user: str, what: str, state: Mapping[str, Any], **body: str) -> Act:
         hand = Hand(grounds, "monitoring", user)
         return hand.post(f"/v1/submissions/{state['id']}/{what}", body, state["version"])
 
     own = f"institution:{school}"
-    last = (yield step(own, "submit", (yield from report(own, school)))).body
+    last = (yield step(own, "submit", (yield from report_of(grounds, own, school)))).body
     last = (yield step(district, "return", last, reason="incomplete")).body
     last = (yield step(own, "submit", last)).body
     yield step(district, "approve", last)
-    up = (yield step(district, "submit", (yield from report(district, grounds.district)))).body
+    up = (yield step(district, "submit", (yield from report_of(grounds, district, grounds.district)))).body
     yield step(grounds.office, "approve", up)
-    yield step(grounds.ministry, "reopen", (yield from report(own, school)), reason="late_correction")
+    yield step(grounds.ministry, "reopen", (yield from report_of(grounds, own, school)), reason="late_correction")
     office = Hand(grounds, "monitoring", grounds.office)
     quarter = (grounds.today.year * 12 + grounds.today.month - 1) // 3 - 1
     order: dict[str, Any] = {"place": grounds.region, "period": f"{quarter // 4}-Q{quarter % 4 + 1}"}
