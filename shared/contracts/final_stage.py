@@ -167,7 +167,8 @@ class DocumentState(State):
     """R11: an issued document; `number` ("2026/AF1-0007") is unique in the institution, its series without gaps.
 
     `content_sha256` is of the canonical filled content, `docx_sha256` and `pdf_sha256` of the files as issued.
-    `subject` is the id of the agreement, board or sample it was filled from.
+    `subject` is the id of the agreement, board or sample it was filled from, `enterprise_id` the party of the agreement
+    that it is made with, if it is made with one.
     """
 
     institution_id: str
@@ -186,6 +187,7 @@ class DocumentState(State):
     subject: str | None = None
     form: Form | None = None
     annulled_on: date | None = None
+    enterprise_id: str | None = None
 
 
 class MemberCategory(StrEnum):
@@ -345,7 +347,9 @@ INSTRUCTION_ADOPTED, INSTRUCTION_REVISED, INSTRUCTION_REPEALED = declare(
 SAMPLE_ADOPTED, SAMPLE_REVISED, SAMPLE_REPEALED = declare(
     "agreements", "sample", SampleState, "adopted", "revised", "repealed"
 )
-DOCUMENT_ISSUED, DOCUMENT_ANNULLED = declare("agreements", "document", DocumentState, "issued", "annulled")
+DOCUMENT_ISSUED, DOCUMENT_ANNULLED, DOCUMENT_REASSIGNED = declare(
+    "agreements", "document", DocumentState, "issued", "annulled", "reassigned"
+)
 (
     BOARD_ESTABLISHED,
     BOARD_AMENDED,

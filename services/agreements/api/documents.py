@@ -65,6 +65,7 @@ class DocumentFilter(Filter):
     kind: DocumentKind | None = None
     status: DocumentStatus | None = None
     subject: Reference = None
+    enterprise_id: Reference = None
 
 
 SAMPLES = Register(

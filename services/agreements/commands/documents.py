@@ -34,7 +34,7 @@ _NEXT = text(
 )
 ONE_DAY = timedelta(days=1)
 ON_THE_TEMPLATE = (PartyCategory.INSTITUTION, PartyCategory.ENTERPRISE)
-"""The first party of each of these has a side of its own in the templates; all others sign below."""
+"""The institution and the enterprise it is made with have sides of their own in the templates; others sign below."""
 
 
 async def adopt_sample(uow: UnitOfWork, command: samples.AdoptSample) -> SampleState:
@@ -65,7 +65,9 @@ async def issue_document(uow: UnitOfWork, command: issuing.IssueDocument) -> Doc
     """Fill a template, give it the next number of the institution's series, and keep what it was filled with."""
     institution = await require_institution(uow, command.institution_id)
     template, language, today = templates()[command.kind], Lang(command.language), local_day(uow.now)
-    filling = await _filling(uow, command, template, language)
+    agreement = await _agreement_of(uow, command, template)
+    enterprise_id = issuing.made_with(command, agreement)
+    filling = await _filling(uow, command, template, language, agreement, enterprise_id)
     check(template, filling)
     with PRESS.admitted():
         # From here on other documents of this series wait: a number is only taken where the document comes to be.
@@ -82,6 +84,7 @@ async def issue_document(uow: UnitOfWork, command: issuing.IssueDocument) -> Doc
         template,
         content,
         sequence,
+        enterprise_id=enterprise_id,
         docx_sha256=sha256(files.docx),
         pdf_sha256=sha256(files.pdf),
     )
@@ -101,6 +104,14 @@ async def annul_document(uow: UnitOfWork, id_: str) -> DocumentState:
     return await record_change(uow, DocumentRow, issuing.annul(state, local_day(uow.now)))
 
 
+async def follow_merge(uow: UnitOfWork, merged_id: str, living: str) -> None:
+    """Every document made with the merged enterprise is the living one's from now on."""
+    query = select(col(DocumentRow.id)).where(col(DocumentRow.enterprise_id) == merged_id).order_by(col(DocumentRow.id))
+    for id_ in (await uow.session.execute(query.with_for_update())).scalars().all():
+        state = await uow.load(DocumentRow, DocumentState, id_, what="document")
+        await record_change(uow, DocumentRow, issuing.reassign(state, living))
+
+
 def _where(command: issuing.IssueDocument, letters: str) -> list[FieldError]:
     """The fields that hold letters which cannot be printed; with none, what the document is filled from does."""
     places = {f"fields.{name}": value for name, value in command.fields.items()}
@@ -111,25 +122,14 @@ def _where(command: issuing.IssueDocument, letters: str) -> list[FieldError]:
     return [FieldError(place, "no_glyph", {"value": letters}) for place in found]
 
 
-async def _filling(uow: UnitOfWork, command: issuing.IssueDocument, template: Template, language: Lang) -> Filling:
-    """What is given and what the agreement or board adds; raises InvalidInput for a subject that does not fit."""
+async def _agreement_of(uow: UnitOfWork, command: issuing.IssueDocument, template: Template) -> AgreementState | None:
+    """The agreement it is filled from, if one is named; raises InvalidInput for a subject that does not fit."""
     subjects = {Subject.AGREEMENT: command.agreement_id, Subject.BOARD: command.board_id}
     for subject, id_ in subjects.items():
         if id_ is not None and template.subject is not subject:
             raise InvalidInput(FieldError(f"{subject}_id", "subject_not_taken", {"kind": template.kind.value}))
-    given = Filling(values=command.fields, tables=command.tables)
-    if command.agreement_id is not None:
-        return await _from_agreement(uow, command, template, given)
-    if command.party_names:
-        raise InvalidInput(FieldError("party_names", "extra_forbidden"))
-    if command.board_id is not None:
-        return await _from_board(uow, command, template, given, language)
-    return given
-
-
-async def _from_agreement(
-    uow: UnitOfWork, command: issuing.IssueDocument, template: Template, given: Filling
-) -> Filling:
+    if command.agreement_id is None:
+        return None
     query = select(AgreementRow).where(
         col(AgreementRow.id) == command.agreement_id,
         col(AgreementRow.institution_id) == command.institution_id,
@@ -143,6 +143,35 @@ async def _from_agreement(
         raise InvalidInput(
             FieldError("agreement_id", "agreement_of_other_form", {"value": agreement.form, "limit": template.form})
         )
+    return agreement
+
+
+async def _filling(
+    uow: UnitOfWork,
+    command: issuing.IssueDocument,
+    template: Template,
+    language: Lang,
+    agreement: AgreementState | None,
+    enterprise_id: str | None,
+) -> Filling:
+    """What is given and what the agreement or board adds; raises InvalidInput for parties that cannot be named."""
+    given = Filling(values=command.fields, tables=command.tables)
+    if agreement is not None:
+        return _from_agreement(command, template, given, agreement, enterprise_id)
+    if command.party_names:
+        raise InvalidInput(FieldError("party_names", "extra_forbidden"))
+    if command.board_id is not None:
+        return await _from_board(uow, command, template, given, language)
+    return given
+
+
+def _from_agreement(
+    command: issuing.IssueDocument,
+    template: Template,
+    given: Filling,
+    agreement: AgreementState,
+    enterprise_id: str | None,
+) -> Filling:
     known = {"starts_on": agreement.valid_from, "ends_on": agreement.valid_until}
     names = {each.name for each in template.fields}
     return Filling(
@@ -150,7 +179,7 @@ async def _from_agreement(
         tables=given.tables,
         known={name: value for name, value in known.items() if name in names},
         known_tables={"schedule": _schedule(agreement)},
-        more_sides=_more_sides(command, template, agreement),
+        more_sides=_more_sides(command, template, agreement, enterprise_id),
     )
 
 
@@ -162,20 +191,24 @@ def _schedule(agreement: AgreementState) -> Rows:
 
 
 def _more_sides(
-    command: issuing.IssueDocument, template: Template, agreement: AgreementState
+    command: issuing.IssueDocument, template: Template, agreement: AgreementState, enterprise_id: str | None
 ) -> tuple[tuple[str, str], ...]:
-    """The parties that sign below the template's own sides; raises InvalidInput naming each whose name is missing."""
+    """The parties that sign below the template's own sides; raises InvalidInput naming each whose name is missing.
+
+    Other enterprises than the one it is made with sign only where they are named.
+    """
     unknown = command.party_names.keys() - {party.party_id for party in agreement.parties}
     faults = [FieldError(f"party_names.{id_}", "unknown_party", {"value": id_}) for id_ in sorted(unknown)]
     sides: list[tuple[str, str]] = []
     if PartyCategory.INSTITUTION in template.signatures:
         covered = list(ON_THE_TEMPLATE)
         for party in agreement.parties:
-            if party.category in covered:
+            is_enterprise = party.category is PartyCategory.ENTERPRISE
+            if party.category in covered and (party.ref == enterprise_id or not is_enterprise):
                 covered.remove(party.category)
             elif name := command.party_names.get(party.party_id):
                 sides.append((party.category.value, name))
-            else:
+            elif not is_enterprise:
                 faults.append(FieldError(f"party_names.{party.party_id}", "missing"))
     if faults:
         raise InvalidInput(*faults)

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import select, text
 from sqlmodel import col
 
-from services.agreements.commands import agreements, boards, employments, practice
+from services.agreements.commands import agreements, boards, documents, employments, practice
 from services.agreements.domain import agreements as agreement_domain
 from services.agreements.domain import employments as employment_domain
 from services.agreements.tables.agreements import AgreementRow, EmploymentRow
@@ -186,7 +186,13 @@ async def _follow_in_employments(uow: UnitOfWork, merged_id: str, living: str) -
         await employments.record_outcome(uow, outcome)
 
 
-FOLLOWERS: list[Follow] = [_follow_in_agreements, _follow_in_employments, boards.follow_merge, *practice.FOLLOWERS]
+FOLLOWERS: list[Follow] = [
+    _follow_in_agreements,
+    _follow_in_employments,
+    documents.follow_merge,
+    boards.follow_merge,
+    *practice.FOLLOWERS,
+]
 """How references follow a merged enterprise, a function a kind of aggregate: `follow(uow, old, new)` records every
 aggregate that names `old` as `<aggregate>.reassigned`, naming `new`. Unmerging needs nothing of them: what they changed
 is noted, and given back."""

@@ -12,7 +12,7 @@ from services.agreements.domain import instructions, normative, work_plans
 from services.agreements.domain.boards import commands as board_commands
 from services.agreements.domain.boards import rules as board_rules
 from services.agreements.domain.documents.issuing import DocumentDetails
-from services.agreements.tables.agreements import AgreementRow, InstitutionRef
+from services.agreements.tables.agreements import InstitutionRef
 from services.agreements.tables.base import Base
 from shared.contracts.events import State
 from shared.contracts.final_stage import (
@@ -92,7 +92,7 @@ class SampleRow(Base, table=True):
 
 
 class DocumentRow(Base, DetailedRow, table=True):
-    """R11: an issued document with what it was filled from; enterprises see those made from their agreements.
+    """R11: an issued document with what it was filled from; an enterprise sees those made with it.
 
     Offices see kinds that are about no single persons, and no hashes, which would tell whether a guessed name is right.
     """
@@ -106,16 +106,18 @@ class DocumentRow(Base, DetailedRow, table=True):
     number: str
     status: str
     subject: str | None = None
+    enterprise_id: str | None = None
 
     @classmethod
     def columns(cls, state: Any) -> dict[str, Any]:
-        """Whose it is, its number, its status and what it was filled from."""
+        """Whose it is, its number, its status, what it was filled from and whom it is made with."""
         return {
             "institution_id": state.institution_id,
             "kind": state.kind.value,
             "number": state.number,
             "status": state.status.value,
             "subject": state.subject,
+            "enterprise_id": state.enterprise_id,
         }
 
     def shown(self) -> dict[str, Any]:
@@ -129,9 +131,9 @@ class DocumentRow(Base, DetailedRow, table=True):
 
     @classmethod
     def visible(cls, scope: Scope) -> ColumnElement[bool]:
-        """By the institution's path, or as an enterprise whose agreement it was filled from."""
+        """By the institution's path, or as the enterprise it is made with."""
         if scope.kind == "enterprise":
-            return exists().where(col(AgreementRow.id) == col(cls.subject), AgreementRow.visible(scope))
+            return col(cls.enterprise_id) == scope.value
         within = scope.condition(col(cls.org_path))
         return and_(within, col(cls.kind).not_in(sorted(DOCUMENTS_OF_PERSONS))) if scope.is_office else within
 

@@ -651,3 +651,70 @@ async def test_r11_many_documents_in_one_transaction_and_single_ones_beside_it_a
     listed = ok(await school.get("/v1/documents", institution_id=institution))["items"]
     assert sorted(document["sequence"] for document in listed) == list(range(1, 6))
     assert len(set(singles)) == 2
+
+
+async def an_internship(school: Client, agreement: State, **changes: Any) -> httpx.Response:
+    """Issue a student's internship from an agreement of AF1."""
+    names = [each["name"] for each in ok(await school.get("/v1/document-templates/student_internship"))["fields"]]
+    body = {
+        "institution_id": agreement["institution_id"],
+        "kind": "student_internship",
+        "agreement_id": agreement["id"],
+        "fields": {name: VALUES[name] for name in names if name not in ("starts_on", "ends_on")},
+        **changes,
+    }
+    return await school.post("/v1/documents", body)
+
+
+async def test_r11_a_document_is_for_the_enterprise_it_is_made_with_alone(country: Country) -> None:
+    institution = await country.institution()
+    first, second, stranger = [await country.enterprise() for _ in range(3)]
+    school = country.school(institution)
+    agreement = await country.active(institution, first, second)
+    assert rules(await an_internship(school, agreement)) == {"enterprise_id": "not_a_party"}
+    assert rules(await an_internship(school, agreement, enterprise_id=stranger)) == {"enterprise_id": "not_a_party"}
+    document = ok(await an_internship(school, agreement, enterprise_id=second), 201)
+    assert document["enterprise_id"] == second
+    path = f"/v1/documents/{document['id']}"
+    sees = {second: 200, first: 404, stranger: 404}
+    for enterprise, status in sees.items():
+        firm = country.firm(enterprise)
+        asked = {"sha256": document["pdf_sha256"]}
+        answers = [await firm.get(path), await firm.get(f"{path}.docx"), await firm.get(f"{path}/verify", **asked)]
+        assert {answer.status_code for answer in answers} == {status}, enterprise
+        listed = ok(await firm.get("/v1/documents"))["items"]
+        assert [each["id"] for each in listed] == [document["id"]] * (status == 200)
+        exported = (await firm.get("/v1/documents/export", format="csv")).text
+        assert (document["id"] in exported) == (status == 200)
+    narrowed = ok(await school.get("/v1/documents", enterprise_id=second))["items"]
+    assert [each["id"] for each in narrowed] == [document["id"]]
+    connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(dsn_of(country.database_url))
+    try:
+        for enterprise, status in sees.items():
+            async with connection.transaction():
+                await connection.execute("select set_config('app.scope', $1, true)", f"enterprise:{enterprise}")
+                assert len(await connection.fetch("select from document")) == (status == 200)
+    finally:
+        await connection.close()
+
+
+async def test_r11_a_document_follows_its_enterprise_when_that_is_merged_and_comes_back(country: Country) -> None:
+    institution, ends, lives = await country.institution(), await country.enterprise(), await country.enterprise()
+    school = country.school(institution)
+    document = ok(await an_internship(school, await country.active(institution, ends)), 201)
+    assert document["enterprise_id"] == ends
+    path = f"/v1/documents/{document['id']}"
+    await country.merge(ends, lives)
+    assert ok(await country.firm(lives).get(path))["enterprise_id"] == lives
+    assert (await country.firm(ends).get(path)).status_code == 404
+    await country.told(await country.ministry.post(f"/v1/enterprises/{ends}/unmerge"))
+    assert ok(await country.firm(ends).get(path))["enterprise_id"] == ends
+    assert await told_of(country, document["id"]) == ["issued", "reassigned", "reassigned"]
+
+
+async def test_r11_a_document_without_agreement_is_made_with_no_enterprise(country: Country) -> None:
+    institution, enterprise = await country.institution(), await country.enterprise()
+    school = country.school(institution)
+    wrong = a_contract(institution, enterprise_id=enterprise)
+    assert rules(await school.post("/v1/documents", wrong)) == {"enterprise_id": "extra_forbidden"}
+    assert ok(await school.post("/v1/documents", a_contract(institution)), 201)["enterprise_id"] is None

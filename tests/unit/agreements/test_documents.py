@@ -320,7 +320,14 @@ async def test_printing_happens_in_a_process_of_its_own_and_in_time() -> None:
 def test_annulled_once_and_the_number_stays() -> None:
     command = issuing.IssueDocument(institution_id=INSTITUTION, kind=KIND, fields=dict(a_filling(KIND).values))
     state: DocumentState = issuing.issue(
-        "d", command, templates()[KIND], a_document(KIND), 7, docx_sha256="a" * 64, pdf_sha256="b" * 64
+        "d",
+        command,
+        templates()[KIND],
+        a_document(KIND),
+        7,
+        enterprise_id=None,
+        docx_sha256="a" * 64,
+        pdf_sha256="b" * 64,
     )[1]
     assert (state.number, state.sequence, state.year) == ("2026/AF1-0007", 7, 2026)
     assert issuing.number_of(2026, "AF1", 7) == state.number

@@ -9,15 +9,19 @@ from services.agreements.domain.documents.content import Content
 from services.agreements.domain.documents.templates import Template
 from services.agreements.domain.final_stage import Details, Line, refuse
 from services.agreements.domain.inputs import Command
+from services.agreements.domain.practice.common import enterprise_of, enterprises_of
+from shared.contracts.agreements import AgreementState
 from shared.contracts.events import EventType
 from shared.contracts.fields import Id
 from shared.contracts.final_stage import (
     DOCUMENT_ANNULLED,
     DOCUMENT_ISSUED,
+    DOCUMENT_REASSIGNED,
     DocumentKind,
     DocumentState,
     DocumentStatus,
 )
+from shared.errors import FieldError, InvalidInput
 
 Outcome = tuple[EventType, DocumentState]
 ANNULLING = {(DocumentStatus.ISSUED, "annul"): DocumentStatus.ANNULLED}
@@ -81,6 +85,10 @@ class IssueDocument(Command):
     kind: DocumentKind = Field(description="which document")
     language: Literal["uz", "uz-Cyrl", "ru", "en"] = Field(default="uz", description="language of the text")
     agreement_id: Id | None = Field(default=None, description="agreement it is filled from")
+    enterprise_id: Id | None = Field(
+        default=None,
+        description="enterprise it is made with, no other sees it; needed where the agreement has several enterprises",
+    )
     board_id: Id | None = Field(default=None, description="Board of Trustees it is filled from")
     fields: Annotated[dict[Key, Line], Field(max_length=60)] = Field(default={}, description="values by field")
     tables: Annotated[dict[Key, Annotated[tuple[Row, ...], Field(max_length=100)]], Field(max_length=5)] = Field(
@@ -103,6 +111,7 @@ def issue(
     content: Content,
     sequence: int,
     *,
+    enterprise_id: str | None,
     docx_sha256: str,
     pdf_sha256: str,
 ) -> Outcome:
@@ -125,7 +134,20 @@ def issue(
         pdf_sha256=pdf_sha256,
         subject=command.agreement_id or command.board_id,
         form=template.form,
+        enterprise_id=enterprise_id,
     )
+
+
+def made_with(command: IssueDocument, agreement: AgreementState | None) -> str | None:
+    """The enterprise a document is made with: the one asked for, or the agreement's only one; None without any.
+
+    Raises InvalidInput where it is no party, where there are several and none is named, and for one without agreement.
+    """
+    if agreement is None and command.enterprise_id is not None:
+        raise InvalidInput(FieldError("enterprise_id", "extra_forbidden"))
+    if agreement is None or (command.enterprise_id is None and not enterprises_of(agreement)):
+        return None
+    return enterprise_of(agreement, command.enterprise_id)
 
 
 def annul(state: DocumentState, today: date) -> Outcome:
@@ -136,6 +158,11 @@ def annul(state: DocumentState, today: date) -> Outcome:
     return DOCUMENT_ANNULLED, state.model_copy(
         update={"status": status, "annulled_on": today, "version": state.version + 1}
     )
+
+
+def reassign(state: DocumentState, living_id: str) -> Outcome:
+    """The document follows a merged enterprise."""
+    return DOCUMENT_REASSIGNED, state.model_copy(update={"enterprise_id": living_id, "version": state.version + 1})
 
 
 def details(command: IssueDocument, content: Content) -> DocumentDetails:

@@ -70,14 +70,19 @@ def rests_on(agreement: AgreementState, form: Form, field_name: str, day: date) 
         raise InvalidInput(FieldError(field_name, "not_active_then", {"value": day.isoformat()}))
 
 
+def enterprises_of(agreement: AgreementState) -> set[str]:
+    """The enterprises that are parties; two places of one that others were merged into are its own."""
+    return {party.ref for party in agreement.parties if party.category is PartyCategory.ENTERPRISE}
+
+
 def enterprise_of(agreement: AgreementState, asked: str | None) -> str:
     """The enterprise it is done with: the one asked for, or the agreement's only one.
 
     Raises InvalidInput where it is no party, or where there are several and none is named.
     """
-    parties = [party.ref for party in agreement.parties if party.category is PartyCategory.ENTERPRISE]
+    parties = enterprises_of(agreement)
     if asked is None and len(parties) == 1:
-        return parties[0]
+        return min(parties)
     if asked is None or asked not in parties:
         raise InvalidInput(FieldError("enterprise_id", "not_a_party", {"value": asked or "–"}))
     return asked
