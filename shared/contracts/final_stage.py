@@ -206,7 +206,10 @@ class MemberCategory(StrEnum):
 
 
 class Member(Value):
-    """A member's term; `ref` is opaque, `enterprise_id` or `partner_ref` names the organisation stood for."""
+    """A member's term; `ref` is opaque, `enterprise_id` or `partner_ref` names the organisation stood for.
+
+    `left`: the day `until` has come, as the calendar told.
+    """
 
     member_id: str
     category: MemberCategory
@@ -215,6 +218,7 @@ class Member(Value):
     until: date | None = None
     enterprise_id: str | None = None
     partner_ref: str | None = None
+    left: bool = False
 
 
 class DecisionStatus(StrEnum):

@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, literal, select
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import col
 
 from services.agreements.commands.final_stage import check_evidence, details_of, record_change, require_free
@@ -58,7 +59,7 @@ async def join_board(uow: UnitOfWork, id_: str, command: commands.MemberInput) -
     """Another member, or another term of one."""
     # Before the board is locked: a merge locks enterprise and board in this order too.
     command = await _of_the_living(uow, command, "enterprise_id")
-    outcome = rules.join(await _present(uow, id_), command)
+    outcome = rules.join(await _present(uow, id_), command, local_day(uow.now))
     before = await details_of(uow, BoardRow, BoardDetails, id_)
     member_id = outcome[1].members[-1].member_id
     text = commands.MemberText(member_id=member_id, name=command.name, position=command.position)
@@ -130,8 +131,9 @@ async def dissolve_board(uow: UnitOfWork, id_: str, command: commands.DissolveBo
 
 
 async def follow_merge(uow: UnitOfWork, merged_id: str, living: str) -> None:
-    """Every board with a member of the merged enterprise names the living one from now on."""
-    query = select(col(BoardRow.id)).where(col(BoardRow.enterprise_ids).contains([merged_id]))
+    """Every board with a member of the merged enterprise, in term or not, names the living one from now on."""
+    named = literal({"members": [{"enterprise_id": merged_id}]}, JSONB)
+    query = select(col(BoardRow.id)).where(col(BoardRow.state).op("@>")(named))
     for id_ in (await uow.session.execute(query.order_by(col(BoardRow.id)).with_for_update())).scalars():
         await record_change(uow, BoardRow, rules.reassign(await _load(uow, id_), merged_id, living))
 

@@ -139,7 +139,7 @@ class DocumentRow(Base, DetailedRow, table=True):
 
 
 class BoardRow(Base, DetailedRow, table=True):
-    """R12: a Board of Trustees with its names and texts; enterprises that have a member in it see it."""
+    """R12: a Board of Trustees with its names and texts; enterprises see it until their members' terms are over."""
 
     __tablename__ = "board"
     STATE: ClassVar[type[State]] = BoardState
@@ -152,17 +152,19 @@ class BoardRow(Base, DetailedRow, table=True):
 
     @classmethod
     def columns(cls, state: Any) -> dict[str, Any]:
-        """Whose it is, who sees it, and the next day on which a decision falls due."""
+        """Whose it is, who sees it, and the next day on which a term ends or a decision falls due."""
         return {
             "institution_id": state.institution_id,
             "status": state.status.value,
-            "enterprise_ids": sorted({member.enterprise_id for member in state.members if member.enterprise_id}),
+            "enterprise_ids": sorted(
+                {member.enterprise_id for member in state.members if member.enterprise_id and not member.left}
+            ),
             "next_due_on": board_rules.next_due(state),
         }
 
     @classmethod
     def visible(cls, scope: Scope) -> ColumnElement[bool]:
-        """By the institution's path, or as an enterprise with a member."""
+        """By the institution's path, or as an enterprise with a member whose term is not over."""
         return scope.condition(col(cls.org_path), col(cls.enterprise_ids))
 
 

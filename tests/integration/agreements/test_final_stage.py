@@ -718,3 +718,44 @@ async def test_r11_a_document_without_agreement_is_made_with_no_enterprise(count
     wrong = a_contract(institution, enterprise_id=enterprise)
     assert rules(await school.post("/v1/documents", wrong)) == {"enterprise_id": "extra_forbidden"}
     assert ok(await school.post("/v1/documents", a_contract(institution)), 201)["enterprise_id"] is None
+
+
+async def test_r12_an_enterprise_sees_a_board_until_its_members_term_is_over(country: Country) -> None:
+    institution = await country.institution()
+    stays, leaves, runs_out = [await country.enterprise() for _ in range(3)]
+    school = country.school(institution)
+    body = a_board(institution, stays, leaves, runs_out)
+    body["members"][-1]["until"] = day(1)
+    board = ok(await school.post("/v1/boards", body), 201)
+    path = f"/v1/boards/{board['id']}"
+    connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(dsn_of(country.database_url))
+
+    async def seen() -> list[bool]:
+        answers = []
+        for enterprise in (stays, leaves, runs_out):
+            firm = country.firm(enterprise)
+            one, listed = await firm.get(path), ok(await firm.get("/v1/boards"))["items"]
+            exported = (await firm.get("/v1/boards/export", format="csv")).text
+            async with connection.transaction():
+                await connection.execute("select set_config('app.scope', $1, true)", f"enterprise:{enterprise}")
+                rows = await connection.fetch("select from board")
+            sees = one.status_code == 200
+            assert [len(listed), len(rows), board["id"] in exported] == [sees, sees, sees]
+            answers.append(sees)
+        return answers
+
+    try:
+        assert await seen() == [True, True, True]
+        board = ok(await school.post(f"{path}/members/p5/end", {"until": day(-3)}, version=board["version"]))
+        assert await seen() == [True, False, True]
+        secret = {"planned_on": day(0), "agenda": "Hamkorlikni tugatish toʻgʻrisida"}
+        ok(await school.post(f"{path}/meetings", secret, version=board["version"]))
+        assert await let_pass(country, 1) >= 1
+        assert await seen() == [True, False, False]
+        # Former members follow a merge as all others do, and see no more for it.
+        lives = await country.enterprise()
+        await country.merge(leaves, lives)
+        assert ok(await school.get(path))["members"][4]["enterprise_id"] == lives
+        assert (await country.firm(lives).get(path)).status_code == 404
+    finally:
+        await connection.close()

@@ -1,6 +1,7 @@
 """Migrations that compute: what they make of rows that were there before."""
 
 import json
+from datetime import date
 from typing import Any
 
 import asyncpg
@@ -53,5 +54,37 @@ async def test_documents_of_agreements_with_one_enterprise_are_its_own_others_th
         for scope, seen in (("enterprise:e1", 1), ("enterprise:e2", 0), ("institution:i", 4), ("path:/17/", 0)):
             await connection.execute("select set_config('app.scope', $1, false)", scope)
             assert len(await connection.fetch("select from document")) == seen, scope
+    finally:
+        await connection.close()
+
+
+async def test_boards_in_which_a_term_ends_are_looked_at_by_the_calendar(postgres: Postgres) -> None:
+    former = await postgres.database("agreements")
+    connection: asyncpg.Connection[Any] = await asyncpg.connect(dsn_of(former.owner_url))
+    boards: tuple[tuple[str, list[str | None], date | None], ...] = (
+        ("ended", ["2026-03-01", None, "2026-02-01"], None),
+        ("due", ["2027-03-01", None], date(2026, 12, 1)),
+        ("endless", [None], None),
+        ("nobody", [], None),
+    )
+    try:
+        await connection.execute("select set_config('app.scope', 'all', false)")
+        await connection.execute("update alembic_version set version_num = '0007'")
+        for id_, ends, due in boards:
+            await connection.execute(
+                "insert into board (id, version, org_path, state, institution_id, status, enterprise_ids, next_due_on) "
+                "values ($1, 1, '/17/i/', $2::text::jsonb, $1, 'established', '{e1}', $3)",
+                id_,
+                json.dumps({"members": [{"until": until} for until in ends]}),
+                due,
+            )
+        await migrate("agreements", former.owner_url)
+        rows = await connection.fetch("select id, next_due_on from board order by id")
+        assert [tuple(row) for row in rows] == [
+            ("due", date(2026, 12, 1)),
+            ("ended", date(2026, 1, 31)),
+            ("endless", None),
+            ("nobody", None),
+        ]
     finally:
         await connection.close()

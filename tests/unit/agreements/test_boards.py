@@ -217,8 +217,8 @@ def test_decision_is_overdue_from_the_day_after_its_last() -> None:
 def test_one_person_has_one_term_at_a_time() -> None:
     state = rules.leave(a_board(), "p1", commands.EndTerm(until=date(2026, 6, 1)), TODAY)[1]
     with pytest.raises(InvalidInput):
-        rules.join(state, a_member("P-0", since=date(2026, 5, 31)))
-    again = rules.join(state, a_member("P-0", since=date(2026, 6, 1)))[1]
+        rules.join(state, a_member("P-0", since=date(2026, 5, 31)), TODAY)
+    again = rules.join(state, a_member("P-0", since=date(2026, 6, 1)), TODAY)[1]
     assert again.members[-1].member_id == "p5"
 
 
@@ -236,7 +236,7 @@ def test_dissolved_board_does_nothing_more() -> None:
     state = rules.dissolve(DECIDED, commands.DissolveBoard(), TODAY)[1]
     assert state.status is BoardStatus.DISSOLVED
     assert list(rules.passed(state, TODAY)) == []
-    for step in (lambda: planned(state), lambda: rules.join(state, a_member("P-9")), lambda: done(state)):
+    for step in (lambda: planned(state), lambda: rules.join(state, a_member("P-9"), TODAY), lambda: done(state)):
         with pytest.raises(WrongState) as refused:
             step()
         assert refused.value.params["possible"] == "–"
@@ -260,3 +260,26 @@ def test_event_of_the_largest_board_is_far_below_what_an_event_may_have() -> Non
         }
     )
     assert len(full.model_dump_json()) < 900_000
+
+
+def test_members_have_left_when_their_term_is_over_and_the_chair_with_them() -> None:
+    until = TODAY + timedelta(days=5)
+    state = a_board()
+    state = rules.leave(state, "p2", commands.EndTerm(until=until), TODAY)[1]
+    state = rules.leave(state, "p3", commands.EndTerm(), TODAY)[1]
+    assert [member.left for member in state.members] == [False, False, True, False]
+    assert (state.chair, rules.next_due(state)) == ("p2", until - timedelta(days=1))
+    assert list(rules.passed(state, until - timedelta(days=1))) == []
+    ((_, over),) = rules.passed(state, until)
+    assert [member.left for member in over.members] == [False, True, True, False]
+    assert (over.chair, rules.next_due(over)) == (None, None)
+    again = rules.leave(over, "p2", commands.EndTerm(until=until + timedelta(days=9)), until)[1]
+    assert not again.members[1].left
+
+
+def test_terms_end_in_a_dissolved_board_too() -> None:
+    until = TODAY + timedelta(days=5)
+    state = rules.leave(a_board(), "p2", commands.EndTerm(until=until), TODAY)[1]
+    state = rules.dissolve(state, commands.DissolveBoard(), TODAY)[1]
+    ((_, over),) = rules.passed(state, until)
+    assert over.members[1].left

@@ -1,6 +1,6 @@
 """The rules of a Board of Trustees: (state, command, today) -> (event type, new state) or a DomainError."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any
@@ -125,7 +125,7 @@ def establish(id_: str, command: EstablishBoard, today: date) -> Outcome:
         regulation_document_id=command.regulation_document_id,
         quorum_percent=command.quorum_percent,
         chair=chair,
-        members=tuple(members),
+        members=_by(today, members),
     )
 
 
@@ -139,11 +139,12 @@ def amend(state: BoardState, command: AmendBoard, today: date) -> Outcome:
     return BOARD_AMENDED, _next(state, **command.model_dump(exclude_none=True))
 
 
-def join(state: BoardState, command: MemberInput) -> Outcome:
+def join(state: BoardState, command: MemberInput, today: date) -> Outcome:
     """Another member, or another term of one; raises InvalidInput for a term that overlaps an earlier one."""
     _require(state, "join")
     _room("members", len(state.members), MAX_EVER_MEMBERS)
-    return BOARD_MEMBER_JOINED, _next(state, members=(*state.members, _admitted(command, state.members, "")))
+    joined = (*state.members, _admitted(command, state.members, ""))
+    return BOARD_MEMBER_JOINED, _next(state, members=_by(today, joined))
 
 
 def leave(state: BoardState, member_id: str, command: EndTerm, today: date) -> Outcome:
@@ -154,9 +155,8 @@ def leave(state: BoardState, member_id: str, command: EndTerm, today: date) -> O
     if until <= member.since:
         raise InvalidInput(FieldError("until", "not_after", {"limit": member.since.isoformat()}))
     left = member.model_copy(update={"until": until})
-    members = tuple(left if each is member else each for each in state.members)
-    chair = None if state.chair == member_id and until <= today else state.chair
-    return BOARD_MEMBER_LEFT, _next(state, members=members, chair=chair)
+    members = _by(today, [left if each is member else each for each in state.members])
+    return BOARD_MEMBER_LEFT, _next(state, members=members, chair=_chair(state, members))
 
 
 def plan(state: BoardState, meeting_id: str, command: PlanMeeting) -> Outcome:
@@ -280,7 +280,11 @@ def dissolve(state: BoardState, command: DissolveBoard, today: date) -> Outcome:
 
 
 def passed(state: BoardState, today: date) -> Iterator[Outcome]:
-    """What passing time has done by `today`: each decision not followed up is overdue on the day after its last."""
+    """What passing time has done by `today`: terms are over, and decisions not followed up overdue the day after."""
+    members = _by(today, state.members)
+    if members != state.members:
+        state = _next(state, members=members, chair=_chair(state, members))
+        yield BOARD_MEMBER_LEFT, state
     if state.status is not BoardStatus.ESTABLISHED:
         return
     for meeting_id in [meeting.meeting_id for meeting in state.meetings]:
@@ -294,17 +298,15 @@ def passed(state: BoardState, today: date) -> Iterator[Outcome]:
 
 def next_due(state: BoardState) -> date | None:
     """The day after which the calendar has something to say, or None."""
-    if state.status is not BoardStatus.ESTABLISHED:
-        return None
-    return min(
-        (
+    days = [member.until - ONE_DAY for member in state.members if member.until and not member.left]
+    if state.status is BoardStatus.ESTABLISHED:
+        days += [
             decision.due_on
             for meeting in state.meetings
             for decision in meeting.decisions
             if (decision.status, DecisionStep.OVERDUE) in DECISIONS and decision.due_on
-        ),
-        default=None,
-    )
+        ]
+    return min(days, default=None)
 
 
 def reassign(state: BoardState, merged_id: str, living_id: str) -> Outcome:
@@ -326,6 +328,18 @@ def _admitted(command: MemberInput, others: tuple[Member, ...], path: str) -> Me
         if other.ref == command.ref and not apart:
             raise InvalidInput(FieldError(path + "ref", "duplicate", {"value": command.ref}))
     return Member(member_id=f"p{len(others) + 1}", **command.model_dump(exclude={"name", "position"}))
+
+
+def _by(today: date, members: Iterable[Member]) -> tuple[Member, ...]:
+    """The members as they are on `today`: with a term that is over they have left."""
+    return tuple(
+        member.model_copy(update={"left": member.until is not None and member.until <= today}) for member in members
+    )
+
+
+def _chair(state: BoardState, members: Iterable[Member]) -> str | None:
+    """The chair, unless that member has left."""
+    return None if any(member.left and member.member_id == state.chair for member in members) else state.chair
 
 
 def _member(state: BoardState, member_id: str, field: str) -> Member:
