@@ -38,12 +38,13 @@ from shared.web.registers import Creation, Filter, Reference, Register, add_regi
 READERS = EDUCATION | {Role.ENTERPRISE, Role.SERVICE}
 READERS_OF_PERSONS = READERS - TERRITORIAL
 """Who reads the records of single persons: those whose persons they are. Offices above see counts of k or more, and
-write none either: a command answers with the record it is about."""
+write none either: a command answers with the record it is about. Of placements they see where and when."""
 PERMISSIONS: dict[str, frozenset[Role]] = {
     "practice.read": READERS,
     "person.read": READERS_OF_PERSONS,
     "practice.record": EDUCATION,
     "person.record": frozenset({Role.INSTITUTION}),
+    "person.share": frozenset({Role.INSTITUTION, Role.ENTERPRISE}),
     "practice.confirm": frozenset({Role.ENTERPRISE}),
     "practice.share": EDUCATION | {Role.ENTERPRISE},
     "income.read": EDUCATION | {Role.SERVICE},
@@ -51,7 +52,7 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
 
 
 class ShownPlacement(PlacementState, placements.Logbook):
-    """A placement with the days of its logbook."""
+    """A placement with the days of its logbook; offices are shown neither days, totals, marks nor the cause."""
 
 
 class PracticeFilter(Filter):
@@ -100,7 +101,7 @@ REGISTERS = (
         "placements",
         "placement",
         PlacementRow,
-        Creation(RECORD, placements.PlaceStudent, commands.place_student),
+        Creation(RECORD_PERSON, placements.PlaceStudent, commands.place_student),
         shown=ShownPlacement,
     ),
     _register(
@@ -164,7 +165,7 @@ for _each in REGISTERS:
 @router.post("/placements/{id_}/correct", tags=["placements"], response_model=ShownPlacement)
 async def correct_placement(edge: Edge, id_: str, body: placements.CorrectPlacement) -> Response:
     """Other days; the enterprise confirms anew."""
-    return await edge.command(RECORD, lambda uow: commands.correct_placement(uow, id_, body), versioned=True)
+    return await edge.command(RECORD_PERSON, lambda uow: commands.correct_placement(uow, id_, body), versioned=True)
 
 
 @router.post("/placements/{id_}/confirm", tags=["placements"], response_model=ShownPlacement)
@@ -178,25 +179,25 @@ async def confirm_placement(edge: Edge, id_: str, body: placements.ConfirmByEnte
 @router.put("/placements/{id_}/logbook", tags=["placements"], response_model=ShownPlacement)
 async def keep_logbook(edge: Edge, id_: str, body: placements.KeepLogbook) -> Response:
     """Days of the logbook of attendance; a day given again is replaced."""
-    return await edge.command("practice.share", lambda uow: commands.keep_logbook(uow, id_, body), versioned=True)
+    return await edge.command("person.share", lambda uow: commands.keep_logbook(uow, id_, body), versioned=True)
 
 
 @router.post("/placements/{id_}/assess", tags=["placements"], response_model=ShownPlacement)
 async def assess_placement(edge: Edge, id_: str, body: placements.AssessPlacement) -> Response:
     """One's own side's assessment; with both sides' the placement is completed."""
-    return await edge.command("practice.share", lambda uow: commands.assess_placement(uow, id_, body), versioned=True)
+    return await edge.command("person.share", lambda uow: commands.assess_placement(uow, id_, body), versioned=True)
 
 
 @router.post("/placements/{id_}/break-off", tags=["placements"], response_model=ShownPlacement)
 async def break_off_placement(edge: Edge, id_: str, body: placements.BreakOff) -> Response:
     """It ended before its time, and why."""
-    return await edge.command(RECORD, lambda uow: commands.break_off_placement(uow, id_, body), versioned=True)
+    return await edge.command(RECORD_PERSON, lambda uow: commands.break_off_placement(uow, id_, body), versioned=True)
 
 
 @router.post("/placements/{id_}/cancel", tags=["placements"], response_model=ShownPlacement)
 async def cancel_placement(edge: Edge, id_: str) -> Response:
     """Entered in error; the seat is free again."""
-    return await edge.command(RECORD, lambda uow: commands.cancel_placement(uow, id_), versioned=True)
+    return await edge.command(RECORD_PERSON, lambda uow: commands.cancel_placement(uow, id_), versioned=True)
 
 
 # -- I1

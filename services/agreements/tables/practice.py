@@ -26,6 +26,9 @@ from shared.contracts.practice import (
 from shared.persistence.aggregates import DetailedRow
 from shared.scope import Scope
 
+OF_THE_STUDENT = frozenset({"days", "attendance", "institution_mark", "enterprise_mark", "cause"})
+"""What a placement says of one student: the logbook and its totals, both sides' marks, why it was broken off."""
+
 
 class PracticeRow(Base, DetailedRow):
     """An entry: whose it is, under which agreement, with which enterprises, about whom (`ref`), of which day.
@@ -79,13 +82,18 @@ class PracticeRow(Base, DetailedRow):
 
 
 class PlacementRow(PracticeRow, table=True):
-    """AF1: a student's placement, with its logbook."""
+    """AF1: a student's placement, with its logbook; offices see where and when, not how the student fared."""
 
     __tablename__ = "placement"
     STATE: ClassVar[type[State]] = PlacementState
     DETAILS: ClassVar[type[BaseModel]] = Logbook
     REF = "student_ref"
     DAY = "starts_on"
+
+    def shown_to(self, scope: Scope) -> dict[str, Any]:
+        """To offices without what is said of the student."""
+        shown = self.shown()
+        return {name: shown[name] for name in shown if name not in OF_THE_STUDENT} if scope.is_office else shown
 
 
 class OutcomeRow(PracticeRow, table=True):

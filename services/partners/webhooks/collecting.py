@@ -20,7 +20,7 @@ LISTENS_TO = ("partners", "agreements", "monitoring")
 """Not surveys: their events come answer by answer."""
 OF_PERSONS = tuple(
     f"hamkor.agreements.{aggregate}."
-    for aggregate in ("employment", "outcome", "specialist", "staff_internship", "training")
+    for aggregate in ("placement", "employment", "outcome", "specialist", "staff_internship", "training")
 )
 """Told to the institutions themselves alone: offices above see counts of persons, no single ones."""
 _OF_DOCUMENTS = "hamkor.agreements.document."

@@ -268,3 +268,38 @@ async def test_no_office_steps_into_the_records_of_persons_or_tries_whom_there_a
             assert tried.status_code == 403, (role, name)
             assert (await office.post(f"/v1/{name}/bulk", {"items": [{"entry": {}}]})).status_code == 403
     assert ok(await school.get(f"/v1/outcomes/{outcome['id']}"))["version"] == outcome["version"]
+
+
+async def test_offices_see_where_a_student_is_placed_and_neither_how_it_went_nor_write_it(country: Country) -> None:
+    school, zavod, agreement, institution, _ = await sides(country, "AF1")
+    agreement = ok(await school.put(f"/v1/agreements/{agreement['id']}/schedule", TERMS, version=agreement["version"]))
+    place = {"agreement_id": agreement["id"], "term": "T1", "student_ref": "S-1"}
+    state = ok(await school.post("/v1/placements", place), 201)
+    days = {"days": [{"day": day(-19), "presence": "absent"}]}
+    state = await step(zavod, "placements", state, "logbook", days, "PUT")
+    state = await step(school, "placements", state, "assess", {"mark": "unsatisfactory"})
+    state = await step(school, "placements", state, "break-off", {"cause": "health"})
+    path = f"/v1/placements/{state['id']}"
+    secret = {"days", "attendance", "institution_mark", "enterprise_mark", "cause"}
+    for client in (school, zavod):
+        assert ok(await client.get(path)) == state
+    for role, org in ((Role.DISTRICT, "1708201"), (Role.REGION, "1708"), (Role.MINISTRY, "17")):
+        office = country.agreements.as_(role, org)
+        listed = ok(await office.get("/v1/placements", institution_id=institution))["items"]
+        for shown in (ok(await office.get(path)), *listed):
+            assert shown == {name: value for name, value in state.items() if name not in secret}
+        header, row = (await office.get("/v1/placements/export", format="csv", institution_id=institution)).text.split()
+        assert "S-1" in row
+        assert not any(word in row for word in ("absent", "unsatisfactory", "health", day(-19))), header
+        for method, what, body in (
+            ("POST", "correct", {"ends_on": day(10)}),
+            ("PUT", "logbook", days),
+            ("POST", "assess", {"mark": "good"}),
+            ("POST", "break-off", {"cause": "health"}),
+            ("POST", "cancel", None),
+        ):
+            answer = await office.send(method, f"{path}/{what}", body, version=state["version"])
+            assert answer.status_code == 403, (role, what)
+        assert (await office.post("/v1/placements", place)).status_code == 403
+        assert (await office.post("/v1/placements/bulk", {"items": [{"entry": place}]})).status_code == 403
+    assert ok(await school.get(path)) == state

@@ -333,7 +333,7 @@ def an_event(type_: str, key: str, state: dict[str, Any]) -> Event:
     )
 
 
-async def test_offices_hear_of_no_document_of_a_single_person_and_no_hash(world: World) -> None:
+async def test_offices_hear_of_no_document_of_a_single_person_no_placement_and_no_hash(world: World) -> None:
     owner = world.institutions[0]
     own = await world.register("own-documents", by=world.partners.as_(Role.INSTITUTION, owner), owner=owner)
     offices = [
@@ -347,6 +347,8 @@ async def test_offices_hear_of_no_document_of_a_single_person_and_no_hash(world:
         for kind in kinds
         for what in ("issued", "annulled")
     ]
+    placed = {"number": "placed", "student_ref": "S-1", "cause": "health"}
+    events.append(an_event("hamkor.agreements.placement.broken_off.v1", owner, placed))
     collecting = Collecting()
     async with world.partners.app.state.database.unit_of_work() as uow:
         await collecting.apply(uow, [(event, collecting.decode(event)) for event in events])
@@ -356,8 +358,10 @@ async def test_offices_hear_of_no_document_of_a_single_person_and_no_hash(world:
         told = [json.loads(row.body)["data"] for row in rows]
         return {data["number"]: data for data in told if "number" in data}
 
-    assert (await sent(own)).keys() == {f"{kind} {what}" for kind in kinds for what in ("issued", "annulled")}
-    assert all(data.items() >= hashes.items() for data in (await sent(own)).values())
+    told = await sent(own)
+    assert told.pop("placed") == placed
+    assert told.keys() == {f"{kind} {what}" for kind in kinds for what in ("issued", "annulled")}
+    assert all(data.items() >= hashes.items() for data in told.values())
     for office in offices:
         told = await sent(office)
         assert told.keys() == {"cooperation_regulation issued", "cooperation_regulation annulled"}
