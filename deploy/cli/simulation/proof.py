@@ -21,6 +21,7 @@ OF_THEIR_OWN: Final = frozenset(
         "hamkor.agreements.agreement.renewed.v1",
         "hamkor.agreements.work_plan.measure_overdue.v1",
         "hamkor.agreements.board.decision_overdue.v1",
+        "hamkor.agreements.board.member_left.v1",  # a term that ended by its day
         "hamkor.partners.next_action.overdue.v1",
         "hamkor.monitoring.submission.opened.v1",
         "hamkor.monitoring.submission.reminded.v1",
