@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -171,9 +172,12 @@ def an_institution(number: int) -> InstitutionState:
     )
 
 
-async def prepare(database: TestDatabase, ministry: Client, responses: int) -> tuple[list[str], list[str]]:
+async def prepare(
+    database: TestDatabase, client: Callable[[Role, str], Client], responses: int
+) -> tuple[list[str], list[str]]:
     """Open campaigns with a code for each response; returns the campaigns, and the codes in turn of campaigns."""
     institutions = [an_institution(number) for number in range(CAMPAIGNS)]
+    ministry = client(Role.MINISTRY, "17")
     own = Database("surveys", make_engine(database.url, application="bench"))
     async with own.unit_of_work() as uow:
         await take_over(uow, {each.id: each for each in institutions})
@@ -189,9 +193,10 @@ async def prepare(database: TestDatabase, ministry: Client, responses: int) -> t
         (await ministry.post(f"/v1/campaigns/{campaign}/open")).raise_for_status()
         campaigns.append(campaign)
         codes.append([])
+        school = client(Role.INSTITUTION, institution.id)
         for start in range(0, each, CODES_AT_ONCE):
             count = min(CODES_AT_ONCE, each - start)
-            issued = await ministry.post(f"/v1/campaigns/{campaign}/codes", {"count": count})
+            issued = await school.post(f"/v1/campaigns/{campaign}/codes", {"count": count})
             codes[-1] += [item["code"] for item in issued.json()["items"]]
     return campaigns, [code for turn in zip(*codes, strict=True) for code in turn][:responses]
 
@@ -241,8 +246,11 @@ async def measure(rate: float, seconds: float, *, killing: bool, profile: bool) 
             environment["LOG_LEVEL"] = "error"  # its neighbours are missing, which it would say all the time
             program = ("-c", PROFILED) if profile else ()
             async with a_service("surveys", environment, program) as service:
-                ministry = Client(http, environment["SURVEYS_URL"], issuer.token(Role.MINISTRY, "17"))
-                campaigns, codes = await prepare(database, ministry, round(rate * seconds))
+
+                def client(role: Role, org: str) -> Client:
+                    return Client(http, environment["SURVEYS_URL"], issuer.token(role, org))
+
+                campaigns, codes = await prepare(database, client, round(rate * seconds))
                 task = folder / "load.json"
                 task.write_text(json.dumps({"port": environment["SURVEYS_PORT"], "codes": codes, "rate": rate}))
                 sides = {"service": service.pid, "postgres": postgres.process.pid, "broker": broker.process.pid}
@@ -262,7 +270,7 @@ async def measure(rate: float, seconds: float, *, killing: bool, profile: bool) 
                     await killer
                     await postgres.process.until_ready()
                 for campaign in campaigns:
-                    (await ministry.post(f"/v1/campaigns/{campaign}/close")).raise_for_status()
+                    (await client(Role.MINISTRY, "17").post(f"/v1/campaigns/{campaign}/close")).raise_for_status()
                 numbers, staged = await stored(database, len(found["acknowledged"]))
     acknowledged = Counter(found["acknowledged"])
     figure(

@@ -43,7 +43,7 @@ def assert_sound(result: dict[str, Any]) -> None:
     # the history's duplicate and its move, and the tour's, of which the merge is undone
     assert result["events_by_type"]["hamkor.partners.enterprise.merged.v1"] == 2
     assert result["events_by_type"]["hamkor.partners.enterprise.unmerged.v1"] == 1
-    assert result["events_by_type"]["hamkor.partners.institution.moved.v1"] == 2
+    assert result["events_by_type"]["hamkor.partners.institution.moved.v1"] == 3
     assert result["wall_s"] > 0
 
 

@@ -21,7 +21,8 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
     "campaign.plan": EDUCATION,
     "campaign.open": EDUCATION,
     "campaign.close": EDUCATION,
-    "campaign.issue_codes": EDUCATION,
+    # Whoever could answer k - 1 times beside one person would read that one's answers from the results.
+    "campaign.issue_codes": frozenset({Role.INSTITUTION}),
 }
 
 router = APIRouter(prefix="/v1")

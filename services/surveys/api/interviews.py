@@ -11,10 +11,10 @@ from services.surveys.commands import interviews
 from services.surveys.commands.responses import Outcome
 from services.surveys.domain.interviews import MOST_INTERVIEWS, EnterInterview
 from shared.errors import HamkorError, InvalidInput, field_error
-from shared.scope import EDUCATION, Role
+from shared.scope import Role
 from shared.web.edge import Edge
 
-PERMISSIONS: dict[str, frozenset[Role]] = {"interview.enter": EDUCATION}
+PERMISSIONS: dict[str, frozenset[Role]] = {"interview.enter": frozenset({Role.INSTITUTION})}
 
 router = APIRouter(prefix="/v1")
 

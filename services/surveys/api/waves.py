@@ -96,13 +96,15 @@ async def plan_wave(edge: Edge, parts: Parts, body: PlanWave) -> Response:
     It opens by itself on its first day and closes after its last; campaigns come one by one, and later for institutions
     that are registered, move in or begin to work while it is open. An institution that moves out keeps its campaign.
     """
-    return await edge.command("wave.plan", lambda uow: waves.plan(uow, parts.library, body), status=201)
+    return await edge.command(
+        "wave.plan", lambda uow: waves.plan(uow, parts.library, body, parts.privacy_k), status=201
+    )
 
 
 @router.patch("/waves/{id_}", tags=["waves"], response_model=ShownWave, summary="Amend a wave")
-async def amend_wave(edge: Edge, id_: str, body: AmendWave) -> Response:
+async def amend_wave(edge: Edge, parts: Parts, id_: str, body: AmendWave) -> Response:
     """Change aims, quotas, kinds or period of a wave that is planned; what is left out stays. Needs If-Match."""
-    return await edge.command("wave.plan", lambda uow: waves.amend(uow, id_, body), versioned=True)
+    return await edge.command("wave.plan", lambda uow: waves.amend(uow, id_, body, parts.privacy_k), versioned=True)
 
 
 @router.post("/waves/{id_}/open", tags=["waves"], response_model=ShownWave, summary="Open a wave")

@@ -495,8 +495,11 @@ async def redeem(uow: UnitOfWork, vault: Vault, code: AccessCode, blinded: bytes
     }
     mine = select(redemption.c.blinded).where(redemption.c.fingerprint == taken["fingerprint"])
     before = (await uow.session.execute(mine)).scalar_one_or_none()
-    if before is None:
+    other = before is not None and bytes(before) != taken["blinded"]
+    if before is None or (other and invitation.status is not InvitationStatus.REDEEMED):
+        # Whoever is kept out hears the same whether it was taken up or not, until that is told of k at once.
         require_open(invitation, campaign, local_day(uow.now))
+    if before is None:
         await uow.session.execute(insert(redemption).values(taken).on_conflict_do_nothing())
         before = (await uow.session.execute(mine)).scalar_one()
     elif campaign.is_over(local_day(uow.now)):

@@ -51,6 +51,9 @@ def passages(library: InstrumentLibrary, step: int, interview_days: int = 0) -> 
     async def bring_campaigns(uow: UnitOfWork, id_: str) -> list[EventType]:
         return await waves.bring_campaigns(uow, id_, step, interview_days)
 
+    async def count_quotas(uow: UnitOfWork, id_: str) -> list[EventType]:
+        return await waves.count_quotas(uow, id_, step)
+
     async def open_scheduled(uow: UnitOfWork, id_: str) -> list[EventType]:
         told = await campaigns.open_scheduled(uow, id_, step)
         return [told] if told else []
@@ -64,7 +67,7 @@ def passages(library: InstrumentLibrary, step: int, interview_days: int = 0) -> 
     return (
         Passage(WaveRow, _waves_due, waves.pass_time),
         Passage(WaveRow, lambda _: col(WaveRow.campaigns_due).is_(True), bring_campaigns),
-        Passage(WaveRow, lambda now: col(WaveRow.quotas_due) <= now, waves.count_quotas),
+        Passage(WaveRow, lambda now: col(WaveRow.quotas_due) <= now, count_quotas),
         Passage(CampaignRow, _campaigns_due, open_scheduled),
         Passage(OccasionRow, _occasions_due, invite),
         Passage(InvitationRow, _invitations_due, remind_or_lapse),

@@ -9,7 +9,7 @@ from sqlmodel import col
 
 from services.surveys.commands import campaigns
 from services.surveys.domain import waves as domain
-from services.surveys.domain.campaigns import Campaign, CampaignStatus, Period
+from services.surveys.domain.campaigns import Campaign, CampaignStatus, Period, stepped
 from services.surveys.instruments import InstrumentLibrary
 from services.surveys.tables import CampaignRow, InstitutionRow, WaveRow, received_in
 from shared.clock import local_day
@@ -32,8 +32,12 @@ class OutsideTerritory(Forbidden):
     code = "wave-outside-territory"
 
 
-async def plan(uow: UnitOfWork, library: InstrumentLibrary, command: domain.PlanWave) -> WaveState:
-    """Plan a wave with the newest version of an instrument, within the caller's territory."""
+async def plan(uow: UnitOfWork, library: InstrumentLibrary, command: domain.PlanWave, step: int) -> WaveState:
+    """Plan a wave with the newest version of an instrument, within the caller's territory.
+
+    Raises InvalidInput for a hard quota below `step`, in which answers are counted.
+    """
+    _check_quotas(command.quotas, step)
     try:
         instrument = await library.ensure(uow.session, command.instrument, scope=uow.principal.scope)
     except NotFound:
@@ -47,13 +51,24 @@ async def plan(uow: UnitOfWork, library: InstrumentLibrary, command: domain.Plan
     return outcome[1]
 
 
-async def amend(uow: UnitOfWork, id_: str, command: domain.AmendWave) -> WaveState:
-    """Change a wave that is not open yet."""
+async def amend(uow: UnitOfWork, id_: str, command: domain.AmendWave, step: int) -> WaveState:
+    """Change a wave that is not open yet; `step` as in `plan`."""
+    _check_quotas(command.quotas or (), step)
     wave = await _load(uow, id_)
     row = await uow.session.get_one(WaveRow, id_)
     outcome, details = domain.amend(wave, domain.WaveDetails.model_validate(row.details), command, local_day(uow.now))
     await uow.record(WaveRow, outcome[0], outcome[1], key=id_, org_path=row.org_path, details=details)
     return outcome[1]
+
+
+def _check_quotas(quotas: Sequence[domain.QuotaWanted], step: int) -> None:
+    faults = [
+        FieldError(f"quotas.{number}.responses", "quota-below-step", {"step": step})
+        for number, quota in enumerate(quotas)
+        if quota.hard and quota.responses < step
+    ]
+    if faults:
+        raise InvalidInput(*faults)
 
 
 async def move(uow: UnitOfWork, id_: str, step: domain.Step) -> WaveState:
@@ -93,8 +108,11 @@ async def bring_campaigns(uow: UnitOfWork, id_: str, step: int, interview_days: 
     return told
 
 
-async def count_quotas(uow: UnitOfWork, id_: str) -> Sequence[EventType]:
-    """Stop intake at the door of the campaigns whose stratum's hard quota is full; tells nothing."""
+async def count_quotas(uow: UnitOfWork, id_: str, step: int) -> list[EventType]:
+    """Stop intake at the door of the campaigns whose stratum's hard quota is full; tells nothing.
+
+    The door tells it, so what is counted is what is shown anyway: of each campaign the floor in steps of `step`.
+    """
     row = await uow.session.get_one(WaveRow, id_)
     wave = WaveState.model_validate(row.state)
     of_wave = select(col(CampaignRow.id)).where(col(CampaignRow.wave_id) == id_)
@@ -109,7 +127,11 @@ async def count_quotas(uow: UnitOfWork, id_: str) -> Sequence[EventType]:
         )
     ).all()
     sums = [
-        sum(received.get(campaign, 0) for campaign, path, kind, _ in places if domain.concerns(quota, path, kind))
+        sum(
+            stepped(received[campaign], step)
+            for campaign, path, kind, _ in places
+            if domain.concerns(quota, path, kind)
+        )
         for quota in wave.quotas
     ]
     full = domain.is_full(wave.quotas, sums)

@@ -62,7 +62,10 @@ class WaveDetails(BaseModel):
 
 
 class QuotaWanted(BaseModel):
-    """So many responses of a stratum; `hard` stops intake there, at the door, once they are in."""
+    """So many responses of a stratum, k or more where `hard` stops intake there, at the door, once they are in.
+
+    They are counted in steps of k, campaign by campaign: up to k - 1 more of each come in.
+    """
 
     model_config = ConfigDict(
         frozen=True,

@@ -39,7 +39,7 @@ async def enter(client: Any, campaign: str, *interviews: dict[str, Any]) -> Any:
 async def test_a_day_without_network_syncs_once_and_is_marked_as_interviews(office: Office) -> None:
     campaign = await office.campaign("S3")
     batch = [an_interview(number) for number in range(K)]
-    staff = office.running.as_(Role.DISTRICT, DISTRICT)
+    staff = office.coordinator
     # The connection breaks and the device sends again, twice at the same time.
     both = await asyncio.gather(enter(staff, campaign.id, *batch), enter(staff, campaign.id, *batch[::-1]))
     assert [answer.status_code for answer in both] == [200, 200]
@@ -134,4 +134,13 @@ async def test_what_comes_too_late_is_told_until_when_it_could(office: Office) -
     after = {"held_on": (ended + timedelta(days=1)).isoformat()}
     item = (await enter(office.coordinator, campaign.id, an_interview(2, **after))).json()["items"][0]
     assert item["problem"]["errors"][0]["rule"] == "outside-period"
+    assert await office.count("staged_answer") == 0
+
+
+async def test_no_office_makes_the_company_in_which_one_answer_would_hide(office: Office) -> None:
+    campaign = await office.campaign("S3")
+    for role, org in ((Role.DISTRICT, DISTRICT), (Role.REGION, DISTRICT[:4]), (Role.MINISTRY, "17")):
+        above = office.running.as_(role, org)
+        assert (await enter(above, campaign.id, an_interview(1))).status_code == 403
+        assert (await above.post(f"/v1/campaigns/{campaign.id}/codes", {"count": 1})).status_code == 403
     assert await office.count("staged_answer") == 0

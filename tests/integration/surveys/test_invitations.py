@@ -250,6 +250,29 @@ async def test_one_invitation_gives_one_signature_however_often_it_is_asked(offi
     assert (await invited(office, respondent="student"))[0]["status"] == "pending"
 
 
+@pytest.mark.parametrize("what", ["full", "closed"])
+async def test_who_is_kept_out_hears_the_same_whether_the_invitation_was_taken_up_or_not(
+    office: Office, what: str
+) -> None:
+    await hear(office, *(a_placement(f"pl-{number}") for number in range(2)))
+    await pass_time(office)
+    found = await invited(office, respondent="student")
+    used, unused = await hand_over(office, found[0]["campaign_id"])
+    signature = await redeem(office, used["code"], b"blinded")
+    if what == "full":
+        async with office.database.unit_of_work() as uow:
+            await uow.session.execute(text("update campaign set full_since = '2026-01-01'"))
+        assert await redeem(office, used["code"], b"blinded") == signature
+    else:
+        await office.coordinator.post(f"/v1/campaigns/{found[0]['campaign_id']}/close")
+    heard = []
+    for item in (used, unused):
+        with pytest.raises(WrongState) as refused:
+            await redeem(office, item["code"], b"another")
+        heard.append((type(refused.value), refused.value.params))
+    assert heard[0] == heard[1]
+
+
 async def test_who_took_it_up_is_told_in_company_of_k_and_never_of_one(office: Office) -> None:
     await hear(office, *(a_placement(f"pl-{number}") for number in range(K + 2)))
     await pass_time(office)

@@ -128,6 +128,11 @@ WRONG = {
     "no territory": (a_wave(territory="9999"), "territory", "territory-unknown"),
     "quota outside": (a_wave(territory="1708", quotas=[{"territory": "1703", "responses": 5}]), None, "quota-outside"),
     "kind outside": (a_wave(quotas=[{"kind": "school", "responses": 5}]), None, "quota-kind-outside"),
+    "below k": (
+        a_wave(quotas=[{"responses": K - 1, "hard": True}]),
+        "quotas.0.responses",
+        "quota-below-step",
+    ),
     "twice": (a_wave(quotas=[{"responses": 5}, {"responses": 6}]), None, "quota-twice"),
     "no such kind": (a_wave(kinds=["zoo"]), None, "enum"),
 }
@@ -145,7 +150,7 @@ async def test_a_wrong_wave_names_field_rule_and_remedy(office: Office, name: st
 
 
 async def test_a_full_hard_quota_is_said_at_the_door_and_interrupts_nobody(office: Office) -> None:
-    wave = await plan(office, quotas=[{"territory": DISTRICT, "responses": 2, "hard": True}])
+    wave = await plan(office, quotas=[{"territory": DISTRICT, "responses": K, "hard": True}])
     await pass_time(office)
     by_institution = {each["institution_id"]: each["id"] for each in await campaigns(office, wave["id"])}
 
@@ -154,13 +159,28 @@ async def test_a_full_hard_quota_is_said_at_the_door_and_interrupts_nobody(offic
         answer = await client.post(f"/v1/campaigns/{by_institution[institution]}/codes", {"count": count})
         return [item["code"] for item in answer.json()["items"]]
 
-    mine, others = await codes(MINE, 4), await codes(OTHER, 1)
-    begun = await office.open_form(mine[3])
-    for code in mine[:2]:
+    async def count() -> None:
+        async with office.database.unit_of_work() as uow:
+            await waves.count_quotas(uow, wave["id"], K)
+
+    async def told() -> list[str]:
+        """All that an office reads of the wave."""
+        above = office.running.as_(Role.DISTRICT, DISTRICT)
+        paths = [f"/v1/waves/{wave['id']}{part}" for part in ("", "/response?by=institution", "/progress")]
+        paths += [f"/v1/campaigns/{by_institution[MINE]}{part}" for part in ("", "/results")]
+        return [(await above.get(path)).text for path in paths]
+
+    mine, others = await codes(MINE, K + 2), await codes(OTHER, 1)
+    begun = await office.open_form(mine[-1])
+    before = await told()
+    for code in mine[: K - 1]:
         assert (await office.respond(code)).status_code == 303
-    async with office.database.unit_of_work() as uow:
-        await waves.count_quotas(uow, wave["id"])
-    late = await office.open_form(mine[2])
+        await count()
+        assert await told() == before
+        assert (await office.open_form(mine[K])).response.status_code == 200
+    assert (await office.respond(mine[K - 1])).status_code == 303
+    await count()
+    late = await office.open_form(mine[K])
     assert (late.response.status_code, "Enough answers" in late.text) == (410, True)
     assert (await office.submit(begun.answer_all())).status_code == 303
     assert (await office.open_form(others[0])).response.status_code == 200
@@ -168,7 +188,7 @@ async def test_a_full_hard_quota_is_said_at_the_door_and_interrupts_nobody(offic
         await office.running.as_(Role.MINISTRY, "17").get(f"/v1/waves/{wave['id']}/response", by="district")
     ).json()
     strata = {each["stratum"]: each for each in rates["items"]}
-    assert (strata[DISTRICT]["full"], strata[DISTRICT]["target"], strata[OTHER_DISTRICT]["full"]) == (1, 2, 0)
+    assert (strata[DISTRICT]["full"], strata[DISTRICT]["target"], strata[OTHER_DISTRICT]["full"]) == (1, K, 0)
 
 
 async def test_rates_move_in_steps_of_k_and_show_who_is_missing(office: Office) -> None:

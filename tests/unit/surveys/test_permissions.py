@@ -9,6 +9,8 @@ NARROWER = {
     "answers.count": frozenset({Role.OPERATOR, Role.SERVICE}),
     "instrument.read": EDUCATION | {Role.ENTERPRISE, Role.OPERATOR, Role.SERVICE},
     # A wave is asked from above; what opens a person's form, and what a person told, stays where the person is known.
+    "campaign.issue_codes": frozenset({Role.INSTITUTION}),
+    "interview.enter": frozenset({Role.INSTITUTION}),
     "wave.plan": TERRITORIAL,
     "wave.open": TERRITORIAL,
     "wave.close": TERRITORIAL,
