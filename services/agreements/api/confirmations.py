@@ -83,13 +83,13 @@ async def show_confirmation(request: Request, token: Token) -> Response:
 
 
 @router.post("/confirmations/{token}", tags=["confirmations"], response_model=domain.Confirmation)
-async def confirm(request: Request, token: Token, body: domain.Confirm) -> Response:  # noqa: ARG001 - it says yes
-    """Sign by the link, once."""
+async def confirm(request: Request, token: Token, body: domain.Confirm) -> Response:
+    """Sign by the link, once; 409 where the agreement is no longer at the `version` that was shown."""
     holder = Principal(f"link:{commands.hash_of(token).hex()}", Role.SERVICE)
     edge = RequestEdge(request, holder, request.app.state.database, BY_LINK)
 
     async def use_case(uow: UnitOfWork) -> dict[str, object]:
-        return (await commands.confirm_by_link(uow, token)).model_dump(mode="json")
+        return (await commands.confirm_by_link(uow, token, body)).model_dump(mode="json")
 
     return await _unguessed(lambda: edge.command("link.use", use_case))
 

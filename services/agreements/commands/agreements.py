@@ -79,7 +79,10 @@ async def cancel_agreement(uow: UnitOfWork, agreement_id: str) -> AgreementState
 
 
 async def set_schedule(uow: UnitOfWork, agreement_id: str, command: schedules.SetSchedule) -> AgreementState:
-    """Set the whole internship schedule; terms with placements stay, with the numbers that follow from these."""
+    """Set the whole internship schedule; terms with placements stay, with the numbers that follow from these.
+
+    Raises SomebodySigned for a draft with a signature, where the plan differs.
+    """
     state = await present_agreement(uow, agreement_id)
     counted = schedules.counted(command, await placed_terms(uow, agreement_id))
     return await record_outcome(uow, schedules.set_schedule(state, counted))

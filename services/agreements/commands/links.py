@@ -59,14 +59,17 @@ async def revoke_link(uow: UnitOfWork, agreement_id: str, link_id: str) -> domai
     return _seen(row, uow.now)
 
 
-async def confirm_by_link(uow: UnitOfWork, token: str) -> domain.Confirmation:
-    """Sign for the link's party; the link is used up. Raises UnknownLink, what is wrong with the link, WrongState."""
+async def confirm_by_link(uow: UnitOfWork, token: str, command: domain.Confirm) -> domain.Confirmation:
+    """Sign for the link's party; the link is used up.
+
+    Raises UnknownLink, what is wrong with the link, AgreementChanged, WrongState.
+    """
     found = await _find(uow.session, token)
     agreement = await present_agreement(uow, found.agreement_id)
     # Read again under the agreement's lock: whoever held it may have used or revoked the link meanwhile.
     await uow.session.refresh(found)
     link = _seen(found, uow.now)
-    await record_outcome(uow, domain.sign_by(link, agreement, uow.now))
+    await record_outcome(uow, domain.sign_by(link, agreement, command, uow.now))
     found.used_at = uow.now
     # With the last signature it may be in force at once.
     return domain.confirmation(link, await present_agreement(uow, agreement.id))

@@ -48,6 +48,12 @@ class LinkRevoked(DomainError):
     code = "link-revoked"
 
 
+class AgreementChanged(DomainError):
+    """A party signs what it was shown, nothing that came afterwards; the link stays good."""
+
+    code = "agreement-changed"
+
+
 class LinkStatus(StrEnum):
     """What a link is good for."""
 
@@ -69,9 +75,12 @@ class IssueLink(Command):
 class Confirm(Command):
     """Sign by a link."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"agreed": True}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"agreed": True, "version": 3}]})
 
     agreed: Literal[True] = Field(description="the party has read what GET shows, and agrees")
+    version: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="the version GET showed; given, nothing else is signed than that"
+    )
 
 
 class Link(State):
@@ -97,6 +106,7 @@ class Confirmation(BaseModel):
     """What is being signed, as the party that holds the link sees it."""
 
     agreement_id: str
+    version: int = Field(description="of the agreement; sent back with the confirmation")
     institution_id: str
     form: Form
     opportunities: tuple[Opportunity, ...]
@@ -156,14 +166,19 @@ def require_revocable(link: Link) -> None:
         raise WrongState(state=link.status.value, step="revoke", possible="")
 
 
-def sign_by(link: Link, agreement: AgreementState, now: datetime) -> Outcome:
-    """The signature of the link's party today; raises as signing does, and what is wrong with the link."""
-    require_open(link)
+def sign_by(link: Link, agreement: AgreementState, command: Confirm, now: datetime) -> Outcome:
+    """The signature of the link's party today.
+
+    Raises as signing does, what is wrong with the link, AgreementChanged where the party was shown another version.
+    """
+    require_signable(link, agreement)
+    if command.version is not None and command.version != agreement.version:
+        raise AgreementChanged
     party = party_of(agreement, link.party_id)
     assert party is not None, "parties of an agreement stay"
     today = local_day(now)
-    command = SignAgreement(party_id=party.party_id, kind=SignatureKind.ELECTRONIC, signed_on=today)
-    return sign(agreement, command, Signer(party.category, party.ref), today)
+    signature = SignAgreement(party_id=party.party_id, kind=SignatureKind.ELECTRONIC, signed_on=today)
+    return sign(agreement, signature, Signer(party.category, party.ref), today)
 
 
 def confirmation(link: Link, agreement: AgreementState) -> Confirmation:
@@ -171,6 +186,7 @@ def confirmation(link: Link, agreement: AgreementState) -> Confirmation:
     party = party_of(agreement, link.party_id)
     return Confirmation(
         agreement_id=agreement.id,
+        version=agreement.version,
         institution_id=agreement.institution_id,
         form=agreement.form,
         opportunities=agreement.opportunities,

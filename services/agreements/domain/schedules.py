@@ -12,9 +12,15 @@ from shared.contracts.agreements import AgreementState, AgreementStatus, Interns
 from shared.contracts.codes import isco_unit_groups
 from shared.contracts.fields import IscoUnitGroup, Ref
 from shared.contracts.vocabulary import Form
-from shared.errors import FieldError, InvalidInput
+from shared.errors import DomainError, FieldError, InvalidInput
 
 Schedule = tuple[InternshipTerm, ...]
+
+
+class SomebodySigned(DomainError):
+    """What a party has signed stays as it was signed; amendments are for agreements that everybody has signed."""
+
+    code = "somebody-signed"
 
 
 class TermInput(Command):
@@ -48,11 +54,16 @@ class ReportTerm(Command):
 def set_schedule(state: AgreementState, command: SetSchedule) -> Outcome:
     """The new schedule; where only results differ, this is a report, possible after the agreement's end too.
 
-    Raises InvalidInput with every fault of every term, WrongState.
+    Raises InvalidInput with every fault of every term, SomebodySigned for another plan under a draft's first
+    signatures, WrongState.
     """
     schedule = planned(command.terms, state.form, state.valid_from, state.valid_until, "terms")
-    only_results = state.status is not AgreementStatus.DRAFT and _plan(schedule) == _plan(state.schedule)
-    return take(state, Step.REPORT if only_results else Step.SCHEDULE, **schedule_fields(schedule, state))
+    same_plan = _plan(schedule) == _plan(state.schedule)
+    if state.status is AgreementStatus.DRAFT:
+        if not same_plan and any(party.signature is not None for party in state.parties):
+            raise SomebodySigned
+        return take(state, Step.SCHEDULE, **schedule_fields(schedule, state))
+    return take(state, Step.REPORT if same_plan else Step.SCHEDULE, **schedule_fields(schedule, state))
 
 
 def counted(command: SetSchedule, placed: Mapping[str, ReportTerm]) -> SetSchedule:

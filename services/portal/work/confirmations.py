@@ -26,6 +26,8 @@ from shared.ids import new_id
 
 STATES = {404: "unknown", 410: "gone", 409: "gone", 422: "unknown", 429: "often"}
 """What the page says by the status of the service's answer; anything else is no answer."""
+CHANGED = ":agreement-changed"
+"""How the type of the problem ends that says: this is no longer what was shown."""
 FIELDS = 10
 
 
@@ -43,23 +45,32 @@ def confirmation_routes(pages: Pages, upstreams: Upstreams, catalogue: Catalogue
     async def confirm(request: Request, token: str) -> Response:
         async with request.form(max_files=0, max_fields=FIELDS) as form:
             key = str(form.get("_key", ""))[:64] or str(new_id())
-        status, body = await _ask(request, "POST", token, key)
+            seen = str(form.get("version", ""))[:10]
+        # No agreement has version 0: a page that doesn't say what it showed signs nothing.
+        version = int(seen) if seen.isdecimal() else 0
+        status, body = await _ask(request, "POST", token, key, {"agreed": True, "version": version})
         if 200 <= status < 300:
             return answer(request, "done", body, 200, key)
+        if status == 409 and str(body.get("type", "")).endswith(CHANGED):
+            found, now = await _ask(request, "GET", token)
+            if found == 200:
+                return answer(request, "changed", now, status, str(new_id()))
+            return answer(request, STATES.get(found, "away"), now, found, key)
         if status in STATES:
             return answer(request, STATES[status], body, status, key)
         # whether it arrived is not known: the same key may be sent again
-        return answer(request, "again", body, status, key)
+        return answer(request, "again", {"version": version}, status, key)
 
-    async def _ask(request: Request, method: str, token: str, key: str = "") -> tuple[int, Mapping[str, Any]]:
+    async def _ask(
+        request: Request, method: str, token: str, key: str = "", sent: Mapping[str, Any] | None = None
+    ) -> tuple[int, Mapping[str, Any]]:
         try:
             url = f"{upstreams.url('agreements')}/v1/confirmations/{segment(token)}"
         except NotFound:
             return 404, {}
         headers = {"accept-language": str(language_of(request.scope))} | ({"idempotency-key": key} if key else {})
         try:
-            agreed: dict[str, Any] = {"json": {"agreed": True}} if method == "POST" else {}
-            response = await upstreams.client.request(method, url, headers=headers, timeout=TIMEOUT, **agreed)
+            response = await upstreams.client.request(method, url, headers=headers, timeout=TIMEOUT, json=sent)
             body = response.json()
         except (httpx.HTTPError, ValueError):
             return 503, {}
@@ -73,9 +84,10 @@ def confirmation_routes(pages: Pages, upstreams: Upstreams, catalogue: Catalogue
             "work/confirm.html",
             status=status,
             state=state,
-            pairs=_pairs(words, body) if state in ("open", "done") else [],
+            pairs=_pairs(words, body) if state in ("open", "changed", "done") else [],
             problem=problem,
             key=key,
+            version=body.get("version", ""),
         )
         shown.headers["referrer-policy"] = "no-referrer"
         return shown

@@ -220,6 +220,34 @@ async def test_schedule_is_complete_when_every_term_is_whole_and_takes_results_a
     }
 
 
+async def test_schedule_of_a_draft_stays_as_its_first_party_signed_it(country: Country) -> None:
+    institution, enterprise = await country.institution(), await country.enterprise()
+    school = country.school(institution)
+    draft = await country.draft(institution, enterprise)
+    path = f"/v1/agreements/{draft['id']}"
+    term = {"term": "t1", "starts_on": day(1), "ends_on": day(40), "profession": "7212", "seats": 5}
+    for seats in (4, 5):  # unsigned, it may change
+        plan = {"terms": [{**term, "seats": seats}]}
+        draft = ok(await school.put(f"{path}/schedule", plan, version=draft["version"]))
+    paper = {"signed_on": day(-1), **PAPER}
+    draft = await do(school, draft, "sign", {"party_id": "p2", **paper})
+    for terms in ([{**term, "seats": 500}], [{**term, "ends_on": day(41)}], [], [term, {**term, "term": "t2"}]):
+        refused = await school.put(f"{path}/schedule", {"terms": terms}, version=draft["version"])
+        told = refused.json()
+        assert (refused.status_code, told["type"].rpartition(":")[2]) == (409, "somebody-signed")
+        assert "every_party=true" in told["remedy"]
+    assert ok(await school.get(path))["schedule"] == draft["schedule"], "what was signed stands"
+    draft = ok(await school.put(f"{path}/schedule", {"terms": [term]}, version=draft["version"]))
+    # As the refusal says: when all have signed, an amendment every party is asked about.
+    signed = await do(school, draft, "sign", {"party_id": "p1", **paper})
+    amended = await do(school, signed, "amend", {"schedule": [{**term, "seats": 6}], "every_party": True})
+    assert (amended["schedule"][0]["seats"], amended["pending"]["awaits"]) == (5, ["p1", "p2"])
+    # Or, while it is a draft, another draft.
+    other = await country.draft(institution, enterprise)
+    other = await do(school, other, "sign", {"party_id": "p2", **paper})
+    assert (await do(school, other, "cancel"))["status"] == "cancelled"
+
+
 async def test_activity_counts_only_on_days_on_which_the_agreement_was_active(country: Country) -> None:
     institution, enterprise = await country.institution(), await country.enterprise()
     school = country.school(institution)

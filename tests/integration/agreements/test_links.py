@@ -44,10 +44,14 @@ async def visit(country: Country, token: str) -> httpx.Response:
     return await country.agreements.http.get(f"{country.agreements.base}/v1/confirmations/{token}")
 
 
-async def agree(country: Country, token: str, key: str) -> httpx.Response:
-    """POST without a sign-in."""
+async def agree(
+    country: Country, token: str, key: str, version: int | None = None, language: str = "uz"
+) -> httpx.Response:
+    """POST without a sign-in; perhaps it says which version was read."""
     return await country.agreements.http.post(
-        f"{country.agreements.base}/v1/confirmations/{token}", json=AGREED, headers={"Idempotency-Key": key}
+        f"{country.agreements.base}/v1/confirmations/{token}",
+        json=AGREED if version is None else AGREED | {"version": version},
+        headers={"Idempotency-Key": key, "Accept-Language": language},
     )
 
 
@@ -91,6 +95,26 @@ async def test_parties_without_an_account_sign_by_link_once(country: Country) ->
     links = ok(await school.get(f"{path}/confirmation-links"))["items"]
     assert [link["status"] for link in links] == ["used", "used"]
     assert not any("token" in link for link in links)
+
+
+async def test_link_signs_the_version_that_was_shown_and_no_other(country: Country) -> None:
+    institution, agreement = await a_triple(country)
+    school = country.school(institution)
+    hokimiyat, student = [await a_link(country, institution, agreement, party) for party in ("p3", "p4")]
+    shown = ok(await visit(country, student["token"]))
+    assert shown["version"] == agreement["version"]
+    # Something happens between reading and confirming.
+    assert ok(await agree(country, hokimiyat["token"], "first", shown["version"]))["version"] == shown["version"] + 1
+    for lang in ("uz", "uz-Cyrl", "ru", "en"):
+        late = await agree(country, student["token"], f"late {lang}", shown["version"], lang)
+        assert problem_of(late) == (409, "agreement-changed")
+    unsigned = ok(await school.get(f"/v1/agreements/{agreement['id']}"))
+    assert unsigned["parties"][3]["signature"] is None
+    # The link is still good for what it shows now.
+    again = ok(await visit(country, student["token"]))
+    assert again["parties"][2]["signature"]["kind"] == "electronic"
+    assert ok(await agree(country, student["token"], "second", again["version"]))["signed"]
+    assert problem_of(await agree(country, student["token"], "third", shown["version"])) == (410, "link-used")
 
 
 async def test_one_link_signs_once_however_many_come_at_once(country: Country) -> None:

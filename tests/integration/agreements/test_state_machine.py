@@ -214,6 +214,8 @@ class AgreementLife(RuleBasedStateMachine):
         step, party = command
         if step not in POSSIBLE[self.status]:
             return "wrong-state"
+        if step == "schedule" and self.status == "draft" and self.signatures:
+            return "somebody-signed"
         return "already-signed" if party in self.signatures else None
 
     def judge(self, command: Command, answer: httpx.Response) -> None:

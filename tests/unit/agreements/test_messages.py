@@ -10,6 +10,8 @@ import services.agreements
 from services.agreements.commands.normative import NotYourNorm
 from services.agreements.commands.references import UnknownInstitution
 from services.agreements.domain.agreements import AlreadySigned, NotYourParty
+from services.agreements.domain.links import AgreementChanged
+from services.agreements.domain.schedules import SomebodySigned
 from shared.errors import HamkorError
 from shared.i18n import SHARED_MESSAGES, Catalogue, Lang, faults
 
@@ -43,7 +45,9 @@ def test_every_rule_has_message_and_remedy(lang: Lang) -> None:
         assert {"message", "remedy"} <= texts.section(f"rule.{rule}", lang).keys(), rule
 
 
-@pytest.mark.parametrize("problem", [AlreadySigned, NotYourNorm, NotYourParty, UnknownInstitution])
+@pytest.mark.parametrize(
+    "problem", [AgreementChanged, AlreadySigned, NotYourNorm, NotYourParty, SomebodySigned, UnknownInstitution]
+)
 def test_every_problem_has_its_texts(problem: type[HamkorError]) -> None:
     texts = Catalogue.load(SHARED_MESSAGES, PACKAGE / "messages")
     for lang in Lang:

@@ -319,6 +319,7 @@ async def test_desk_shows_where_the_institution_stands_and_the_form_that_leads_o
 
 LINK = {
     "agreement_id": AGREEMENT,
+    "version": 3,
     "form": "AF1",
     "opportunities": ["O4"],
     "valid_from": "2026-09-01",
@@ -344,10 +345,12 @@ async def test_signature_is_confirmed_by_link_without_an_account(
     assert page.headers["cache-control"] == "no-store"
     key = re.search('name="_key" value="([^"]+)"', page.text)
     assert key is not None
-    done = await browser.post("/c/tok-en_1", data={"_key": key[1]}, headers=PAGE | {"origin": "null"})
+    assert 'name="version" value="3"' in page.text
+    form = {"_key": key[1], "version": "3"}
+    done = await browser.post("/c/tok-en_1", data=form, headers=PAGE | {"origin": "null"})
     assert "The signature is in" in done.text
     ((request, body),) = services.commands
-    assert body == {"agreed": True}
+    assert body == {"agreed": True, "version": 3}
     assert request.headers["idempotency-key"] == key[1]
     assert "authorization" not in request.headers
     assert "cookie" not in request.headers
@@ -371,9 +374,26 @@ async def test_broken_connection_while_confirming_may_be_tried_again_with_the_sa
     browser: httpx.AsyncClient, services: Services
 ) -> None:
     services.command = lambda _: problem(503, "unavailable")
-    page = await browser.post("/c/abc", data={"_key": "key-1"}, headers=PAGE)
+    page = await browser.post("/c/abc", data={"_key": "key-1", "version": "3"}, headers=PAGE)
     assert page.status_code == 503
     assert 'name="_key" value="key-1"' in page.text
+    assert 'name="version" value="3"' in page.text
+
+
+@pytest.mark.parametrize("seen", [{"version": "3"}, {"version": "x"}, {}])
+async def test_agreement_that_changed_meanwhile_is_shown_anew_and_not_signed(
+    browser: httpx.AsyncClient, services: Services, seen: dict[str, str]
+) -> None:
+    services.entries["/v1/confirmations/abc"] = LINK | {"version": 4, "valid_until": "2027-07-31"}
+    services.command = lambda _: problem(409, "agreement-changed")
+    page = await browser.post("/c/abc", data={"_key": "key-1", **seen}, headers=PAGE)
+    assert page.status_code == 409
+    assert "The agreement has changed meanwhile" in page.text
+    assert "31 July 2027" in page.text
+    assert 'name="version" value="4"' in page.text
+    assert 'name="_key" value="key-1"' not in page.text, "another confirmation, another key"
+    ((_, body),) = services.commands
+    assert body == {"agreed": True, "version": 3 if seen.get("version") == "3" else 0}
 
 
 async def test_token_of_a_link_stands_in_no_log_not_even_of_a_crash(
