@@ -176,6 +176,10 @@ def test_the_ministry_compares_and_sees_no_single_question_of_a_school(person: B
     assert person.all(".gap")
     person.open(f"/surveys/campaigns/{over}/texts")
     assert person.text(".message .code") == "404"
+    # Codes and invitations are their institution's to give out.
+    person.open(f"/surveys/campaigns/{behind.campaigns['open']}")
+    assert person.all("form[action$='/close']")
+    assert not person.all("form[action$='/codes'], form[action$='/invite'], form[action$='/hand-over']")
 
 
 def test_an_office_reads_the_gap_by_profession_and_place_with_the_keyboard_and_on_a_phone(

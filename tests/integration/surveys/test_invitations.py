@@ -1,6 +1,6 @@
 """Invitations: by facts exactly once, by lists, handed over once, turned into tokens once, told in company only."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -250,7 +250,7 @@ async def test_one_invitation_gives_one_signature_however_often_it_is_asked(offi
     assert (await invited(office, respondent="student"))[0]["status"] == "pending"
 
 
-@pytest.mark.parametrize("what", ["full", "closed"])
+@pytest.mark.parametrize("what", ["full", "lapsed", "closed"])
 async def test_who_is_kept_out_hears_the_same_whether_the_invitation_was_taken_up_or_not(
     office: Office, what: str
 ) -> None:
@@ -262,9 +262,14 @@ async def test_who_is_kept_out_hears_the_same_whether_the_invitation_was_taken_u
     if what == "full":
         async with office.database.unit_of_work() as uow:
             await uow.session.execute(text("update campaign set full_since = '2026-01-01'"))
-        assert await redeem(office, used["code"], b"blinded") == signature
+    elif what == "lapsed":
+        days = (date.fromisoformat(found[0]["lapses_on"]) - today()).days
+        await pass_time(office, days)
+        assert {each["status"] for each in await invited(office, respondent="student")} == {"lapsed"}
     else:
         await office.coordinator.post(f"/v1/campaigns/{found[0]['campaign_id']}/close")
+    if what != "closed":
+        assert await redeem(office, used["code"], b"blinded") == signature
     heard = []
     for item in (used, unused):
         with pytest.raises(WrongState) as refused:

@@ -166,7 +166,7 @@ async def test_a_full_hard_quota_is_said_at_the_door_and_interrupts_nobody(offic
     async def told() -> list[str]:
         """All that an office reads of the wave."""
         above = office.running.as_(Role.DISTRICT, DISTRICT)
-        paths = [f"/v1/waves/{wave['id']}{part}" for part in ("", "/response?by=institution", "/progress")]
+        paths = [f"/v1/waves/{wave['id']}{part}" for part in ("", "/response", "/progress")]
         paths += [f"/v1/campaigns/{by_institution[MINE]}{part}" for part in ("", "/results")]
         return [(await above.get(path)).text for path in paths]
 
@@ -189,6 +189,53 @@ async def test_a_full_hard_quota_is_said_at_the_door_and_interrupts_nobody(offic
     ).json()
     strata = {each["stratum"]: each for each in rates["items"]}
     assert (strata[DISTRICT]["full"], strata[DISTRICT]["target"], strata[OTHER_DISTRICT]["full"]) == (1, K, 0)
+
+
+async def test_a_hard_quota_tells_no_office_of_answers_whose_floors_do_not_move(office: Office) -> None:
+    await office.take_over(an_institution(NEWCOMER, DISTRICT))
+    wave = await plan(office, territory=DISTRICT, quotas=[{"responses": K, "hard": True}])
+    await pass_time(office)
+    of = {each["institution_id"]: each["id"] for each in await campaigns(office, wave["id"])}
+    codes = {}
+    for institution in (MINE, NEWCOMER):
+        school = office.running.as_(Role.INSTITUTION, institution)
+        answer = await school.post(f"/v1/campaigns/{of[institution]}/codes", {"count": K + 1})
+        codes[institution] = [item["code"] for item in answer.json()["items"]]
+    asked: list[tuple[str, dict[str, str]]] = [
+        *((path, {}) for path in ("/v1/waves", "/v1/campaigns", "/v1/gaps")),
+        *((path, {"instrument": "S3"}) for path in ("/v1/results", "/v1/trend")),
+        ("/v1/results", {"instrument": "S3", "wave": wave["id"]}),
+        *((path, {"by": "institution"}) for path in ("/v1/response-rates", f"/v1/waves/{wave['id']}/response")),
+        *((f"/v1/waves/{wave['id']}{part}", {}) for part in ("", "/progress")),
+        *((f"/v1/campaigns/{id_}{part}", {}) for id_ in of.values() for part in ("", "/results")),
+    ]
+    offices = [
+        office.running.as_(role, org)
+        for role, org in ((Role.MINISTRY, "17"), (Role.REGION, DISTRICT[:4]), (Role.DISTRICT, DISTRICT))
+    ]
+
+    async def heard() -> list[tuple[int, str]]:
+        """All that offices read, and what the doors say, once the quotas are counted."""
+        async with office.database.unit_of_work() as uow:
+            await waves.count_quotas(uow, wave["id"], K)
+        answers = [await each.get(path, **params) for each in offices for path, params in asked]
+        found = [(answer.status_code, answer.text) for answer in answers]
+        doors = [(await office.open_form(own[-1])).response.status_code for own in codes.values()]
+        return found + [(status, "") for status in doors]
+
+    async def one_more(institution: str, number: int) -> None:
+        assert (await office.respond(codes[institution][number])).status_code == 303
+
+    for number in range(K - 1):
+        await one_more(MINE, number)
+    before = await heard()
+    assert {status for status, _ in before} == {200}
+    for number in range(K - 1):
+        # From the first of them on k and more are in, of which no campaign has k.
+        await one_more(NEWCOMER, number)
+        assert await heard() == before
+    await one_more(MINE, K - 1)
+    assert (await heard())[-2:] == [(410, ""), (410, "")]
 
 
 async def test_rates_move_in_steps_of_k_and_show_who_is_missing(office: Office) -> None:
