@@ -80,7 +80,8 @@ class PartyWord(Value):
 class PendingAmendment(Value):
     """An amendment that takes effect on a day to come, but not before all have agreed; what is None stays as it is.
 
-    `awaits` are the parties whose word is awaited still: while there are any, no day brings it into effect.
+    `awaits` are the parties whose word is awaited still: while there are any, no day brings it into effect. What they
+    signed on paper has its `scan_ref` instead of their words.
     """
 
     agreed_on: date
@@ -90,14 +91,16 @@ class PendingAmendment(Value):
     schedule: tuple[InternshipTerm, ...] | None = None
     awaits: tuple[str, ...] = ()
     words: tuple[PartyWord, ...] = ()
+    scan_ref: str | None = None
 
 
 class AgreementState(State):
     """An agreement; `active_periods` are what stocks are counted from, `amendment` counts amendments in force.
 
     `valid_until` is its last day, `ended_on` the first day on which it is no longer in force, however it ended;
-    `suspended_on` stands while it is suspended, `amended_on` is the day the last amendment took effect,
-    `pending` the next one. With a `renewal` it goes on after its last day until notice is given: `renewals` times yet.
+    `suspended_on` stands while it is suspended, `amended_on` is the day the last amendment took effect, by the
+    parties' `amendment_words` or on paper (`amendment_scan_ref`); `pending` is the next one. With a `renewal` it goes on
+    after its last day until notice is given: `renewals` times yet.
     """
 
     institution_id: str
@@ -112,6 +115,8 @@ class AgreementState(State):
     suspended_on: date | None = None
     amendment: int = 0
     amended_on: date | None = None
+    amendment_words: tuple[PartyWord, ...] = ()
+    amendment_scan_ref: str | None = None
     active_periods: tuple[ActivePeriod, ...] = ()
     schedule: tuple[InternshipTerm, ...] = ()
     schedule_complete: bool = False

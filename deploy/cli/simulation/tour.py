@@ -413,8 +413,12 @@ def agreements(grounds: Grounds, school: str, enterprise: str) -> Tour:
     firm = Hand(grounds, "agreements", f"enterprise:{enterprise}")
     last = yield from _signed(grounds, school, enterprise, "AF2")
     path = f"/v1/agreements/{last.id}"
-    last = yield own.post(f"{path}/amend", {"opportunities": ["O4", "O6"]}, last.version)
-    ahead = {"valid_until": grounds.day(500), "effective_on": grounds.day(30)}
+    asked = {"opportunities": ["O4", "O6"], "every_party": True}
+    last = yield own.post(f"{path}/amend", asked, last.version)
+    for hand, party in ((firm, "p2"), (own, "p1")):
+        word = {"party_id": party, "kind": "electronic", "signed_on": grounds.day(0)}
+        last = yield hand.post(f"{path}/confirm-amendment", word, last.version)
+    ahead = {"valid_until": grounds.day(500), "effective_on": grounds.day(30), "scan_ref": "scan-amendment"}
     last = yield own.post(f"{path}/amend", ahead, last.version)
     last = yield own.post(f"{path}/suspend", {}, last.version)
     last = yield own.post(f"{path}/resume", {}, last.version)

@@ -509,7 +509,8 @@ def _change(hand: _Hand, random: Random, offset: float, last: Answer) -> Work:
     day = calendar.day(offset).isoformat()
     if fate < 0.09:
         until = date.fromisoformat(last.body["valid_until"]) + timedelta(days=180)
-        yield hand.act(offset, "amend", {"effective_on": day, "valid_until": until.isoformat()}, last.version)
+        body = {"effective_on": day, "valid_until": until.isoformat(), "scan_ref": f"scan-{hand.id[-12:]}-amended"}
+        yield hand.act(offset, "amend", body, last.version)
     elif fate < 0.16:
         last = yield hand.act(offset, "suspend", {"suspended_on": day}, last.version)
         offset += random.uniform(4, 20)

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from sqlmodel import col
 
 from services.agreements.commands import activities, agreements, employments
@@ -131,16 +131,17 @@ async def sign_agreement(edge: Edge, id_: str, body: agreement_domain.SignAgreem
 
 @router.post("/agreements/{id_}/amend", tags=["agreements"], response_model=AgreementState)
 async def amend_agreement(edge: Edge, id_: str, body: agreement_domain.AmendAgreement) -> Response:
-    """Change last day, opportunities or schedule of a signed agreement."""
+    """Change last day, opportunities or schedule of a signed agreement, by every party's word or on signed paper."""
     return await edge.command(
         "agreement.change", lambda uow: agreements.amend_agreement(uow, id_, body), versioned=True
     )
 
 
 class Version(BaseModel):
-    """An agreement as it stood with one amendment in force, and the day from which it did."""
+    """An agreement as it stood after one change of what is agreed, and the day from which it did."""
 
-    amendment: int
+    amendment: int = Field(description="how many amendments were in force")
+    change: str = Field(description="what brought it: signed, amended, scheduled (its first schedule), renewed, …")
     since: date
     state: AgreementState
 
@@ -153,7 +154,7 @@ class Versions(BaseModel):
 
 @router.get("/agreements/{id_}/versions", tags=["agreements"], response_model=Versions)
 async def list_versions(edge: Edge, id_: str) -> Response:
-    """Every version of an agreement: as signed, and as each amendment made it."""
+    """Every version of an agreement: as signed, and as each amendment, first schedule and renewal made it."""
     async with edge.reading("agreement.versions") as session:
         if await one_state(session, AgreementRow, id_, edge.principal.scope) is None:
             raise NotFound(what="agreement", id=id_[:100])
@@ -206,7 +207,10 @@ async def cancel_agreement(edge: Edge, id_: str) -> Response:
 
 @router.put("/agreements/{id_}/schedule", tags=["agreements"], response_model=AgreementState)
 async def set_schedule(edge: Edge, id_: str, body: schedule_domain.SetSchedule) -> Response:
-    """Set the whole schedule of an internship agreement (AF1), with seats filled and completed."""
+    """Set the whole schedule of an internship agreement (AF1), with seats filled and completed.
+
+    A plan that was signed stays: it changes by an amendment.
+    """
     return await edge.command("agreement.change", lambda uow: agreements.set_schedule(uow, id_, body), versioned=True)
 
 

@@ -37,8 +37,16 @@ async def sign_agreement(uow: UnitOfWork, agreement_id: str, command: domain.Sig
 
 
 async def amend_agreement(uow: UnitOfWork, agreement_id: str, command: domain.AmendAgreement) -> AgreementState:
-    """Change last day, opportunities or schedule."""
+    """Change last day, opportunities or schedule, by every party's word; terms with placements stay.
+
+    Raises NotYourParty where an office records what the parties signed on paper.
+    """
     state = await present_agreement(uow, agreement_id)
+    if command.scan_ref is not None and uow.principal.role is not Role.INSTITUTION:
+        raise domain.NotYourParty
+    if command.schedule is not None:
+        terms = schedules.counted(command.schedule, await placed_terms(uow, agreement_id), "schedule")
+        command = command.model_copy(update={"schedule": terms})
     return await record_outcome(uow, domain.amend(state, command, local_day(uow.now)))
 
 
@@ -81,11 +89,11 @@ async def cancel_agreement(uow: UnitOfWork, agreement_id: str) -> AgreementState
 async def set_schedule(uow: UnitOfWork, agreement_id: str, command: schedules.SetSchedule) -> AgreementState:
     """Set the whole internship schedule; terms with placements stay, with the numbers that follow from these.
 
-    Raises SomebodySigned for a draft with a signature, where the plan differs.
+    Raises SomebodySigned, ScheduleAgreed where the plan differs from one that was signed.
     """
     state = await present_agreement(uow, agreement_id)
-    counted = schedules.counted(command, await placed_terms(uow, agreement_id))
-    return await record_outcome(uow, schedules.set_schedule(state, counted))
+    terms = schedules.counted(command.terms, await placed_terms(uow, agreement_id), "terms")
+    return await record_outcome(uow, schedules.set_schedule(state, command.model_copy(update={"terms": terms})))
 
 
 async def report_term(uow: UnitOfWork, agreement_id: str, term: str, command: schedules.ReportTerm) -> AgreementState:

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from services.agreements.domain import periods
 from services.agreements.domain.inputs import Command, Day, Opportunities, check_day
 from services.agreements.domain.lifecycle import LIFECYCLE, Outcome, Step, require, take
-from services.agreements.domain.schedules import Schedule, Terms, day_faults, is_complete, planned
+from services.agreements.domain.schedules import Schedule, Terms, day_faults, is_complete, planned, with_results
 from shared.contracts.agreements import (
     AGREEMENT_DRAFTED,
     AgreementState,
@@ -85,7 +85,10 @@ class SignAgreement(Command):
 
 
 class AmendAgreement(Command):
-    """Change last day, opportunities or schedule with effect from a day (default: today); what is left out stays."""
+    """Change last day, opportunities or schedule with effect from a day (default: today); what is left out stays.
+
+    Results of terms are not agreed, they are reported: those of terms that go on stay as they are.
+    """
 
     effective_on: Day | None = None
     valid_until: Day | None = None
@@ -94,11 +97,20 @@ class AmendAgreement(Command):
     every_party: bool = Field(
         default=False, description="true: it counts only when every party has agreed to it, by confirm-amendment"
     )
+    scan_ref: Ref | None = Field(
+        default=None, description="the amendment as every party has signed it on paper; needed without every_party"
+    )
 
     @model_validator(mode="after")
     def _something(self) -> "AmendAgreement":
         if self.valid_until is None and self.opportunities is None and self.schedule is None:
             raise ValueError("nothing_amended")
+        return self
+
+    @model_validator(mode="after")
+    def _word_of_the_parties(self) -> "AmendAgreement":
+        if self.every_party is (self.scan_ref is not None):
+            raise ValueError("parties_word")
         return self
 
 
@@ -273,12 +285,15 @@ def _months_later(day: date, months: int) -> date:
 def _take_effect(state: AgreementState, pending: PendingAmendment) -> Outcome:
     """The day of an agreed amendment has come."""
     valid_until = pending.valid_until or state.valid_until
-    schedule = state.schedule if pending.schedule is None else pending.schedule
+    # What was reported since it was agreed stands.
+    schedule = state.schedule if pending.schedule is None else with_results(pending.schedule, state.schedule)
     return take(
         state,
         Step.AMEND,
         amendment=state.amendment + 1,
         amended_on=pending.effective_on,
+        amendment_words=pending.words,
+        amendment_scan_ref=pending.scan_ref,
         valid_until=valid_until,
         opportunities=pending.opportunities or state.opportunities,
         schedule=schedule,
@@ -325,7 +340,8 @@ def amend(state: AgreementState, command: AmendAgreement, today: date) -> Outcom
         raise InvalidInput(FieldError("valid_until", "earlier_than", {"limit": earliest.isoformat()}))
     schedule: Schedule = state.schedule
     if command.schedule is not None:
-        schedule = planned(command.schedule, state.form, state.valid_from, valid_until, "schedule")
+        terms = with_results(command.schedule, state.schedule)
+        schedule = planned(terms, state.form, state.valid_from, valid_until, "schedule")
     elif any(fault for term in schedule for fault in day_faults("", term, state.valid_from, valid_until)):
         last = max(term.ends_on for term in schedule)
         raise InvalidInput(FieldError("valid_until", "schedule_reaches_beyond", {"limit": last.isoformat()}))
@@ -337,6 +353,7 @@ def amend(state: AgreementState, command: AmendAgreement, today: date) -> Outcom
             opportunities=command.opportunities,
             schedule=None if command.schedule is None else schedule,
             awaits=tuple(party.party_id for party in state.parties) if command.every_party else (),
+            scan_ref=command.scan_ref,
         )
         return take(state, Step.AGREE_AMENDMENT, pending=pending)
     return take(
@@ -344,6 +361,8 @@ def amend(state: AgreementState, command: AmendAgreement, today: date) -> Outcom
         Step.AMEND,
         amendment=state.amendment + 1,
         amended_on=effective_on,
+        amendment_words=(),
+        amendment_scan_ref=command.scan_ref,
         valid_until=valid_until,
         opportunities=command.opportunities or state.opportunities,
         schedule=schedule,

@@ -32,7 +32,7 @@ class Step(StrEnum):
     SIGN = "sign"
     COMPLETE = "complete"  # the last party's signature
     ACTIVATE = "activate"  # by the calendar
-    SCHEDULE = "schedule"
+    SCHEDULE = "schedule"  # in a signed agreement its first one alone; then it is amended
     REPORT = "report"  # seats filled and completed
     RECORD_ACTIVITY = "record_activity"
     AMEND = "amend"

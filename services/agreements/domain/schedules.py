@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import Field
 
 from services.agreements.domain.inputs import Command, Count, Day
-from services.agreements.domain.lifecycle import Outcome, Step, take
+from services.agreements.domain.lifecycle import Outcome, Step, require, take
 from shared.contracts.agreements import AgreementState, AgreementStatus, InternshipTerm
 from shared.contracts.codes import isco_unit_groups
 from shared.contracts.fields import IscoUnitGroup, Ref
@@ -23,6 +23,12 @@ class SomebodySigned(DomainError):
     code = "somebody-signed"
 
 
+class ScheduleAgreed(DomainError):
+    """The plan of a schedule that stands in a signed agreement is changed by an amendment, with every party's word."""
+
+    code = "schedule-agreed"
+
+
 class TermInput(Command):
     """One term: when, for which profession (ISCO-08 unit group), how many seats – and what became of them."""
 
@@ -36,6 +42,7 @@ class TermInput(Command):
 
 
 Terms = Annotated[tuple[TermInput, ...], Field(max_length=60)]
+T = TypeVar("T", TermInput, InternshipTerm)
 
 
 class SetSchedule(Command):
@@ -54,8 +61,10 @@ class ReportTerm(Command):
 def set_schedule(state: AgreementState, command: SetSchedule) -> Outcome:
     """The new schedule; where only results differ, this is a report, possible after the agreement's end too.
 
+    Parties may agree first and plan terms later: an agreement signed without a schedule takes its first one.
+
     Raises InvalidInput with every fault of every term, SomebodySigned for another plan under a draft's first
-    signatures, WrongState.
+    signatures, ScheduleAgreed for another plan than the one a signed agreement has, WrongState.
     """
     schedule = planned(command.terms, state.form, state.valid_from, state.valid_until, "terms")
     same_plan = _plan(schedule) == _plan(state.schedule)
@@ -63,19 +72,28 @@ def set_schedule(state: AgreementState, command: SetSchedule) -> Outcome:
         if not same_plan and any(party.signature is not None for party in state.parties):
             raise SomebodySigned
         return take(state, Step.SCHEDULE, **schedule_fields(schedule, state))
-    return take(state, Step.REPORT if same_plan else Step.SCHEDULE, **schedule_fields(schedule, state))
+    if same_plan:
+        return take(state, Step.REPORT, **schedule_fields(schedule, state))
+    require(state, Step.SCHEDULE)
+    if state.schedule:
+        raise ScheduleAgreed
+    return take(state, Step.SCHEDULE, **schedule_fields(schedule, state))
 
 
-def counted(command: SetSchedule, placed: Mapping[str, ReportTerm]) -> SetSchedule:
-    """The command with the numbers that follow from placements; raises InvalidInput where a term with any is gone."""
-    gone = sorted(placed.keys() - {each.term for each in command.terms})
+def counted(terms: Sequence[TermInput], placed: Mapping[str, ReportTerm], field: str) -> Sequence[TermInput]:
+    """The terms with the numbers that follow from placements; raises InvalidInput where a term with any is gone."""
+    gone = sorted(placed.keys() - {each.term for each in terms})
     if gone:
-        raise InvalidInput(*(FieldError("terms", "term_has_placements", {"value": term}) for term in gone))
-    terms = tuple(
-        each.model_copy(update=placed[each.term].model_dump()) if each.term in placed else each
-        for each in command.terms
+        raise InvalidInput(*(FieldError(field, "term_has_placements", {"value": term}) for term in gone))
+    return tuple(
+        each.model_copy(update=placed[each.term].model_dump()) if each.term in placed else each for each in terms
     )
-    return command.model_copy(update={"terms": terms})
+
+
+def with_results(terms: Sequence[T], reported: Schedule) -> tuple[T, ...]:
+    """The terms, each with what was reported of the one of its name: another plan undoes no results."""
+    results = {each.term: {"filled": each.filled, "completed": each.completed} for each in reported}
+    return tuple(each.model_copy(update=results.get(each.term, {})) for each in terms)
 
 
 def report_term(state: AgreementState, term: str, command: ReportTerm) -> Outcome:

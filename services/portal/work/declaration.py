@@ -23,14 +23,15 @@ class StepRule(_Declared):
     """When a step is offered: to whom (None: the writers), in which states (None: in all), for which entries.
 
     `careful` steps can't be taken back; `row` ones are offered beside the thing inside the entry that they change;
-    `given` is a path in the entry ("pending.awaits") that must hold something; `fill` names the entry's field that a
-    field of the form begins with; `reveals` is shown this once.
+    `given` is a path in the entry ("pending.awaits") that must hold something, `unless` one by state that must not;
+    `fill` names the entry's field that a field of the form begins with; `reveals` is shown this once.
     """
 
     roles: frozenset[Role] | None = None
     states: frozenset[str] | None = None
     when: Mapping[str, str] = Field(default_factory=dict)
     given: str = ""
+    unless: Mapping[str, str] = Field(default_factory=dict)
     careful: bool = False
     row: bool = False
     fill: Mapping[str, str] = Field(default_factory=dict)
@@ -83,7 +84,9 @@ class Declared(_Declared):
         rule = self.rule(step)
         roles = self.writers if rule.roles is None else rule.roles
         fits = _fits(entry, rule.when) and (not rule.given or bool(_held(entry, rule.given)))
-        return role in roles and fits and (rule.states is None or str(entry.get(self.state)) in rule.states)
+        state = str(entry.get(self.state))
+        over = state in rule.unless and bool(_held(entry, rule.unless[state]))
+        return role in roles and fits and not over and (rule.states is None or state in rule.states)
 
     def under_of(self, entry: Mapping[str, Any]) -> list[tuple[str, str]]:
         """The registers that may have entries under this one, each with its filter."""

@@ -3,7 +3,9 @@
 import asyncio
 
 from shared.scope import Role
-from tests.integration.agreements.support import PAPER, Country, a_draft, day, do, ok, rules
+from tests.integration.agreements.support import HERE, PAPER, Country, a_draft, day, do, ok, rules
+
+AMENDED = {"opportunities": ["O4", "O6"], "scan_ref": "s-1"}
 
 
 async def test_agreement_is_in_force_at_once_when_the_last_party_has_signed(country: Country) -> None:
@@ -28,7 +30,7 @@ async def test_agreement_is_in_force_at_once_when_the_last_party_has_signed(coun
     for step, body in (
         ("suspend", {"suspended_on": day(-4)}),
         ("resume", {"resumed_on": day(-2)}),
-        ("amend", {"valid_until": day(400), "opportunities": ["O6", "O4", "O6"]}),
+        ("amend", {"valid_until": day(400), "opportunities": ["O6", "O4", "O6"], "scan_ref": "s-1"}),
         ("end", {}),
     ):
         agreement = await do(school, agreement, step, body)
@@ -100,7 +102,7 @@ async def test_change_without_version_is_refused_and_with_an_old_one_too(country
     assert late.json()["found"] == 2
     for step in ("amend", "suspend", "resume", "end"):
         assert (
-            await school.post(f"{path}/{step}", {"valid_until": day(1)} if step == "amend" else {})
+            await school.post(f"{path}/{step}", {"valid_until": day(1), "scan_ref": "s-1"} if step == "amend" else {})
         ).status_code == 428
     assert (await school.put(f"{path}/schedule", {"terms": []})).status_code == 428
 
@@ -315,12 +317,105 @@ async def test_amendment_of_every_party_waits_for_each_word(country: Country) ->
     assert (await told_of(country, agreement["id"]))[-4:] == ["amendment_agreed"] * 3 + ["amended"]
 
 
+async def test_nobody_amends_without_the_parties_word(country: Country) -> None:
+    institution, enterprise = await country.institution(), await country.enterprise()
+    school = country.school(institution)
+    agreement = await country.active(institution, enterprise)
+    path = f"/v1/agreements/{agreement['id']}"
+    alone = {"valid_until": day(900)}
+    for body in (alone, alone | {"every_party": True, "scan_ref": "s-1"}):
+        refused = await school.post(f"{path}/amend", body, version=agreement["version"])
+        assert list(rules(refused).values()) == ["parties_word"]
+        assert "every_party=true" in refused.json()["errors"][0]["remedy"]
+    # What all signed on paper is the institution's to record; an office may ask all.
+    office = country.agreements.as_(Role.DISTRICT, HERE)
+    paper = await office.post(f"{path}/amend", alone | {"scan_ref": "s-1"}, version=agreement["version"])
+    assert (paper.status_code, paper.json()["type"].rpartition(":")[2]) == (403, "not-your-party")
+    asked = await do(office, agreement, "amend", alone | {"every_party": True})
+    assert (asked["valid_until"], asked["pending"]["awaits"]) == (day(300), ["p1", "p2"])
+
+
+async def test_plan_of_a_signed_agreement_changes_by_amendment_and_every_change_is_a_version(country: Country) -> None:
+    institution, enterprise = await country.institution(), await country.enterprise()
+    school, firm = country.school(institution), country.firm(enterprise)
+    agreement = await country.active(institution, enterprise)
+    path = f"/v1/agreements/{agreement['id']}"
+    term = {"term": "t1", "starts_on": day(-10), "ends_on": day(40), "profession": "7212", "seats": 5}
+    first = {"terms": [term]}
+    agreement = ok(await school.put(f"{path}/schedule", first, version=agreement["version"]))
+    for state in ("active", "suspended"):
+        if state == "suspended":
+            agreement = await do(school, agreement, "suspend", {})
+        for terms in ([{**term, "seats": 50}], [{**term, "profession": "7213"}], [{**term, "ends_on": day(41)}], []):
+            for client in (school, country.agreements.as_(Role.DISTRICT, HERE)):
+                refused = await client.put(f"{path}/schedule", {"terms": terms}, version=agreement["version"])
+                assert (refused.status_code, refused.json()["type"].rpartition(":")[2]) == (409, "schedule-agreed")
+                assert "every_party=true" in refused.json()["remedy"]
+    agreement = await do(school, agreement, "resume", {})
+    # Results are reported as ever, in either way, and are no version.
+    reported = {"terms": [{**term, "filled": 2}]}
+    agreement = ok(await school.put(f"{path}/schedule", reported, version=agreement["version"]))
+    agreement = ok(await school.put(f"{path}/schedule/t1", {"filled": 4}, version=agreement["version"]))
+    agreement = await do(school, agreement, "amend", {"schedule": [{**term, "seats": 9}], "every_party": True})
+    word = {"kind": "electronic", "signed_on": day(0)}
+    agreement = await do(firm, agreement, "confirm-amendment", {"party_id": "p2", **word})
+    assert agreement["schedule"][0]["seats"] == 5
+    agreement = await do(school, agreement, "confirm-amendment", {"party_id": "p1", **word})
+    assert [agreement["schedule"][0][name] for name in ("seats", "filled")] == [9, 4]
+    assert [each["party_id"] for each in agreement["amendment_words"]] == ["p2", "p1"]
+    versions = ok(await firm.get(f"{path}/versions"))["items"]
+    assert [(each["amendment"], each["change"], each["since"]) for each in versions] == [
+        (0, "signed", day(-20)),
+        (0, "scheduled", day(0)),
+        (1, "amended", day(0)),
+    ]
+    seats = [[each["seats"] for each in version["state"]["schedule"]] for version in versions]
+    assert seats == [[], [5], [9]]
+    assert (await told_of(country, agreement["id"]))[-1] == "amended"
+
+
+async def test_agreement_that_is_not_in_force_yet_is_amended_too(country: Country) -> None:
+    institution, enterprise = await country.institution(), await country.enterprise()
+    school = country.school(institution)
+    draft = await country.draft(institution, enterprise, valid_from=day(10))
+    path = f"/v1/agreements/{draft['id']}/schedule"
+    term = {"term": "t1", "starts_on": day(20), "ends_on": day(40), "profession": "7212", "seats": 5}
+    signed = ok(await school.put(path, {"terms": [term]}, version=draft["version"]))
+    for party in ("p1", "p2"):
+        signed = await do(school, signed, "sign", {"party_id": party, "signed_on": day(-1), **PAPER})
+    assert signed["status"] == "signed"
+    refused = await school.put(path, {"terms": [{**term, "seats": 50}]}, version=signed["version"])
+    assert refused.json()["type"].endswith(":schedule-agreed")
+    paper = {"schedule": [{**term, "seats": 6}], "scan_ref": "s-1"}
+    amended = await do(school, signed, "amend", paper)
+    assert (amended["schedule"][0]["seats"], amended["amendment"], amended["amendment_scan_ref"]) == (6, 1, "s-1")
+
+
+async def test_amendment_keeps_terms_with_placements(country: Country) -> None:
+    institution, enterprise = await country.institution(), await country.enterprise()
+    school = country.school(institution)
+    agreement = await country.active(institution, enterprise)
+    path = f"/v1/agreements/{agreement['id']}"
+    term = {"term": "t1", "starts_on": day(-10), "ends_on": day(40), "profession": "7212", "seats": 5}
+    ok(await school.put(f"{path}/schedule", {"terms": [term]}, version=agreement["version"]))
+    place = {"agreement_id": agreement["id"], "term": "t1", "student_ref": "S-1"}
+    ok(await school.post("/v1/placements", place), 201)
+    agreement = ok(await school.get(path))
+    gone = {"schedule": [{**term, "term": "t2"}], "every_party": True}
+    assert rules(await school.post(f"{path}/amend", gone, version=agreement["version"])) == {
+        "schedule": "term_has_placements"
+    }
+    more = {"schedule": [{**term, "seats": 6}], "scan_ref": "s-1"}
+    agreement = await do(school, agreement, "amend", more)
+    assert [agreement["schedule"][0][name] for name in ("seats", "filled")] == [6, 1]
+
+
 async def test_amendments_are_versions_with_their_days(country: Country) -> None:
     institution, enterprise = await country.institution(), await country.enterprise()
     school = country.school(institution)
     agreement = await country.active(institution, enterprise, form="AF2", renewal={"months": 12, "notice_days": 30})
-    agreement = await do(school, agreement, "amend", {"opportunities": ["O4", "O6"], "effective_on": day(-3)})
-    ahead = {"valid_until": day(900), "effective_on": day(30)}
+    agreement = await do(school, agreement, "amend", AMENDED | {"effective_on": day(-3)})
+    ahead = {"valid_until": day(900), "effective_on": day(30), "scan_ref": "s-2"}
     agreement = await do(school, agreement, "amend", ahead)
     assert (agreement["amendment"], agreement["pending"]["effective_on"]) == (1, day(30))
     refused = await school.post(f"/v1/agreements/{agreement['id']}/amend", ahead, version=agreement["version"])
@@ -330,6 +425,7 @@ async def test_amendments_are_versions_with_their_days(country: Country) -> None
     versions = ok(await school.get(f"/v1/agreements/{agreement['id']}/versions"))["items"]
     assert [(each["amendment"], each["since"]) for each in versions] == [(0, day(-20)), (1, day(-3))]
     assert [each["state"]["opportunities"] for each in versions] == [["O4"], ["O4", "O6"]]
+    assert [each["state"]["amendment_scan_ref"] for each in versions] == [None, "s-1"]
     stranger = country.agreements.as_(Role.DISTRICT, "1708204")
     assert (await stranger.get(f"/v1/agreements/{agreement['id']}/versions")).status_code == 404
 

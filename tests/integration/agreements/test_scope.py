@@ -70,7 +70,7 @@ async def test_each_sees_their_own_part_and_a_foreign_id_answers_404_to_every_ro
 
 WRITES: tuple[tuple[str, str, str, Any], ...] = (
     ("agreement.sign", "agreements", "sign", {"party_id": "p1", "kind": "electronic", "signed_on": day(0)}),
-    ("agreement.change", "agreements", "amend", {"opportunities": ["O1"]}),
+    ("agreement.change", "agreements", "amend", {"opportunities": ["O1"], "every_party": True}),
     (
         "agreement.sign",
         "agreements",

@@ -91,6 +91,7 @@ class AgreementLife(RuleBasedStateMachine):
         self.version = 1
         self.begun = True
         self.parties = 0
+        self.scheduled = False
         self.signatures: dict[int, State] = {}
 
     # what is done
@@ -216,6 +217,8 @@ class AgreementLife(RuleBasedStateMachine):
             return "wrong-state"
         if step == "schedule" and self.status == "draft" and self.signatures:
             return "somebody-signed"
+        if step == "schedule" and self.status != "draft" and self.scheduled:
+            return "schedule-agreed"
         return "already-signed" if party in self.signatures else None
 
     def judge(self, command: Command, answer: httpx.Response) -> None:
@@ -233,6 +236,7 @@ class AgreementLife(RuleBasedStateMachine):
         state = ok(answer)
         self.version += 1
         self.status = LEADS_TO.get(step, self.status)
+        self.scheduled |= step == "schedule"
         if step == "sign":
             self.signatures[party] = state["parties"][party - 1]["signature"]
             if len(self.signatures) == self.parties:
@@ -299,7 +303,7 @@ class AgreementLife(RuleBasedStateMachine):
             seats = next(self.world.numbers)
             days = {"starts_on": day(40), "ends_on": day(60)}
             return {"terms": [{"term": "t1", "profession": "7212", "seats": seats, **days}]}
-        return {"opportunities": ["O4", "O6"]} if step == "amend" else {}
+        return {"opportunities": ["O4", "O6"], "scan_ref": "scan"} if step == "amend" else {}
 
     async def events(self) -> list[State]:
         """The states the log tells of the agreement, in order."""

@@ -67,14 +67,14 @@ HOW: dict[Step, Callable[[AgreementState], AgreementState]] = {
         1
     ],
     Step.ACTIVATE: lambda state: by_the_calendar(state, TODAY),
-    Step.SCHEDULE: lambda state: schedules.set_schedule(state, schedules.SetSchedule(terms=()))[1],
+    Step.SCHEDULE: lambda state: schedules.set_schedule(state.model_copy(update={"schedule": ()}), SCHEDULE)[1],
     Step.REPORT: lambda state: schedules.report_term(state, "t1", schedules.ReportTerm(filled=3))[1],
     Step.RECORD_ACTIVITY: lambda state: recorded(state),
     Step.AMEND: lambda state: agreements.amend(
-        state, agreements.AmendAgreement(opportunities=(Opportunity.O1,)), TODAY
+        state, agreements.AmendAgreement(opportunities=(Opportunity.O1,), scan_ref="scan"), TODAY
     )[1],
     Step.AGREE_AMENDMENT: lambda state: agreements.amend(
-        state, agreements.AmendAgreement(opportunities=(Opportunity.O1,), effective_on=date(2027, 1, 1)), TODAY
+        state, agreements.AmendAgreement(opportunities=(Opportunity.O1,), every_party=True), TODAY
     )[1],
     Step.CONFIRM_AMENDMENT: lambda state: agreements.confirm_amendment(
         state.model_copy(update={"pending": PROPOSED}), on_paper("p1", TODAY), KEEPER, TODAY

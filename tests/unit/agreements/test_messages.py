@@ -11,7 +11,7 @@ from services.agreements.commands.normative import NotYourNorm
 from services.agreements.commands.references import UnknownInstitution
 from services.agreements.domain.agreements import AlreadySigned, NotYourParty
 from services.agreements.domain.links import AgreementChanged
-from services.agreements.domain.schedules import SomebodySigned
+from services.agreements.domain.schedules import ScheduleAgreed, SomebodySigned
 from shared.errors import HamkorError
 from shared.i18n import SHARED_MESSAGES, Catalogue, Lang, faults
 
@@ -46,7 +46,8 @@ def test_every_rule_has_message_and_remedy(lang: Lang) -> None:
 
 
 @pytest.mark.parametrize(
-    "problem", [AgreementChanged, AlreadySigned, NotYourNorm, NotYourParty, SomebodySigned, UnknownInstitution]
+    "problem",
+    [AgreementChanged, AlreadySigned, NotYourNorm, NotYourParty, ScheduleAgreed, SomebodySigned, UnknownInstitution],
 )
 def test_every_problem_has_its_texts(problem: type[HamkorError]) -> None:
     texts = Catalogue.load(SHARED_MESSAGES, PACKAGE / "messages")

@@ -78,7 +78,8 @@ def _take(state: AgreementState, step: str, day: date, amount: int, today: date)
         case "end":
             return agreements.end(state, agreements.EndAgreement(ended_on=day), today)[1]
     shift = timedelta(days=amount if step == "extend" else -amount)
-    return agreements.amend(state, agreements.AmendAgreement(valid_until=state.valid_until + shift), today)[1]
+    longer = agreements.AmendAgreement(valid_until=state.valid_until + shift, scan_ref="scan")
+    return agreements.amend(state, longer, today)[1]
 
 
 def _stock(state: AgreementState, day: date) -> int:

@@ -100,14 +100,72 @@ def test_signing_refuses_strangers_repetition_the_future_and_what_is_too_late() 
 
 def test_amendment_changes_what_is_given_and_counts() -> None:
     state = an_active()
-    amended = agreements.amend(state, agreements.AmendAgreement(valid_until=date(2028, 6, 30)), TODAY)[1]
+    amended = agreements.amend(state, agreements.AmendAgreement(valid_until=date(2028, 6, 30), scan_ref="scan"), TODAY)[
+        1
+    ]
     assert (amended.valid_until, amended.amendment, amended.amended_on) == (date(2028, 6, 30), 1, TODAY)
     assert (amended.opportunities, amended.active_periods) == (state.opportunities, state.active_periods)
-    again = agreements.AmendAgreement(opportunities=(Opportunity.O6,), effective_on=date(2026, 11, 1))
+    again = agreements.AmendAgreement(opportunities=(Opportunity.O6,), effective_on=date(2026, 11, 1), scan_ref="scan")
     amended = agreements.amend(amended, again, TODAY)[1]
     assert (amended.amendment, amended.amended_on) == (2, date(2026, 11, 1))
     with pytest.raises(ValidationError, match="nothing_amended"):
-        agreements.AmendAgreement()
+        agreements.AmendAgreement(scan_ref="scan")
+
+
+def test_amendment_counts_by_the_parties_words_or_on_paper_and_keeps_how() -> None:
+    for how in ({}, {"every_party": True, "scan_ref": "scan"}):
+        with pytest.raises(ValidationError, match="parties_word"):
+            agreements.AmendAgreement.model_validate({"valid_until": date(2028, 6, 30), **how})
+    longer = agreements.AmendAgreement(valid_until=date(2028, 6, 30), every_party=True)
+    asked = agreements.amend(an_active(), longer, TODAY)[1]
+    assert (asked.amendment, asked.valid_until) == (0, an_active().valid_until)
+    for party in ("p1", "p2"):
+        asked = agreements.confirm_amendment(asked, on_paper(party, TODAY), KEEPER, TODAY)[1]
+    words = brought_to(asked, TODAY)
+    assert [word.party_id for word in words.amendment_words] == ["p1", "p2"]
+    on_one_sheet = agreements.AmendAgreement(valid_until=date(2028, 7, 31), scan_ref="sheet")
+    paper = agreements.amend(words, on_one_sheet, TODAY)[1]
+    assert (paper.amendment, paper.amendment_words, paper.amendment_scan_ref) == (2, (), "sheet")
+    ahead = on_one_sheet.model_copy(update={"effective_on": TODAY + timedelta(days=2)})
+    later = brought_to(agreements.amend(an_active(), ahead, TODAY)[1], TODAY + timedelta(days=2))
+    assert (later.amendment, later.amendment_scan_ref) == (1, "sheet")
+
+
+@pytest.mark.parametrize("status", [AgreementStatus.SIGNED, AgreementStatus.ACTIVE, AgreementStatus.SUSPENDED])
+def test_plan_that_was_signed_is_amended_and_results_are_reported(status: AgreementStatus) -> None:
+    bare = an_active().model_copy(update={"status": status})
+    term = schedules.TermInput.model_validate(TERM)
+    first = schedules.set_schedule(bare, schedules.SetSchedule(terms=(term,)))[1]
+    assert first.schedule_complete, "one that was signed without a schedule takes its first"
+    others: tuple[tuple[schedules.TermInput, ...], ...] = (
+        (term.model_copy(update={"seats": term.seats + 1}),),
+        (term.model_copy(update={"ends_on": term.ends_on - timedelta(days=1)}),),
+        (term.model_copy(update={"profession": "7213"}),),
+        (term, term.model_copy(update={"term": "t2"})),
+        (),
+    )
+    for terms in others:
+        with pytest.raises(schedules.ScheduleAgreed):
+            schedules.set_schedule(first, schedules.SetSchedule(terms=terms))
+    filled = schedules.SetSchedule(terms=(term.model_copy(update={"filled": 3}),))
+    assert schedules.set_schedule(first, filled)[1].schedule[0].filled == 3
+
+
+def test_amended_plan_keeps_what_was_reported_meanwhile() -> None:
+    term = schedules.TermInput.model_validate(TERM)
+    state = schedules.set_schedule(an_active(), schedules.SetSchedule(terms=(term,)))[1]
+    state = schedules.report_term(state, term.term, schedules.ReportTerm(filled=2))[1]
+    day = TODAY + timedelta(days=2)
+    more = term.model_copy(update={"seats": term.seats + 5})
+    ahead = agreements.AmendAgreement(schedule=(more,), scan_ref="scan", effective_on=day)
+    agreed = agreements.amend(state, ahead, TODAY)[1]
+    agreed = schedules.report_term(agreed, term.term, schedules.ReportTerm(filled=4, completed=1))[1]
+    (now,) = brought_to(agreed, day).schedule
+    assert (now.seats, now.filled, now.completed) == (term.seats + 5, 4, 1)
+    fewer = agreements.AmendAgreement(schedule=(term.model_copy(update={"seats": 3}),), scan_ref="scan")
+    with pytest.raises(InvalidInput) as refusal:
+        agreements.amend(agreed.model_copy(update={"pending": None}), fewer, TODAY)
+    assert broken(refusal) == {"schedule.0.filled": "more_than_seats"}
 
 
 def test_amendment_ends_nothing_in_the_past_and_cuts_no_schedule() -> None:
@@ -116,7 +174,7 @@ def test_amendment_ends_nothing_in_the_past_and_cuts_no_schedule() -> None:
 
     def refused(**given: object) -> dict[str, str]:
         with pytest.raises(InvalidInput) as refusal:
-            agreements.amend(state, agreements.AmendAgreement.model_validate(given), TODAY)
+            agreements.amend(state, agreements.AmendAgreement.model_validate({"scan_ref": "scan", **given}), TODAY)
         return broken(refusal)
 
     assert refused(valid_until=TODAY - timedelta(days=1)) == {"valid_until": "earlier_than"}
@@ -126,7 +184,7 @@ def test_amendment_ends_nothing_in_the_past_and_cuts_no_schedule() -> None:
     late = {**TERM, "ends_on": date(2027, 12, 1)}
     assert refused(schedule=[late]) == {"schedule.0.ends_on": "outside_validity"}
     short = agreements.AmendAgreement.model_validate(
-        {"valid_until": date(2026, 12, 1), "schedule": [{**TERM, "ends_on": date(2026, 12, 1)}]}
+        {"valid_until": date(2026, 12, 1), "schedule": [{**TERM, "ends_on": date(2026, 12, 1)}], "scan_ref": "scan"}
     )
     amended = agreements.amend(state, short, TODAY)[1]
     assert (amended.valid_until, amended.schedule_complete) == (date(2026, 12, 1), True)
@@ -228,15 +286,17 @@ def test_amendment_of_every_party_counts_when_the_last_has_agreed() -> None:
 
 
 def test_no_amendment_ends_an_agreement_before_the_next_takes_effect() -> None:
-    ahead = agreements.AmendAgreement(valid_until=date(2028, 6, 30), effective_on=date(2027, 3, 1))
+    ahead = agreements.AmendAgreement(valid_until=date(2028, 6, 30), effective_on=date(2027, 3, 1), scan_ref="scan")
     agreed = agreements.amend(an_active(), ahead, TODAY)[1]
     with pytest.raises(InvalidInput):
-        agreements.amend(agreed, agreements.AmendAgreement(valid_until=date(2027, 2, 28)), TODAY)
-    assert agreements.amend(agreed, agreements.AmendAgreement(valid_until=date(2027, 3, 1)), TODAY)[1].pending
+        agreements.amend(agreed, agreements.AmendAgreement(valid_until=date(2027, 2, 28), scan_ref="scan"), TODAY)
+    assert agreements.amend(agreed, agreements.AmendAgreement(valid_until=date(2027, 3, 1), scan_ref="scan"), TODAY)[
+        1
+    ].pending
 
 
 def test_amendment_for_a_day_to_come_waits_for_it() -> None:
-    ahead = agreements.AmendAgreement(valid_until=date(2028, 6, 30), effective_on=date(2027, 3, 1))
+    ahead = agreements.AmendAgreement(valid_until=date(2028, 6, 30), effective_on=date(2027, 3, 1), scan_ref="scan")
     agreed = agreements.amend(an_active(), ahead, TODAY)[1]
     assert agreed.pending is not None
     assert (agreed.valid_until, agreed.amendment) == (date(2027, 6, 30), 0)

@@ -170,6 +170,9 @@ def test_nobody_is_offered_what_the_service_never_permits_them() -> None:
     assert not sign.offers("sign", Role.MINISTRY, {"status": "draft", "form": "AF1"})
     assert not sign.offers("sign", Role.INSTITUTION, {"status": "active", "form": "AF1"})
     assert not sign.offers("schedule", Role.INSTITUTION, {"status": "draft", "form": "AF2"})
+    for status, terms, offered in (("draft", ["t1"], True), ("active", [], True), ("active", ["t1"], False)):
+        entry = {"status": status, "form": "AF1", "schedule": list(terms)}
+        assert sign.offers("schedule", Role.INSTITUTION, entry) is offered
 
 
 @pytest.mark.parametrize("lang", list(Lang))
