@@ -356,7 +356,8 @@ async def test_change_stream_tells_what_moved_within_the_place(monitoring: Runni
             return bool(messages)
 
         await eventually(heard, "the stream speaks")
-        assert messages[0]["indicators"] == ["I2", "R8"]
+        # The first report moves R8 too: whether that was heard hangs on when the stream was there.
+        assert messages[0]["indicators"] in (["I2"], ["I2", "R8"])
         assert set(messages[0]["places"]) == {"1700", story.districts[0], story.institutions[0]}
         assert messages[0]["as_of"].startswith("2026-01-01T00")
         # Who listens is the first to hear of a new place, before anybody has asked for anything.
@@ -371,7 +372,8 @@ async def test_change_stream_tells_what_moved_within_the_place(monitoring: Runni
         await tell(monitoring, story.events[before:])
 
         async def named() -> bool:
-            return any(new in message["places"] for message in messages)
+            moved = {each for message in messages if new in message["places"] for each in message["indicators"]}
+            return {"I2", "R8"} <= moved
 
         await eventually(named, "the stream names the new school")
         assert (await value(client, "I2", new, "2025-26"))["value"] is not None
