@@ -10,7 +10,7 @@ from services.agreements.domain.agreements import AlreadySigned, SignAgreement, 
 from services.agreements.domain.inputs import Command
 from services.agreements.domain.lifecycle import Outcome, Step, require
 from shared.clock import local_day
-from shared.contracts.agreements import AgreementState, InternshipTerm, Party, SignatureKind
+from shared.contracts.agreements import AgreementState, InternshipTerm, Party, Renewal, SignatureKind
 from shared.contracts.events import State
 from shared.contracts.fields import Ref
 from shared.contracts.vocabulary import Form, Opportunity, PartyCategory
@@ -78,9 +78,7 @@ class Confirm(Command):
     model_config = ConfigDict(json_schema_extra={"examples": [{"agreed": True, "version": 3}]})
 
     agreed: Literal[True] = Field(description="the party has read what GET shows, and agrees")
-    version: Annotated[int, Field(ge=0)] | None = Field(
-        default=None, description="the version GET showed; given, nothing else is signed than that"
-    )
+    version: Annotated[int, Field(ge=0, description="the version GET showed; nothing else is signed than that")]
 
 
 class Link(State):
@@ -112,6 +110,7 @@ class Confirmation(BaseModel):
     opportunities: tuple[Opportunity, ...]
     valid_from: str
     valid_until: str
+    renewal: Renewal | None = Field(description="whether it goes on by itself after its last day, and for how long")
     parties: tuple[Party, ...]
     schedule: tuple[InternshipTerm, ...]
     party_id: str = Field(description="the party that signs by this link")
@@ -172,7 +171,7 @@ def sign_by(link: Link, agreement: AgreementState, command: Confirm, now: dateti
     Raises as signing does, what is wrong with the link, AgreementChanged where the party was shown another version.
     """
     require_signable(link, agreement)
-    if command.version is not None and command.version != agreement.version:
+    if command.version != agreement.version:
         raise AgreementChanged
     party = party_of(agreement, link.party_id)
     assert party is not None, "parties of an agreement stay"
@@ -192,6 +191,7 @@ def confirmation(link: Link, agreement: AgreementState) -> Confirmation:
         opportunities=agreement.opportunities,
         valid_from=agreement.valid_from.isoformat(),
         valid_until=agreement.valid_until.isoformat(),
+        renewal=agreement.renewal,
         parties=tuple(_without_scan(each) for each in agreement.parties),
         schedule=agreement.schedule,
         party_id=link.party_id,

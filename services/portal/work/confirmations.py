@@ -29,6 +29,7 @@ STATES = {404: "unknown", 410: "gone", 409: "gone", 422: "unknown", 429: "often"
 CHANGED = ":agreement-changed"
 """How the type of the problem ends that says: this is no longer what was shown."""
 FIELDS = 10
+RENEWAL = ("months", "notice_days")
 
 
 def confirmation_routes(pages: Pages, upstreams: Upstreams, catalogue: Catalogue) -> APIRouter:
@@ -102,6 +103,7 @@ def _pairs(words: Words, body: Mapping[str, Any]) -> list[tuple[str, Value]]:
         ("opportunities", Value(items=tuple(Value(words.code("Opportunity", each)) for each in _texts(body)))),
         ("valid_from", _day(words, body.get("valid_from"))),
         ("valid_until", _day(words, body.get("valid_until"))),
+        ("renewal", _renewal(words, body)),
         ("parties", _parties(words, body)),
         ("schedule", _schedule(words, body)),
         ("expires_at", _moment(words, body.get("expires_at"))),
@@ -127,6 +129,13 @@ def _parties(words: Words, body: Mapping[str, Any]) -> Value:
             )
         )
     return Value(columns=(words.label("", "category"), words.label("", "signed_on")), rows=tuple(rows))
+
+
+def _renewal(words: Words, body: Mapping[str, Any]) -> Value:
+    """For how long it goes on by itself, and how early notice is given."""
+    renewal = body.get("renewal") or {}
+    told = [(words.label("agreements", name), Value(str(renewal[name]))) for name in RENEWAL if name in renewal]
+    return Value(pairs=tuple(told))
 
 
 def _schedule(words: Words, body: Mapping[str, Any]) -> Value:

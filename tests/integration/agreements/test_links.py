@@ -14,8 +14,6 @@ from shared.scope import Role
 from shared.web.guesses import WrongGuesses
 from tests.integration.agreements.support import PAPER, Country, State, day, do, ok, rules
 
-AGREED = {"agreed": True}
-
 
 async def a_triple(country: Country, **changes: object) -> tuple[str, State]:
     """A draft of an institution with an enterprise, a hokimiyat and a student; the first two have signed."""
@@ -44,13 +42,11 @@ async def visit(country: Country, token: str) -> httpx.Response:
     return await country.agreements.http.get(f"{country.agreements.base}/v1/confirmations/{token}")
 
 
-async def agree(
-    country: Country, token: str, key: str, version: int | None = None, language: str = "uz"
-) -> httpx.Response:
-    """POST without a sign-in; perhaps it says which version was read."""
+async def agree(country: Country, token: str, key: str, version: int = 1, language: str = "uz") -> httpx.Response:
+    """POST without a sign-in, having read this version."""
     return await country.agreements.http.post(
         f"{country.agreements.base}/v1/confirmations/{token}",
-        json=AGREED if version is None else AGREED | {"version": version},
+        json={"agreed": True, "version": version},
         headers={"Idempotency-Key": key, "Accept-Language": language},
     )
 
@@ -75,20 +71,25 @@ async def test_parties_without_an_account_sign_by_link_once(country: Country) ->
     school = country.school(institution)
     path = f"/v1/agreements/{agreement['id']}"
     assert ok(await school.get(path))["version"] == agreement["version"], "looking changes nothing"
-    unread = await country.agreements.http.post(
-        f"{country.agreements.base}/v1/confirmations/{hokimiyat['token']}",
-        json={"agreed": False},
-        headers={"Idempotency-Key": "unread"},
-    )
-    assert rules(unread) == {"agreed": "literal_error"}
-    # Both at the same moment: neither signature is lost.
-    answers = await asyncio.gather(*(agree(country, link["token"], "first") for link in (hokimiyat, student)))
-    assert [ok(answer)["signed"] for answer in answers] == [True, True]
+    for body, wrong in (({"agreed": False, "version": 3}, "agreed"), ({"agreed": True}, "version")):
+        unread = await country.agreements.http.post(
+            f"{country.agreements.base}/v1/confirmations/{hokimiyat['token']}",
+            json=body,
+            headers={"Idempotency-Key": "unread"},
+        )
+        assert list(rules(unread)) == [wrong]
+    # Both at the same moment: one signs, the other is shown that, and neither signature is lost.
+    read = {link["token"]: content["version"] for link in (hokimiyat, student)}
+    answers = await asyncio.gather(*(agree(country, token, "first", version) for token, version in read.items()))
+    assert sorted(answer.status_code for answer in answers) == [200, 409]
+    late = next(token for token, answer in zip(read, answers, strict=True) if answer.status_code == 409)
+    read[late] = ok(await visit(country, late))["version"]
+    assert ok(await agree(country, late, "first", read[late]))["signed"], "what was refused used up no key"
     signed = ok(await school.get(path))
     assert (signed["status"], signed["signed_on"]) == ("active", day(0))
     assert [party["signature"]["kind"] for party in signed["parties"][2:]] == ["electronic", "electronic"]
     # The same request again gets its answer; another one finds the link used, as does a look.
-    again = await agree(country, student["token"], "first")
+    again = await agree(country, student["token"], "first", read[student["token"]])
     assert (again.status_code, again.headers["idempotency-replayed"]) == (200, "true")
     assert problem_of(await agree(country, student["token"], "second")) == (410, "link-used")
     assert problem_of(await visit(country, student["token"])) == (410, "link-used")
@@ -117,10 +118,36 @@ async def test_link_signs_the_version_that_was_shown_and_no_other(country: Count
     assert problem_of(await agree(country, student["token"], "third", shown["version"])) == (410, "link-used")
 
 
+async def test_link_signs_no_schedule_that_it_has_not_shown(country: Country) -> None:
+    institution, enterprise = await country.institution(), await country.enterprise()
+    parties = [
+        {"category": "institution", "ref": institution},
+        {"category": "enterprise", "ref": enterprise},
+        {"category": "student", "ref": "S-77"},
+    ]
+    renewal = {"months": 12, "notice_days": 30}
+    draft = await country.draft(institution, enterprise, parties=parties, renewal=renewal)
+    school = country.school(institution)
+    path = f"/v1/agreements/{draft['id']}/schedule"
+    term = {"term": "t1", "starts_on": day(1), "ends_on": day(40), "profession": "7212", "seats": 5}
+    draft = ok(await school.put(path, {"terms": [term]}, version=draft["version"]))
+    link = await a_link(country, institution, draft, "p3")
+    shown = ok(await visit(country, link["token"]))
+    assert (shown["schedule"][0]["seats"], shown["renewal"]) == (5, renewal)
+    more = ok(await school.put(path, {"terms": [{**term, "seats": 500}]}, version=draft["version"]))
+    assert problem_of(await agree(country, link["token"], "unseen", shown["version"])) == (409, "agreement-changed")
+    shown = ok(await visit(country, link["token"]))
+    assert (shown["schedule"][0]["seats"], shown["version"]) == (500, more["version"])
+    signed = ok(await agree(country, link["token"], "seen", shown["version"]))
+    again = await school.put(path, {"terms": [term]}, version=signed["version"])
+    assert problem_of(again) == (409, "somebody-signed")
+
+
 async def test_one_link_signs_once_however_many_come_at_once(country: Country) -> None:
     institution, agreement = await a_triple(country)
     link = await a_link(country, institution, agreement, "p3")
-    answers = await asyncio.gather(*(agree(country, link["token"], f"at once {n}") for n in range(5)))
+    version = agreement["version"]
+    answers = await asyncio.gather(*(agree(country, link["token"], f"at once {n}", version) for n in range(5)))
     assert sorted(answer.status_code for answer in answers) == [200, 410, 410, 410, 410]
     state = ok(await country.school(institution).get(f"/v1/agreements/{agreement['id']}"))
     assert state["version"] == agreement["version"] + 1
@@ -215,7 +242,7 @@ async def test_metrics_and_logs_name_the_route_alone(country: Country, capsys: p
     institution, agreement = await a_triple(country)
     link = await a_link(country, institution, agreement, "p3")
     await visit(country, link["token"])
-    await agree(country, link["token"], "logged")
+    ok(await agree(country, link["token"], "logged", agreement["version"]))
     metrics = (await country.agreements.http.get(f"{country.agreements.base}/metrics")).text
     assert "/v1/confirmations/{token}" in metrics
     told = capsys.readouterr()

@@ -188,8 +188,16 @@ class AgreementLife(RuleBasedStateMachine):
         async def sign(party: int) -> httpx.Response:
             if party in links:
                 url = f"{self.world.country.agreements.base}/v1/confirmations/{links[party]}"
-                headers = {"Idempotency-Key": "by link"}
-                return await self.world.country.agreements.http.post(url, json={"agreed": True}, headers=headers)
+                http, headers = self.world.country.agreements.http, {"Idempotency-Key": "by link"}
+                while True:
+                    shown = await http.get(url)
+                    if shown.status_code != 200:
+                        return shown
+                    read = {"agreed": True, "version": shown.json()["version"]}
+                    answer = await http.post(url, json=read, headers=headers)
+                    if not answer.json().get("type", "").endswith(":agreement-changed"):
+                        return answer
+                    self.raced["too late"] += 1
             return await persist(("sign", party))
 
         async def persist(command: Command) -> httpx.Response:
