@@ -351,7 +351,7 @@ def amend(state: AgreementState, command: AmendAgreement, today: date) -> Outcom
             effective_on=effective_on,
             valid_until=command.valid_until,
             opportunities=command.opportunities,
-            schedule=None if command.schedule is None else schedule,
+            schedule=None if schedule == state.schedule else schedule,
             awaits=tuple(party.party_id for party in state.parties) if command.every_party else (),
             scan_ref=command.scan_ref,
         )

@@ -95,6 +95,18 @@ async def test_suspended_agreement_runs_out_too(country: Country) -> None:
     assert state["active_periods"] == [{"since": day(-20), "until": day(-3)}]
 
 
+async def test_renewal_is_a_version_from_the_day_after_the_last(country: Country) -> None:
+    institution, enterprise = await country.institution(), await country.enterprise()
+    renewal = {"months": 12, "notice_days": 0}
+    agreement = await country.active(institution, enterprise, valid_until=day(5), renewal=renewal)
+    await at(country, midnight(9))
+    path = f"/v1/agreements/{agreement['id']}/versions"
+    versions = ok(await country.school(institution).get(path))["items"]
+    told = [(each["amendment"], each["change"], each["since"]) for each in versions]
+    assert told == [(0, "signed", day(-20)), (0, "renewed", day(6))]
+    assert versions[1]["state"]["valid_until"] > versions[0]["state"]["valid_until"]
+
+
 async def test_agreement_signed_late_has_been_in_force_and_is_over(country: Country) -> None:
     institution, enterprise = await country.institution(), await country.enterprise()
     agreement = await country.draft(institution, enterprise, valid_from=day(-90), valid_until=day(-10))

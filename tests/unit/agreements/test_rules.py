@@ -162,6 +162,10 @@ def test_amended_plan_keeps_what_was_reported_meanwhile() -> None:
     agreed = schedules.report_term(agreed, term.term, schedules.ReportTerm(filled=4, completed=1))[1]
     (now,) = brought_to(agreed, day).schedule
     assert (now.seats, now.filled, now.completed) == (term.seats + 5, 4, 1)
+    same = agreements.AmendAgreement(schedule=(term,), valid_until=date(2028, 6, 30), every_party=True)
+    pending = agreements.amend(state, same, TODAY)[1].pending
+    assert pending is not None
+    assert pending.schedule is None, "what stays is not asked about"
     fewer = agreements.AmendAgreement(schedule=(term.model_copy(update={"seats": 3}),), scan_ref="scan")
     with pytest.raises(InvalidInput) as refusal:
         agreements.amend(agreed.model_copy(update={"pending": None}), fewer, TODAY)

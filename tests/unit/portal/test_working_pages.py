@@ -179,6 +179,24 @@ async def test_command_on_an_entry_names_the_version_that_was_shown(
     assert body == typed
 
 
+async def test_amendment_begins_with_the_schedule_that_was_agreed(
+    browser: httpx.AsyncClient, services: Services
+) -> None:
+    term = {"term": "T1", "starts_on": "2026-09-10", "ends_on": "2026-10-10", "profession": "7212", "seats": 12}
+    active = DRAFT | {"status": "active", "schedule": [term | {"filled": 3, "completed": 0}]}
+    services.entries[f"/v1/agreements/{AGREEMENT}"] = active
+    await sign_in(browser, f"institution:{SCHOOL}")
+    page = await browser.get(f"/work/agreements/{AGREEMENT}/amend", headers=PAGE)
+    assert re.search(r'name="schedule.0.seats"[^>]*value="12"', page.text)
+    known = hidden(page.text)
+    more = {"schedule.0." + name: str(value) for name, value in (term | {"seats": 15}).items()} | {
+        "every_party": "true"
+    }
+    assert (await post(browser, f"/work/agreements/{AGREEMENT}/amend", known | more)).status_code == 303
+    ((_, body),) = services.commands
+    assert body == {"schedule": [term | {"seats": 15}], "every_party": True}
+
+
 async def test_entry_changed_meanwhile_is_compared_and_the_form_goes_on_with_the_new_version(
     browser: httpx.AsyncClient, services: Services
 ) -> None:
