@@ -46,7 +46,9 @@ OF_THEIR_OWN: Final = frozenset(
 """Events that no command of the ledger makes: by passing time, or following a merge in another service."""
 
 POLL_S: Final = 0.25
-STILL_S: Final = 1.0
+STILL_S: Final = 12.0
+"""Longer than any job of the services waits that may have something to tell: reports are looked at every five seconds,
+recommendations five seconds after what moves them."""
 
 
 @dataclass
