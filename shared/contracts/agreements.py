@@ -99,8 +99,8 @@ class AgreementState(State):
 
     `valid_until` is its last day, `ended_on` the first day on which it is no longer in force, however it ended;
     `suspended_on` stands while it is suspended, `amended_on` is the day the last amendment took effect, by the
-    parties' `amendment_words` or on paper (`amendment_scan_ref`); `pending` is the next one. With a `renewal` it goes on
-    after its last day until notice is given: `renewals` times yet.
+    parties' `amendment_words` or on paper (`amendment_scan_ref`); `pending` is the next one. With a `renewal` it goes
+    on after its last day until notice is given: `renewals` times yet.
     """
 
     institution_id: str
