@@ -22,12 +22,13 @@ from services.monitoring.subscribers import Indicators
 from services.monitoring.suppression.release import NOBODY, Releaser, hide_fallen, release_some
 from services.monitoring.suppression.tables import LOCK, Unit
 from shared.contracts.events import Event
+from shared.contracts.reporting import SubmissionState
 from shared.messaging.inbox import Inbox
 from shared.persistence.engine import dsn_of, make_engine, raw_connection
 from shared.persistence.unit_of_work import Database
 from tests.support.engines import TestDatabase, a_broker
 from tests.support.monitoring import Story, cells_by_name, differing
-from tests.support.services import Neighbourhood, Running, environment_of
+from tests.support.services import Neighbourhood, Running, environment_of, eventually
 
 K = 10
 
@@ -172,3 +173,29 @@ class Live:
     async def proven(self, story: Story) -> None:
         values, proof = compared(await self.bench.cells(), story.country)
         assert not differing(values, proof)
+
+
+async def reports_counted(url: str, story: Story) -> tuple[set[str], Values, Values]:
+    """Types of what the service told of reports, its values by name, and those recomputed from the story with that."""
+    connection = await asyncpg.connect(dsn_of(url))
+    try:
+        await connection.execute("select set_config('app.scope', 'all', false)")
+
+        async def caught_up() -> bool:
+            heads = await connection.fetchval("select sum(position) from stream_head")
+            applied = await connection.fetchval("select sum(position) from inbox where source = 'monitoring'")
+            return bool(heads == applied)
+
+        await eventually(caught_up, "the service has heard what it told")
+        rows = await connection.fetch(
+            "select data, type from event where type like 'hamkor.monitoring.submission.%' order by shard, position"
+        )
+        cells = await connection.fetch(
+            "select p.code, c.measure, c.period, c.value from cell_value c join place p on p.id = c.place"
+        )
+    finally:
+        await connection.close()
+    for row in rows:
+        story.country.keep(SubmissionState.model_validate_json(row["data"]))
+    live = [(MEASURES[measure].name, code, key_of(period), amount) for code, measure, period, amount in cells if amount]
+    return {row["type"] for row in rows}, cells_by_name(live), recompute(story.country)

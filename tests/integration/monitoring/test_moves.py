@@ -12,18 +12,14 @@ import msgspec
 import pytest
 from pypdf import PdfReader
 
-from services.monitoring.domain.measures import MEASURES
-from services.monitoring.domain.periods import key_of
-from services.monitoring.recompute.parts import recompute
 from services.monitoring.reporting.calendar import load
 from services.monitoring.reporting.opening import Opening
 from shared.contracts.partners import EnrolmentState
-from shared.contracts.reporting import SubmissionState
 from shared.persistence.engine import dsn_of
 from shared.scope import Role
 from shared.telemetry.progress import Progress
-from tests.integration.monitoring.support import alone
-from tests.support.monitoring import Story, cells_by_name
+from tests.integration.monitoring.support import alone, reports_counted
+from tests.support.monitoring import Story
 from tests.support.services import Client, Running, eventually
 
 OLD, BESIDE, NEW, FAR, EMPTY = "1700000", "1700001", "1701000", "1701001", "1701002"
@@ -367,26 +363,6 @@ async def test_the_report_of_a_merged_school_follows_its_move_and_its_successor(
 
 async def test_what_was_told_of_reports_that_moved_counts_as_recomputed(told: tuple[Running, Story, str]) -> None:
     _, story, url = told
-    connection = await asyncpg.connect(dsn_of(url))
-    try:
-        await connection.execute("select set_config('app.scope', 'all', false)")
-
-        async def caught_up() -> bool:
-            heads = await connection.fetchval("select sum(position) from stream_head")
-            applied = await connection.fetchval("select sum(position) from inbox where source = 'monitoring'")
-            return bool(heads == applied)
-
-        await eventually(caught_up, "the service has heard what it told")
-        rows = await connection.fetch(
-            "select data, type from event where type like 'hamkor.monitoring.submission.%' order by shard, position"
-        )
-        cells = await connection.fetch(
-            "select p.code, c.measure, c.period, c.value from cell_value c join place p on p.id = c.place"
-        )
-    finally:
-        await connection.close()
-    assert "hamkor.monitoring.submission.moved.v1" in {row["type"] for row in rows}
-    for row in rows:
-        story.country.keep(SubmissionState.model_validate_json(row["data"]))
-    live = [(MEASURES[measure].name, code, key_of(period), amount) for code, measure, period, amount in cells if amount]
-    assert cells_by_name(live) == recompute(story.country)
+    types, live, proof = await reports_counted(url, story)
+    assert "hamkor.monitoring.submission.moved.v1" in types
+    assert live == proof

@@ -12,15 +12,14 @@ from typing import Any
 import asyncpg
 import pytest
 
-from services.monitoring.recompute.parts import recompute
 from services.monitoring.reporting import lifecycle
 from shared.contracts.partners import EnrolmentState
 from shared.contracts.reporting import SubmissionState, SubmissionStatus
 from shared.ids import new_id
 from shared.persistence.engine import dsn_of
 from shared.scope import Role
-from tests.integration.monitoring.support import alone
-from tests.support.monitoring import Story, cells_by_name
+from tests.integration.monitoring.support import alone, reports_counted
+from tests.support.monitoring import Story
 from tests.support.services import Client, Running, eventually
 
 DISTRICT, OTHER, REGION, NATION = "1700000", "1700001", "1700", "17"
@@ -274,32 +273,8 @@ async def test_a_publication_never_changes_and_shows_how_it_was_revised(told: tu
 
 async def test_what_the_service_tells_of_itself_counts_as_recomputed(told: tuple[Running, Story, str]) -> None:
     _, story, url = told
-    connection = await asyncpg.connect(dsn_of(url))
-    try:
-        await connection.execute("select set_config('app.scope', 'all', false)")
-
-        async def caught_up() -> bool:
-            heads = await connection.fetchval("select sum(position) from stream_head")
-            applied = await connection.fetchval("select sum(position) from inbox where source = 'monitoring'")
-            return bool(heads == applied)
-
-        await eventually(caught_up, "the service has heard what it told")
-        rows = await connection.fetch(
-            "select data from event where type like 'hamkor.monitoring.submission.%' order by shard, position"
-        )
-        cells = await connection.fetch(
-            "select p.code, c.measure, c.period, c.value from cell_value c join place p on p.id = c.place"
-        )
-    finally:
-        await connection.close()
-    from services.monitoring.domain.measures import MEASURES
-    from services.monitoring.domain.periods import key_of
-
-    for row in rows:
-        story.country.keep(SubmissionState.model_validate_json(row["data"]))
-    live = [(MEASURES[measure].name, code, key_of(period), amount) for code, measure, period, amount in cells if amount]
-    proof = recompute(story.country)
-    assert cells_by_name(live) == proof
+    _, live, proof = await reports_counted(url, story)
+    assert live == proof
     assert any(key[0] == "reports.district.expected" for key in proof)
 
 
