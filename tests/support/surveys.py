@@ -22,6 +22,7 @@ from services.surveys.domain.instruments import (
     ProfessionQuestion,
     SingleChoice,
 )
+from services.surveys.domain.results import rated_topics
 from services.surveys.domain.tallies import Counting
 from services.surveys.instruments import InstrumentLibrary
 from services.surveys.tables import CampaignRow, InstitutionRow
@@ -153,7 +154,8 @@ async def more(
     """Responses that move on together."""
     async with database.unit_of_work() as uow:
         row = await uow.session.get_one(CampaignRow, campaign)
-        counting = Counting(library.get(row.instrument, row.instrument_version))
+        instrument = library.get(row.instrument, row.instrument_version)
+        counting = Counting(instrument)
         ids, bodies = [], []
         for each in answers:
             counting.add(each)
@@ -161,7 +163,7 @@ async def more(
             bodies.append(json.dumps(each))
         connection = await raw_connection(uow.session)
         await connection.execute(_ROWS, campaign, min(row.last_day, local_day(now())), ids, bodies)
-        await tallying.store(connection, campaign, counting.added(), k)
+        await tallying.store(connection, campaign, counting.added(), k, rated_topics(instrument))
         await connection.execute(_CAME, campaign, len(ids))
 
 

@@ -17,6 +17,7 @@ from services.surveys.commands import tallying
 from services.surveys.domain.answers import Answers
 from services.surveys.domain.campaigns import Campaign, CampaignStatus, may_move_on
 from services.surveys.domain.instruments import Instrument
+from services.surveys.domain.results import rated_topics
 from services.surveys.domain.scoring import ResponseScore
 from services.surveys.domain.tallies import Counting
 from services.surveys.instruments import InstrumentLibrary
@@ -221,7 +222,7 @@ async def _store(
     connection = await raw_connection(uow.session)
     await connection.execute(_RESPONSES, campaign.id, ids, days, modes, bodies)
     await connection.execute(_COUNT, campaign.id, len(ids))
-    await tallying.store(connection, campaign.id, counting.added(), step)
+    await tallying.store(connection, campaign.id, counting.added(), step, rated_topics(instrument))
 
 
 def _state(

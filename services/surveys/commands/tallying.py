@@ -2,10 +2,12 @@
 
 import random
 import uuid
+from collections.abc import Collection
 from typing import Any, Final
 
 import asyncpg
 
+from services.surveys.domain.hiding import STEPS
 from services.surveys.domain.tallies import Added
 
 _CHANCE: Final = random.SystemRandom()
@@ -23,7 +25,8 @@ _CHOOSE: Final = (
     "on conflict (campaign_id, measure, option) do update set count = c.count + excluded.count"
 )
 # Sums of a topic and its options move together or not at all: sums of one moment beside options of another would tell
-# what the few in between answered. Topics by profession are counted of whole years alone.
+# what the few in between answered. Topics by profession are counted of whole years alone. Of rated topics it is kept
+# what each release added: whoever noted the figures of all knows sums of these.
 _RELEASE: Final = (
     "with moved as ("
     "insert into released_result as r (campaign_id, measure, count, total, squares) "
@@ -31,7 +34,12 @@ _RELEASE: Final = (
     "left join released_result old using (campaign_id, measure) "
     "where t.campaign_id = $1 and t.count - coalesce(old.count, 0) >= $2 and t.measure not like '%@%' "
     "on conflict (campaign_id, measure) do update set "
-    "count = excluded.count, total = excluded.total, squares = excluded.squares returning r.measure) "
+    "count = excluded.count, total = excluded.total, squares = excluded.squares returning r.measure), step as ("
+    "insert into released_step (campaign_id, measure, number, counts) select $1, n.measure, s.steps, "
+    "jsonb_object_agg(n.option, n.count - coalesce(old.count, 0)) from choice n join moved using (measure) "
+    "left join released_choice old using (campaign_id, measure, option), lateral (select count(*) as steps "
+    "from released_step s where s.campaign_id = $1 and s.measure = n.measure) s "
+    "where n.campaign_id = $1 and n.measure = any($3) and s.steps < $4 group by n.measure, s.steps) "
     "insert into released_choice as c (campaign_id, measure, option, count) "
     "select n.campaign_id, n.measure, n.option, n.count from choice n join moved using (measure) "
     "where n.campaign_id = $1 "
@@ -51,13 +59,17 @@ _SHOW: Final = (
 )
 
 
-async def store(connection: "asyncpg.Connection[Any]", campaign_id: str, found: Added, step: int) -> None:
+async def store(
+    connection: "asyncpg.Connection[Any]", campaign_id: str, found: Added, step: int, rated: Collection[str]
+) -> None:
     """Add the tallies of answers that become responses in this transaction; release what has moved by `step` or more.
+
+    `rated` are the topics whose mean and spread are those of ratings (domain/hiding.py).
 
     Whoever calls it holds the lock of the campaign, so that releases come one after the other.
     """
     await add(connection, campaign_id, found)
-    await connection.execute(_RELEASE, campaign_id, step)
+    await connection.execute(_RELEASE, campaign_id, step, list(rated), STEPS)
     if found.texts:
         await _hold_texts(connection, campaign_id, found.texts, step)
 

@@ -2,13 +2,16 @@
 
 Mean and spread are equations on the counts of the ratings: from a mean of 100 it follows that nobody chose less. So a
 spread, or a mean, is shown only where the counts could be others with the same figures, and hidden options are chosen
-so that these figures don't solve them. Questions share no sum, but that one asked on a condition tells by its count how
-many met it: it is shown only where that is shown too.
+so that these figures don't solve them. Who notes them at every release has equations on each step, the answers that a
+release added: the counts must be able to be others within one step whose own figures stay as they are. Then those of
+all releases do. Questions share no sum, but that one asked on a condition tells by its count how many met it: it is
+shown only where that is shown too.
 """
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import product
+from operator import ge, neg
 from typing import Final
 
 import numpy as np
@@ -19,6 +22,10 @@ REACH: Final = 3
 """How far counts are moved to see whether others would give the same figures; what is not found so counts as pinned."""
 ALL: Final = 2
 """All moments: mean and spread."""
+STEPS: Final = 24
+"""So many steps are kept of a topic, its first ones: what no move within them reaches counts as pinned."""
+Steps = Sequence[Sequence[int]]
+"""Counts of the ratings, from the lowest to the highest, that each release added."""
 _ALL: Final = "="
 
 
@@ -36,16 +43,17 @@ def hidden_choices(counts: Mapping[str, int], k: int, *, several: bool, base: in
     return frozenset(name.removeprefix(_ALL) for name in found)
 
 
-def moments(counts: Sequence[int], k: int) -> int:
+def moments(counts: Sequence[int], k: int, steps: Steps = ()) -> int:
     """How many moments may be shown beside the count: 2 mean and spread, 1 the mean, 0 none.
 
-    `counts` are those of the ratings from the lowest to the highest, equally spaced, none of them shown.
+    `counts` are those of the ratings from the lowest to the highest, equally spaced, none of them shown; `steps` what
+    each release added to them, where they were released more than once: never fewer are shown after a further one.
     """
     everything = frozenset(range(len(counts)))
-    return next((number for number in (2, 1) if not _pinned(tuple(counts), everything, number, k)), 0)
+    return next((number for number in (2, 1) if not _pinned(tuple(counts), everything, number, k, steps)), 0)
 
 
-def hidden_ratings(counts: Sequence[int], k: int, shown_moments: int) -> frozenset[int]:
+def hidden_ratings(counts: Sequence[int], k: int, shown_moments: int, steps: Steps = ()) -> frozenset[int]:
     """Places of the ratings to hide where so many moments are shown: `moments` of the same counts, or fewer."""
     hidden = {place for place, count in enumerate(counts) if count < k}
     if not hidden:
@@ -53,21 +61,26 @@ def hidden_ratings(counts: Sequence[int], k: int, shown_moments: int) -> frozens
     by_size = sorted(range(len(counts)), key=lambda place: (counts[place], place))
     for place in by_size:
         enough = len(hidden) > 1 and sum(counts[each] for each in hidden) >= k
-        if enough and not _pinned(tuple(counts), frozenset(hidden), shown_moments, k):
+        if enough and not _pinned(tuple(counts), frozenset(hidden), shown_moments, k, steps):
             break
         hidden.add(place)
     return frozenset(hidden)
 
 
-def _pinned(counts: tuple[int, ...], hidden: frozenset[int], number: int, k: int) -> bool:
-    """Whether a small hidden count follows from the count, `number` moments and the counts that are not hidden."""
+def _pinned(counts: tuple[int, ...], hidden: frozenset[int], number: int, k: int, steps: Steps) -> bool:
+    """Whether a small hidden count follows from the count, `number` moments and the counts that are not hidden.
+
+    Count and moments of every step are known, too.
+    """
     wanted = {place for place in hidden if counts[place] < k}
     if not wanted:
         return False
     places = sorted(hidden)
+    within = [[step[place] for place in places] for step in steps or (counts,)]
     for move in _moves(tuple(places), number):
-        if all(counts[place] + step >= 0 for place, step in zip(places, move, strict=True)):
-            wanted -= {place for place, step in zip(places, move, strict=True) if step}
+        moved = wanted.intersection(place for place, by in zip(places, move, strict=True) if by)
+        if moved and any(all(map(ge, step, map(neg, move))) for step in within):
+            wanted -= moved
             if not wanted:
                 return False
     return True

@@ -37,10 +37,14 @@ ALL_MOMENTS: Final = hiding.ALL
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """What was released of a campaign, or of many together: sums by topic, and counts by topic and option."""
+    """What was released of a campaign, or of many together: sums by topic, and counts by topic and option.
+
+    `steps`: of a campaign's rated topics what each release added to the counts.
+    """
 
     sums: Mapping[str, Sums]
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    steps: Mapping[str, Sequence[Mapping[str, int]]] = field(default_factory=dict)
 
 
 def summary(sums: Sums | None, moments: int = ALL_MOMENTS) -> dict[str, Any]:
@@ -182,7 +186,10 @@ class _Reader:
         rated = self._rated.get(self._alone.get(topic, topic))
         if rated is None or counts is None:
             return ALL_MOMENTS
-        return hiding.moments([counts.get(code, 0) for code, _ in rated.options], self.k)
+        return hiding.moments(_places(rated, counts), self.k, self._steps(rated))
+
+    def _steps(self, rated: Topic) -> list[list[int]]:
+        return [_places(rated, step) for step in self.released.steps.get(rated.name, ())]
 
     def alpha(self, dimension: str) -> dict[str, Any] | None:
         """Cronbach's alpha of a dimension; None where it has one item or too few answered all."""
@@ -270,8 +277,8 @@ class _Reader:
 
     def _hidden(self, topic: Topic, base: int, counts: Mapping[str, int]) -> frozenset[str]:
         if topic.rated:
-            places = [counts.get(code, 0) for code, _ in topic.options]
-            hidden = hiding.hidden_ratings(places, self.k, hiding.moments(places, self.k))
+            places, steps = _places(topic, counts), self._steps(topic)
+            hidden = hiding.hidden_ratings(places, self.k, hiding.moments(places, self.k, steps), steps)
             return frozenset(topic.options[place][0] for place in hidden)
         every = dict(counts) if topic.open else {code: counts.get(code, 0) for code, _ in topic.options}
         return hiding.hidden_choices(every, self.k, several=topic.several, base=base)
@@ -305,6 +312,11 @@ def _scored(question: Question) -> Iterator[tuple[str, str]]:
                 yield f"{question.code}.{row.code}", str(row.dimension or question.dimension)
         case _:
             yield question.code, str(question.dimension)
+
+
+def _places(rated: Topic, counts: Mapping[str, int]) -> list[int]:
+    """The counts of the ratings, from the lowest to the highest."""
+    return [counts.get(code, 0) for code, _ in rated.options]
 
 
 def _order(code: str) -> tuple[float, str]:

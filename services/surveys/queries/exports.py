@@ -1,17 +1,17 @@
 """Which answers may be exported, and which of their options are hidden in the results too."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlmodel import col
 
 from services.surveys.domain.instruments import Instrument
-from services.surveys.domain.results import Released, hidden_options
+from services.surveys.domain.results import Released, Sums, hidden_options
 from services.surveys.exports.making import NothingToExport
 from services.surveys.instruments import InstrumentLibrary
 from services.surveys.queries.campaigns import find
-from services.surveys.queries.results import released_counts, released_sums
+from services.surveys.queries.results import released_counts, released_steps, released_sums
 from services.surveys.tables import CampaignRow, InstitutionRow, WaveRow, intake
 from shared.contracts.surveys import WaveStatus
 from shared.errors import NotFound
@@ -52,7 +52,9 @@ async def of_campaign(
         instrument = await library.ensure(session, row.instrument, row.instrument_version)
     if not over:
         raise NothingToExport(k=k)
-    return [id_], instrument, await _hidden(database, instrument, [id_], k)
+    sums, counts = await _released(database, [id_])
+    released = Released(sums, counts, await released_steps(database, id_))
+    return [id_], instrument, hidden_options(instrument, released, k)
 
 
 async def of_wave(
@@ -73,11 +75,14 @@ async def of_wave(
         pools = list((await session.execute(_POOLS, {"wave": wave})).scalars())
     if not all(over for _, over in found) or not await wave_is_over(database, wave) or not pools:
         raise NothingToExport(k=k)
-    return [row.id for row, _ in found], instrument, await _hidden(database, instrument, pools, k)
+    released = Released(*await _released(database, pools))
+    return [row.id for row, _ in found], instrument, hidden_options(instrument, released, k)
 
 
-async def _hidden(database: Database, instrument: Instrument, ids: Sequence[str], k: int) -> Hidden:
+async def _released(
+    database: Database, ids: Sequence[str]
+) -> tuple[Mapping[str, Sums], Mapping[str, Mapping[str, int]]]:
+    """Sums by topic, and counts by topic and option, of campaigns or of pools together."""
     async with database.reading(SYSTEM) as session:
         sums = await released_sums(session, ids)
-    counts = await released_counts(database, _COUNTS.bindparams(ids=list(ids)))
-    return hidden_options(instrument, Released(sums, counts), k)
+    return sums, await released_counts(database, _COUNTS.bindparams(ids=list(ids)))

@@ -10,7 +10,7 @@ from services.surveys.domain.results import Released, Sums, results, shown_count
 from services.surveys.instruments import InstrumentLibrary
 from services.surveys.queries.campaigns import find
 from services.surveys.queries.intake import received
-from services.surveys.tables import intake, released_choice, released_result, released_text
+from services.surveys.tables import intake, released_choice, released_result, released_step, released_text
 from shared.i18n import Lang
 from shared.persistence.unit_of_work import Database
 from shared.scope import SYSTEM, Principal
@@ -31,7 +31,7 @@ async def campaign_results(
         sums = await released_sums(session, [id_])
         over = (await session.execute(select(intake.c.over).where(intake.c.campaign_id == id_))).scalar_one_or_none()
         came = await received(session, id_)
-    released = Released(sums, await released_counts(database, select_one(id_)))
+    released = Released(sums, await released_counts(database, select_one(id_)), await released_steps(database, id_))
     own = principal.scope.kind == "institution"
     return {
         "campaign": row.id,
@@ -73,6 +73,17 @@ async def released_counts(database: Database, query: Executable) -> Mapping[str,
         for measure, option, count in await session.execute(query):
             options = found.setdefault(measure, {})
             options[option] = options.get(option, 0) + int(count)
+    return found
+
+
+async def released_steps(database: Database, campaign: str) -> Mapping[str, Sequence[Mapping[str, int]]]:
+    """What each release of a campaign added to the counts of its rated topics: for `results` alone."""
+    steps = released_step.c
+    query = select(steps.measure, steps.counts).where(steps.campaign_id == campaign).order_by(steps.number)
+    found: dict[str, list[Mapping[str, int]]] = {}
+    async with database.reading(SYSTEM) as session:
+        for measure, counts in await session.execute(query):
+            found.setdefault(measure, []).append(counts)
     return found
 
 

@@ -22,6 +22,7 @@ tally             sums over all responses, for the service alone
 released_result   the part of the sums that may be shown: of a campaign, in steps of k responses and more, or of a pool
 choice            how often each option was chosen, for the service alone
 released_choice   the same at the moment its topic's sums were released; for the service, which hides small counts
+released_step     what each release added to it, of rated topics; for the service, which hides what follows from these
 pool              answers of campaigns that are over, too few alone, together; its sums are released under its id
 pooled_campaign   where the institution of such a campaign was, and the territory in which all its answers count
 held_text         free texts that wait for company – no response, no day
@@ -43,7 +44,15 @@ from services.surveys.tables.graduates import GraduateStatusRow
 from services.surveys.tables.institutions import EmploymentRow, EnterpriseRow, InstitutionRow, own_paths
 from services.surveys.tables.instruments import InstrumentRow
 from services.surveys.tables.invitations import InvitationRow, OccasionRow, RuleRow, consent, redemption
-from services.surveys.tables.results import choice, held_text, released_choice, released_result, released_text, tally
+from services.surveys.tables.results import (
+    choice,
+    held_text,
+    released_choice,
+    released_result,
+    released_step,
+    released_text,
+    tally,
+)
 from services.surveys.tables.waves import WaveRow
 
 __all__ = [
@@ -70,6 +79,7 @@ __all__ = [
     "redemption",
     "released_choice",
     "released_result",
+    "released_step",
     "released_text",
     "spent_mark",
     "staged_answer",

@@ -1,6 +1,7 @@
 """Sums and counts over responses: all of them for the service alone, and the part that may be shown; free texts."""
 
-from sqlalchemy import BigInteger, Column, Numeric, Table, Text
+from sqlalchemy import BigInteger, Column, Integer, Numeric, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
 
 from services.surveys.tables.base import Base
 
@@ -32,6 +33,15 @@ tally = _sums("tally")
 released_result = _sums("released_result")
 choice = _choices("choice")
 released_choice = _choices("released_choice")
+
+released_step = Table(
+    "released_step",
+    Base.metadata,
+    Column("campaign_id", Text, primary_key=True),
+    Column("measure", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("counts", JSONB, nullable=False),
+)
 
 held_text = Table(
     "held_text",

@@ -15,8 +15,8 @@ from tests.support.services import Neighbourhood, Running, environment_of
 
 EMPTIED = (
     "institution, campaign, code_batch, access_code, spent_mark, intake, token_key, staged_answer, response, tally, "
-    "released_result, choice, released_choice, pool, pooled_campaign, held_text, released_text, idempotency, "
-    "wave, invitation, invitation_rule, occasion, redemption, graduate_status, consent, "
+    "released_result, choice, released_choice, released_step, pool, pooled_campaign, held_text, released_text, "
+    "idempotency, wave, invitation, invitation_rule, occasion, redemption, graduate_status, consent, "
     "enterprise_ref, employment_ref, followed, own_instrument"
 )
 

@@ -14,7 +14,7 @@ from openpyxl import load_workbook
 
 from services.surveys.commands import responses
 from services.surveys.domain.campaigns import Campaign
-from services.surveys.domain.instruments import SingleChoice
+from services.surveys.domain.instruments import CompetencePair, SingleChoice
 from services.surveys.domain.tallies import added
 from services.surveys.instruments import InstrumentLibrary
 from shared.persistence.engine import raw_connection
@@ -91,6 +91,40 @@ async def test_options_are_counted_out_when_the_campaign_is_over_and_for_its_ins
     assert district["index"]["mean"] == found["index"]["mean"]
     assert district["questions"] == []
     assert all(each["importance"]["suppressed"] for each in district["competences"])
+
+
+async def rated(office: Office, releases: list[list[int]]) -> tuple[float | None, set[str], set[str]]:
+    """Of a competence whose importance was rated in so many releases: spread, hidden ratings, ratings in the file."""
+    campaign = await office.campaign("S3")
+    pair = next(each for each in LIBRARY.get("S3").questions if isinstance(each, CompetencePair))
+    for ratings in releases:
+        answers = [{pair.code: {"importance": rating, "satisfaction": 3}} for rating in ratings]
+        contents = [{"day": today().isoformat(), "mode": "form", "answers": each} for each in answers]
+        async with office.database.unit_of_work() as uow:
+            await responses._store(uow, campaign, LIBRARY.get(campaign.instrument), contents, K)
+    await over(office, campaign)
+    found = (await office.coordinator.get(f"/v1/campaigns/{campaign.id}/results")).json()
+    spread = next(each["importance"]["spread"] for each in found["competences"] if each["competence"] == pair.code)
+    topics = next(each["topics"] for each in found["questions"] if each["question"] == pair.code)
+    topic = next(each for each in topics if each["topic"] == f"{pair.code}.importance")
+    assert topic["count"] == sum(map(len, releases))
+    file = (await office.coordinator.get(f"/v1/campaigns/{campaign.id}/export", format="csv")).content
+    rows = list(csv.DictReader(io.StringIO(file.decode("utf-8-sig"))))
+    filed = {row[f"{pair.code}_importance"] for row in rows}
+    return spread, {option["option"] for option in topic["options"] if option["suppressed"]}, filed
+
+
+async def test_spread_and_options_are_hidden_beside_what_every_release_said(office: Office) -> None:
+    many = [2] * 30 + [3] * 30 + [4] * 30 + [1] * 3 + [5] * 3
+    spread, hidden, filed = await rated(office, [many])
+    assert spread is not None
+    assert {"1", "5"} < hidden
+    assert not filed & hidden
+    # Were every release's spread shown, it would say what the release's ratings were.
+    spread, hidden, filed = await rated(office, [[2] * 30, [3] * 30, [4] * 30, [1] * 3 + [5] * 3])
+    assert spread is None
+    assert {"1", "5"} < hidden
+    assert not filed & hidden
 
 
 async def test_dimensions_say_how_reliable_they_are(office: Office) -> None:

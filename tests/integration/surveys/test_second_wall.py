@@ -22,7 +22,7 @@ BLIND = [
     Scope("enterprise", MINE),
 ]
 OF_CAMPAIGNS = ("campaign", "code_batch", "access_code", "staged_answer", "intake", "released_result")
-OF_THE_SERVICE = ("spent_mark", "response", "tally", "event")
+OF_THE_SERVICE = ("spent_mark", "response", "tally", "choice", "released_choice", "released_step", "event")
 
 
 @pytest.fixture
