@@ -63,5 +63,6 @@ AcademicYear = Annotated[str, AfterValidator(_academic_year)]
 Stir = Annotated[str, AfterValidator(_stir)]
 DistrictCode = Annotated[str, AfterValidator(_district)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True), AfterValidator(_clean)]
-Ref = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
+REF_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
+Ref = Annotated[str, StringConstraints(pattern=REF_PATTERN)]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[0-9a-f-]+$")]

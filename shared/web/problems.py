@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from shared.contracts.fields import REF_PATTERN
 from shared.errors import (
     AlreadyExists,
     FieldError,
@@ -31,6 +32,9 @@ log = structlog.get_logger(__name__)
 FAILURES = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 UNIQUE_VIOLATION = "23505"
 DATA_EXCEPTION = "22"
+
+PATTERNS_IN_WORDS: dict[object, str] = {REF_PATTERN: "reference"}
+"""Patterns that people meet in forms, and the texts that say them in words."""
 
 HTTP_CODES = {
     400: "bad-request",
@@ -111,7 +115,9 @@ class Problems:
         }
 
     def _field(self, error: FieldError, lang: Lang) -> dict[str, str]:
-        rule = error.rule if self._catalogue.has(f"rule.{error.rule}.message") else "value_error"
+        rule = PATTERNS_IN_WORDS.get(error.params.get("pattern"), error.rule)
+        if not self._catalogue.has(f"rule.{rule}.message"):
+            rule = "value_error"
         params = {"field": error.field, **self._in_words(error.params, lang)}
         return {
             "field": error.field,
