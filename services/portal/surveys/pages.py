@@ -29,6 +29,9 @@ from shared.scope import EDUCATION
 
 KINDS = ("school", "vocational_school", "college", "technikum", "lyceum", "university")
 RESPONDENTS = ("student", "graduate", "teacher", "enterprise")
+ASKED = {"S1": "enterprise", "S2": "enterprise", "S3": "student", "S4": "graduate", "S5": "teacher"}
+"""Whom a group's questionnaire is for."""
+MOST_INVITED = 500
 GROUPS = ("S1", "S2", "S3", "S4", "S5")
 STRATA = ("region", "district", "kind", "institution")
 FORMS = ("csv", "xlsx", "sav", "parquet")
@@ -135,7 +138,12 @@ def survey_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn) -> APIRou
         return await campaign_page(request, who, id_)
 
     async def campaign_page(
-        request: Request, who: Surveyor, id_: str, problem: Any = None, status: int = 200
+        request: Request,
+        who: Surveyor,
+        id_: str,
+        problem: Any = None,
+        status: int = 200,
+        given: Mapping[str, Any] | None = None,
     ) -> Response:
         found = await who.get(f"/v1/campaigns/{segment(id_)}")
         results = await who.get(f"/v1/campaigns/{segment(id_)}/results")
@@ -155,9 +163,11 @@ def survey_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn) -> APIRou
             rate=results["received"] / asked if asked and results["received"] is not None else None,
             invitations=invitations,
             respondents=RESPONDENTS,
+            given={"respondent": ASKED.get(found["group"], RESPONDENTS[0]), **(given or {})},
+            most=MOST_INVITED,
             titles={each["code"]: _text(each["title"], who) for each in await instruments_of(who)},
             problem=problem,
-            done=request.query_params.get("done", ""),
+            done=(given or {}).get("done") or request.query_params.get("done", ""),
         )
 
     @router.post("/surveys/campaigns/{id_}/codes")
@@ -167,7 +177,7 @@ def survey_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn) -> APIRou
             count, key, kind = (str(data.get(name, "")) for name in ("count", "key", "kind"))
         path = f"/v1/campaigns/{segment(id_)}"
         answer = await who.send(f"{path}/codes", key or str(uuid4()), {"count": _number(count)})
-        return await slips(request, who, id_, answer, kind, ("code", "url"))
+        return await slips(request, who, id_, answer, kind, ("code", "url"), {"count": count})
 
     @router.post("/surveys/campaigns/{id_}/hand-over")
     async def hand_over(request: Request, id_: str) -> Response:
@@ -183,19 +193,31 @@ def survey_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn) -> APIRou
         async with request.form(max_files=0, max_fields=10) as data:
             key = str(data.get("key", "")) or str(uuid4())
             respondent = str(data.get("respondent", ""))
-            listed = [line.strip() for line in str(data.get("refs", "")).splitlines() if line.strip()][:500]
-        for number, ref in enumerate(listed):
+            listed = [line.strip() for line in str(data.get("refs", "")).splitlines() if line.strip()]
+        for number, ref in enumerate(listed[:MOST_INVITED]):
             body = {"campaign_id": id_, "respondent": respondent, "ref": ref}
             answer = await who.send("/v1/invitations", f"{key}-{number}", body)
-            if not answer.done:
-                return await campaign_page(request, who, id_, answer.body or _AWAY, _status(answer))
-        return RedirectResponse(f"/surveys/campaigns/{segment(id_)}?done=invited", 303)
+            # Whoever is invited already stays so: a list may be sent again with new lines.
+            if not answer.done and not str(answer.body.get("type", "")).endswith(":already-exists"):
+                left = {"respondent": respondent, "refs": "\n".join(listed[number:]), "stopped_at": ref}
+                return await campaign_page(request, who, id_, answer.body or _AWAY, _status(answer), left)
+        if left_over := listed[MOST_INVITED:]:
+            given = {"respondent": respondent, "refs": "\n".join(left_over), "done": "invited_some"}
+            return await campaign_page(request, who, id_, given=given)
+        done = "invited" if listed else "nobody"
+        return RedirectResponse(f"/surveys/campaigns/{segment(id_)}?done={done}", 303)
 
     async def slips(
-        request: Request, who: Surveyor, id_: str, answer: Answer, kind: str, columns: Sequence[str]
+        request: Request,
+        who: Surveyor,
+        id_: str,
+        answer: Answer,
+        kind: str,
+        columns: Sequence[str],
+        given: Mapping[str, Any] | None = None,
     ) -> Response:
         if not answer.done:
-            return await campaign_page(request, who, id_, answer.body or _AWAY, _status(answer))
+            return await campaign_page(request, who, id_, answer.body or _AWAY, _status(answer), given)
         items = answer.body["items"]
         if kind == "csv":
             buffer = io.StringIO()
