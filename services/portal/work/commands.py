@@ -24,7 +24,7 @@ AT = "_at."
 """Before the names of fields that stand in a step's address."""
 FOUND_ROWS = 12
 TODAY = frozenset({"since", "valid_from", "in_force_from"})
-LATER = frozenset({"due_on", "planned_on", "ends_on", "starts_on"})
+LATER = frozenset({"due_on", "expires_on", "planned_on", "ends_on", "starts_on"})
 """Days that lie ahead: today is no sensible default for them."""
 SEEN_LIMIT = 100_000
 
