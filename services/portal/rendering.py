@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -28,6 +28,7 @@ from shared.i18n import Catalogue, Lang
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
 NODE_MODULES = HERE / "node_modules"
+_CODE = re.compile(r"`([^`]+)`")
 VENDOR = {"htmx": "htmx.org/dist", "echarts": "echarts/dist", "inter": "@fontsource-variable/inter"}
 """Name in the address → folder of the npm package that is served under it."""
 
@@ -105,7 +106,7 @@ class Pages:
             lstrip_blocks=True,
         )
         self._templates.globals.update(asset=asset, languages=list(Lang), **globals_)
-        self._templates.filters["data"] = _data
+        self._templates.filters.update(data=_data, codes=_codes)
 
     def page(self, request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
         """A whole page."""
@@ -175,6 +176,11 @@ def bound_to(catalogue: Catalogue, lang: Lang) -> dict[str, Any]:
 
 def _moment(value: datetime | str) -> datetime:
     return value if isinstance(value, datetime) else datetime.fromisoformat(value)
+
+
+def _codes(text: str) -> Markup:
+    """A text in which what has to be typed as it is, between backticks in the catalogues, looks like it."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped
 
 
 def _data(value: Any) -> Markup:

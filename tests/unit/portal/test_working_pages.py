@@ -136,7 +136,7 @@ async def test_each_form_shown_has_a_key_of_its_own(browser: httpx.AsyncClient, 
 async def test_refused_form_keeps_what_was_typed_and_says_what_to_do_beside_the_field(
     browser: httpx.AsyncClient, services: Services
 ) -> None:
-    error = {"field": "valid_until", "rule": "earlier_than", "message": "too early", "remedy": "Correct valid_until."}
+    error = {"field": "valid_until", "rule": "earlier_than", "message": "`27` <b>", "remedy": "Correct valid_until."}
     services.command = lambda _: problem(422, "invalid-input", errors=[error])
     known = await opened(browser, "/work/agreements/new")
     page = await post(browser, "/work/agreements/new", known | TYPED)
@@ -147,6 +147,7 @@ async def test_refused_form_keeps_what_was_typed_and_says_what_to_do_beside_the_
     assert re.search(rf'name="parties.1.ref" value="{PLANT}" checked', page.text)
     assert '<a href="#f-valid_until">' in page.text
     assert "Correct “Valid until (last day)”." in page.text
+    assert "<strong><code>27</code> &lt;b&gt;</strong>" in page.text
     assert "&lt;invalid-input&gt;" in page.text
     assert "Zavod &lt;b&gt;&amp;" in page.text
 
