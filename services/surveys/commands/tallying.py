@@ -64,9 +64,8 @@ async def store(
 ) -> None:
     """Add the tallies of answers that become responses in this transaction; release what has moved by `step` or more.
 
-    `rated` are the topics whose mean and spread are those of ratings (domain/hiding.py).
-
-    Whoever calls it holds the lock of the campaign, so that releases come one after the other.
+    `rated` are the topics whose mean and spread are those of ratings (domain/hiding.py). Whoever calls it holds the
+    lock of the campaign, so that releases come one after the other.
     """
     await add(connection, campaign_id, found)
     await connection.execute(_RELEASE, campaign_id, step, list(rated), STEPS)

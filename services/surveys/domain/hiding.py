@@ -11,7 +11,7 @@ shown only where that is shown too.
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import product
-from operator import ge, neg
+from operator import ge
 from typing import Final
 
 import numpy as np
@@ -79,7 +79,8 @@ def _pinned(counts: tuple[int, ...], hidden: frozenset[int], number: int, k: int
     within = [[step[place] for place in places] for step in steps or (counts,)]
     for move in _moves(tuple(places), number):
         moved = wanted.intersection(place for place, by in zip(places, move, strict=True) if by)
-        if moved and any(all(map(ge, step, map(neg, move))) for step in within):
+        taken = tuple(-by for by in move)
+        if moved and any(all(map(ge, step, taken)) for step in within):
             wanted -= moved
             if not wanted:
                 return False

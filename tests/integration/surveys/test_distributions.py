@@ -52,11 +52,16 @@ async def answered(office: Office, campaign: Campaign, count: int, seed: int = 1
     """So many responses, stored as the flusher stores them."""
     chance = random.Random(seed)
     many = [an_answer(chance, number) for number in range(count)]
+    await stored(office, campaign, many)
+    return many
+
+
+async def stored(office: Office, campaign: Campaign, many: list[dict[str, Any]]) -> None:
+    """Responses that move on together."""
     contents = [{"day": today().isoformat(), "mode": "form", "answers": answers} for answers in many]
     async with office.database.unit_of_work() as uow:
         instrument = LIBRARY.get(campaign.instrument, campaign.instrument_version)
         await responses._store(uow, campaign, instrument, contents, K)
-    return many
 
 
 async def over(office: Office, campaign: Campaign) -> None:
@@ -98,10 +103,8 @@ async def rated(office: Office, releases: list[list[int]]) -> tuple[float | None
     campaign = await office.campaign("S3")
     pair = next(each for each in LIBRARY.get("S3").questions if isinstance(each, CompetencePair))
     for ratings in releases:
-        answers = [{pair.code: {"importance": rating, "satisfaction": 3}} for rating in ratings]
-        contents = [{"day": today().isoformat(), "mode": "form", "answers": each} for each in answers]
-        async with office.database.unit_of_work() as uow:
-            await responses._store(uow, campaign, LIBRARY.get(campaign.instrument), contents, K)
+        many = [{pair.code: {"importance": rating, "satisfaction": 3}} for rating in ratings]
+        await stored(office, campaign, many)
     await over(office, campaign)
     found = (await office.coordinator.get(f"/v1/campaigns/{campaign.id}/results")).json()
     spread = next(each["importance"]["spread"] for each in found["competences"] if each["competence"] == pair.code)

@@ -150,18 +150,18 @@ def watched(seed: int, *, naive: bool = False, forgetful: bool = False) -> list[
     known: list[Known] = []
     counts = [0] * len(RATED)
     steps: list[list[int]] = []
+    weighed = [] if forgetful else steps
     releases = chance.choice([1, 2, 3, 4, 4, 12])
     for release in range(releases):
         drawn = chance.choices(RATED, taste, k=chance.randint(K, 25))
         steps.append([drawn.count(rating) for rating in RATED])
         counts = [sum(each) for each in zip(*steps, strict=True)]
         inside = tuple((before, rating) for before in range(release + 1) for rating in RATED)
-        for power in range(1 + (2 if naive else moments(counts, K, [] if forgetful else steps))):
+        for power in range(1 + (2 if naive else moments(counts, K, weighed))):
             total = sum(rating**power * count for rating, count in enumerate(counts))
             known.append(Known(inside, total, weights=tuple(float(rating**power) for _, rating in inside)))
     small = {rating for rating, count in enumerate(counts) if count < K}
-    known_steps = [] if forgetful else steps
-    hidden = small if naive else hidden_ratings(counts, K, moments(counts, K, known_steps), known_steps)
+    hidden = small if naive else hidden_ratings(counts, K, moments(counts, K, weighed), weighed)
     whole = {rating: tuple((release, rating) for release in range(releases)) for rating in RATED}
     known += [Known(whole[rating], counts[rating]) for rating in RATED if rating not in hidden]
     return Attack(known, {str(rating): (whole[rating], counts[rating], 0) for rating in hidden}, K).pinned()
