@@ -1,9 +1,11 @@
 """Which port each process gets."""
 
 import contextlib
+import random
 import socket
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
+from pathlib import Path
 
 from deploy.local.errors import PortTaken
 
@@ -16,6 +18,10 @@ PREFERRED: Mapping[str, int] = {
     "monitoring": 8104,
 }
 SEARCHED = 200
+LOWEST_FREE = 10_000
+CLIENTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+CLIENTS_FROM = 32_768
+"""Linux's default, below that of others too."""
 
 
 class Ports(StrEnum):
@@ -34,7 +40,7 @@ def choose(names: tuple[str, ...], wish: Ports, environ: Mapping[str, str]) -> d
             if environ.get(variable):
                 chosen[name] = _named(variable, environ[variable], held)
             elif wish is Ports.FREE:
-                chosen[name] = _take(0, held)
+                chosen[name] = _drawn(held)
             else:
                 chosen[name] = next(_takeable(PREFERRED[name], held))
     return chosen
@@ -43,7 +49,24 @@ def choose(names: tuple[str, ...], wish: Ports, environ: Mapping[str, str]) -> d
 def free(count: int) -> list[int]:
     """So many different free ports."""
     with contextlib.ExitStack() as held:
-        return [_take(0, held) for _ in range(count)]
+        return [_drawn(held) for _ in range(count)]
+
+
+def clients_from() -> int:
+    """The lowest port that the kernel hands to a client or to whoever asks for any."""
+    try:
+        return int(CLIENTS.read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        return CLIENTS_FROM
+
+
+def _drawn(held: contextlib.ExitStack) -> int:
+    """Any free port below those of clients: until its process is there to take it, no connection gets it by chance."""
+    end = max(clients_from(), LOWEST_FREE + SEARCHED)
+    for _ in range(SEARCHED):
+        with contextlib.suppress(OSError):
+            return _take(random.randrange(LOWEST_FREE, end), held)  # noqa: S311 - not a secret
+    raise PortTaken(f"No free port found on {HOST} from {LOWEST_FREE} to {end - 1} in {SEARCHED} draws.")
 
 
 def _named(variable: str, text: str, held: contextlib.ExitStack) -> int:

@@ -3,7 +3,6 @@
 import asyncio
 import importlib
 import os
-import socket
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
+from deploy.local import ports
 from shared.scope import Role
 from shared.waiting import stack_of
 from tests.support.issuer import Issuer
@@ -23,11 +23,8 @@ STOP_S = 60.0
 
 
 def free_port() -> int:
-    """A TCP port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port that was free a moment ago, and that the kernel gives to nobody by itself."""
+    return ports.free(1)[0]
 
 
 @asynccontextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local import environment
+from deploy.local import environment, ports
 from deploy.local.environment import PROCESSES
 from deploy.local.errors import AlreadyRunning, PortTaken
 from deploy.local.folder import SOCKET_FOLDER_LIMIT, Folder
@@ -21,6 +21,24 @@ def test_every_process_gets_a_port_of_its_own() -> None:
 
     assert chosen.keys() == set(PROCESSES)
     assert len(set(chosen.values())) == len(PROCESSES)
+
+
+def test_free_ports_are_none_that_the_kernel_gives_to_clients() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as client:
+        assert client.getsockname()[1] >= ports.clients_from()
+
+    chosen = ports.free(200)
+
+    assert len(set(chosen)) == len(chosen)
+    assert all(ports.LOWEST_FREE <= port < ports.clients_from() for port in chosen)
+
+
+def test_where_every_port_is_taken_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    (taken,) = ports.free(1)
+    monkeypatch.setattr("random.randrange", lambda *_: taken)
+
+    with pytest.raises(PortTaken, match=r"No free port found on 127\.0\.0\.1 from \d+ to \d+ in 200 draws\."):
+        ports.free(2)
 
 
 def test_preferred_port_that_is_taken_gives_way_to_the_next_free_one() -> None:
