@@ -125,6 +125,14 @@ class Unavailable(HamkorError):
     code = "unavailable"
 
 
+class BrokenRule(ValueError):
+    """Raised by a validator of a whole command whose rule is one field's matter: forms show it there."""
+
+    def __init__(self, rule: str, field: str) -> None:
+        super().__init__(rule)
+        self.field = field
+
+
 def field_error(error: Any) -> FieldError:
     """A pydantic error as ours: the path without "body", the rule's code, and its plain parameters."""
     place = [str(part) for part in error["loc"] if part not in ("body", "query", "path", "header")]
@@ -139,4 +147,5 @@ def field_error(error: Any) -> FieldError:
     if rule == "value_error" and isinstance(cause, ValueError) and str(cause).replace("-", "_").isidentifier():
         # A validator of ours names its rule: raise ValueError("stir_check_digit").
         rule = str(cause)
+        place += [cause.field] if isinstance(cause, BrokenRule) else []
     return FieldError(".".join(place) or str(error["loc"][-1] if error["loc"] else "body"), rule, params)

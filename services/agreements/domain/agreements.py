@@ -24,7 +24,7 @@ from shared.contracts.agreements import (
 )
 from shared.contracts.fields import Id, Ref
 from shared.contracts.vocabulary import Form, PartyCategory
-from shared.errors import DomainError, FieldError, Forbidden, InvalidInput
+from shared.errors import BrokenRule, DomainError, FieldError, Forbidden, InvalidInput
 
 ONE_DAY = timedelta(days=1)
 
@@ -78,9 +78,9 @@ class SignAgreement(Command):
     @model_validator(mode="after")
     def _scan_of_paper(self) -> "SignAgreement":
         if self.kind is SignatureKind.PAPER and self.scan_ref is None:
-            raise ValueError("scan_ref_required")
+            raise BrokenRule("scan_ref_required", "scan_ref")
         if self.kind is SignatureKind.ELECTRONIC and self.scan_ref is not None:
-            raise ValueError("scan_ref_only_paper")
+            raise BrokenRule("scan_ref_only_paper", "scan_ref")
         return self
 
 
@@ -110,7 +110,7 @@ class AmendAgreement(Command):
     @model_validator(mode="after")
     def _word_of_the_parties(self) -> "AmendAgreement":
         if self.every_party is (self.scan_ref is not None):
-            raise ValueError("parties_word")
+            raise BrokenRule("parties_word", "every_party")
         return self
 
 

@@ -24,7 +24,7 @@ from shared.contracts.monitoring import (
     RecommendationStep,
     Severity,
 )
-from shared.errors import FieldError, Forbidden, InvalidInput, WrongState
+from shared.errors import BrokenRule, FieldError, Forbidden, InvalidInput, WrongState
 from shared.scope import Principal, Role
 
 OPEN, ACCEPTED = RecommendationStatus.OPEN, RecommendationStatus.ACCEPTED
@@ -100,7 +100,7 @@ class Dismiss(_Command):
     @model_validator(mode="after")
     def _explained(self) -> "Dismiss":
         if self.reason is DismissalReason.OTHER and not self.note:
-            raise ValueError("dismissal_note")
+            raise BrokenRule("dismissal_note", "note")
         return self
 
 

@@ -26,7 +26,7 @@ from shared.contracts.reporting import (
     SubmissionStatus,
     SubmissionStep,
 )
-from shared.errors import DomainError, Forbidden, WrongState
+from shared.errors import BrokenRule, DomainError, Forbidden, WrongState
 from shared.scope import Principal, Role
 
 _S = SubmissionStatus
@@ -88,7 +88,7 @@ class Reasoned(_Command):
     @model_validator(mode="after")
     def _explained(self) -> "Reasoned":
         if self.reason is ReturnReason.OTHER and not self.note:
-            raise ValueError("reason_note")
+            raise BrokenRule("reason_note", "note")
         return self
 
 

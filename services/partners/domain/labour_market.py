@@ -29,7 +29,7 @@ from shared.contracts.labour_market import (
     SupplyReportState,
     Trend,
 )
-from shared.errors import FieldError, InvalidInput
+from shared.errors import BrokenRule, FieldError, InvalidInput
 
 CONFIDENCE = 0.9
 FEWEST_YEARS = 3
@@ -123,7 +123,7 @@ class RecordPlanPriority(Command):
     @model_validator(mode="after")
     def _years_in_order(self) -> "RecordPlanPriority":
         if self.year_until < self.year_from:
-            raise ValueError("years_out_of_order")
+            raise BrokenRule("years_out_of_order", "year_until")
         return self
 
 

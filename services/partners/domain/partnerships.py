@@ -17,7 +17,7 @@ from shared.contracts.partners import (
     PartnershipState,
 )
 from shared.contracts.vocabulary import Form, Opportunity, PartnerCategory
-from shared.errors import WrongState
+from shared.errors import BrokenRule, WrongState
 
 Outcome = tuple[EventType, PartnershipState]
 
@@ -43,7 +43,7 @@ class RecordPartnership(Command):
         if wants_enterprise != (self.enterprise_id is not None) or wants_enterprise == (self.partner_ref is not None):
             raise ValueError("partner_of_category")
         if self.stage is PartnershipStage.ENDED:
-            raise ValueError("partnership_begins_ended")
+            raise BrokenRule("partnership_begins_ended", "stage")
         return self
 
 

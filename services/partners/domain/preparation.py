@@ -26,7 +26,7 @@ from shared.contracts.preparation import (
     SelfAssessmentState,
 )
 from shared.contracts.vocabulary import Form, Opportunity, PartnerCategory
-from shared.errors import FieldError, InvalidInput
+from shared.errors import BrokenRule, FieldError, InvalidInput
 
 
 class Notes(BaseModel):
@@ -220,7 +220,7 @@ class AnalyseInterests(Command):
     @model_validator(mode="after")
     def _once_each(self) -> "AnalyseInterests":
         if len({each.opportunity for each in self.interests}) < len(self.interests):
-            raise ValueError("opportunity_twice")
+            raise BrokenRule("opportunity_twice", "interests")
         return self
 
 

@@ -22,7 +22,7 @@ from shared.contracts.surveys import (
     GraduateStatusState,
     LevelMatch,
 )
-from shared.errors import FieldError, InvalidInput
+from shared.errors import BrokenRule, FieldError, InvalidInput
 
 Outcome = tuple[EventType, GraduateStatusState]
 AT_WORK: Final = (OutcomeStatus.EMPLOYED, OutcomeStatus.SELF_EMPLOYED)
@@ -88,7 +88,7 @@ class TellStatus(BaseModel):
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         if self.status is OutcomeStatus.UNKNOWN:
-            raise ValueError("status_unknown_told")
+            raise BrokenRule("status_unknown_told", "status")
         of_work = (self.profession, self.employer_stir, self.match, self.first_job_on, self.level_match)
         if self.status not in AT_WORK and any(each is not None for each in of_work):
             raise ValueError("status-without-work")

@@ -19,12 +19,12 @@ PACKAGE = Path(services.agreements.__file__).parent
 
 
 def raised_rules() -> Iterator[str]:
-    """The second argument of every FieldError and the argument of every ValueError that is a single word."""
+    """The second argument of every FieldError, and of every ValueError and BrokenRule the first that is a single word."""
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
                 continue
-            place = {"FieldError": 1, "ValueError": 0}.get(node.func.id)
+            place = {"FieldError": 1, "ValueError": 0, "BrokenRule": 0}.get(node.func.id)
             if place is None or len(node.args) <= place:
                 continue
             rule = node.args[place]

@@ -14,13 +14,14 @@ import pytest
 from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, model_validator
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.requests import Request
 
 from shared.contracts.vocabulary import InstitutionKind
 from shared.errors import (
+    BrokenRule,
     FieldError,
     HamkorError,
     InvalidInput,
@@ -86,13 +87,13 @@ def test_every_http_status_is_told_in_every_language(lang: Lang) -> None:
 
 
 def rules_in_the_code() -> set[str]:
-    """Rules named where they break: FieldError("field", "rule") and raise ValueError("rule") in validators."""
+    """Rules named where they break: FieldError("field", "rule"), and ValueError or BrokenRule in validators."""
     found: set[str] = set()
     for path in [*ROOT.glob("shared/**/*.py"), *ROOT.glob("services/**/*.py")]:
         for node in ast.walk(ast.parse(path.read_text())):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
                 continue
-            wanted = {"FieldError": 1, "ValueError": 0, "UnreadableFile": 0}.get(node.func.id)
+            wanted = {"FieldError": 1, "ValueError": 0, "BrokenRule": 0, "UnreadableFile": 0}.get(node.func.id)
             if wanted is None or len(node.args) <= wanted:
                 continue
             argument = node.args[wanted]
@@ -129,6 +130,30 @@ def test_validation_names_field_rule_and_remedy(lang: Lang) -> None:
         assert error["message"]
         assert error["remedy"]
         assert "{" not in error["message"] + error["remedy"]
+
+
+class Span(BaseModel):
+    first: int
+    last: int
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Span":
+        if self.last < self.first:
+            raise BrokenRule("years_out_of_order", "last")
+        return self
+
+
+class Spans(BaseModel):
+    spans: list[Span]
+
+
+def test_rule_of_a_whole_is_told_of_the_field_that_it_is_about() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Spans.model_validate({"spans": [{"first": 1, "last": 2}, {"first": 2, "last": 1}]})
+
+    (error,) = map(field_error, caught.value.errors())
+
+    assert (error.field, error.rule) == ("spans.1.last", "years_out_of_order")
 
 
 class Kinds(BaseModel):

@@ -9,6 +9,7 @@ from services.agreements.domain.final_stage import Details, EvidenceInput, Line,
 from services.agreements.domain.inputs import Command, Day
 from shared.contracts.fields import Id, Ref
 from shared.contracts.final_stage import BoardState, MemberCategory
+from shared.errors import BrokenRule
 
 MAX_MEMBERS = 60
 QUORUM = Field(ge=50, le=99, description="a quorum is more than so many per cent of the members in term")
@@ -184,7 +185,7 @@ class TakeDecision(Command):
     @model_validator(mode="after")
     def _follow_up(self) -> "TakeDecision":
         if self.due_on is not None and self.responsible is None:
-            raise ValueError("responsible_needed")
+            raise BrokenRule("responsible_needed", "responsible")
         return self
 
 

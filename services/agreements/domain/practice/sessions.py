@@ -22,7 +22,7 @@ from shared.contracts.practice import (
     Verdict,
 )
 from shared.contracts.vocabulary import Form
-from shared.errors import FieldError, InvalidInput
+from shared.errors import BrokenRule, FieldError, InvalidInput
 
 Certification = tuple[EventType, CertificationState]
 Review = tuple[EventType, ExpertReviewState]
@@ -104,11 +104,11 @@ class RecordCertification(Command):
     @model_validator(mode="after")
     def _sound(self) -> "RecordCertification":
         if self.passed > self.students:
-            raise ValueError("more_passed_than_sat")
+            raise BrokenRule("more_passed_than_sat", "passed")
         if self.examiners and self.agreement_id is None:
-            raise ValueError("examiners_need_agreement")
+            raise BrokenRule("examiners_need_agreement", "agreement_id")
         if len({each.examiner_ref for each in self.examiners}) < len(self.examiners):
-            raise ValueError("examiner_twice")
+            raise BrokenRule("examiner_twice", "examiners")
         return self
 
 

@@ -22,7 +22,7 @@ from shared.contracts.visits import (
     KnownEventState,
     KnownEventStatus,
 )
-from shared.errors import DomainError
+from shared.errors import BrokenRule, DomainError
 from shared.scope import SOATO_LENGTHS, units_of
 
 LONGEST_MEETING = timedelta(hours=12)
@@ -140,7 +140,7 @@ class RecordKnownEvent(Command):
     @model_validator(mode="after")
     def _in_order(self) -> "RecordKnownEvent":
         if not self.starts_at < self.ends_at <= self.starts_at + LONGEST_EVENT:
-            raise ValueError("times_out_of_order")
+            raise BrokenRule("times_out_of_order", "ends_at")
         return self
 
 

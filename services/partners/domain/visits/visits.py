@@ -32,7 +32,7 @@ from shared.contracts.visits import (
 )
 from shared.contracts.visits import VisitStatus as Status
 from shared.contracts.vocabulary import EnterpriseSize
-from shared.errors import DomainError, FieldError, InvalidInput
+from shared.errors import BrokenRule, DomainError, FieldError, InvalidInput
 
 Result = tuple[EventType, VisitState]
 LATE_ENTRY = timedelta(days=365)
@@ -115,7 +115,7 @@ class PlanVisit(PartnerCommand):
 
     @model_validator(mode="after")
     def _times(self) -> "PlanVisit":
-        _in_order(self.planned_start, self.planned_end)
+        _in_order(self.planned_start, self.planned_end, "planned_end")
         return self
 
 
@@ -127,7 +127,7 @@ class RescheduleVisit(Command):
 
     @model_validator(mode="after")
     def _times(self) -> "RescheduleVisit":
-        _in_order(self.planned_start, self.planned_end)
+        _in_order(self.planned_start, self.planned_end, "planned_end")
         return self
 
 
@@ -147,7 +147,7 @@ class AnswerCheck(Command):
     @model_validator(mode="after")
     def _why(self) -> "AnswerCheck":
         if self.waived is not None and not self.reason:
-            raise ValueError("waiver_reason")
+            raise BrokenRule("waiver_reason", "reason")
         return self
 
 
@@ -159,7 +159,7 @@ class HoldVisit(Command):
 
     @model_validator(mode="after")
     def _times(self) -> "HoldVisit":
-        _in_order(self.actual_start, self.actual_end)
+        _in_order(self.actual_start, self.actual_end, "actual_end")
         return self
 
 
@@ -210,9 +210,9 @@ class RecordProtocol(Command):
         if len(set(noted)) < len(noted):
             raise ValueError("stands_twice")
         if not {*noted, *self.step_notes} <= {*self.steps}:
-            raise ValueError("step_not_taken")
+            raise BrokenRule("step_not_taken", "steps")
         if Cause.NONE in self.causes and len(self.causes) > 1:
-            raise ValueError("none_and_other")
+            raise BrokenRule("none_and_other", "causes")
         return self
 
 
@@ -237,9 +237,9 @@ class VisitDetails(BaseModel):
     step_notes: dict[ProtocolStep, str] = Field(default_factory=dict)
 
 
-def _in_order(starts: datetime, ends: datetime) -> None:
+def _in_order(starts: datetime, ends: datetime, field: str) -> None:
     if not starts < ends <= starts + LONGEST_MEETING:
-        raise ValueError("times_out_of_order")
+        raise BrokenRule("times_out_of_order", field)
 
 
 def plan(id_: str, command: PlanVisit, size: EnterpriseSize | None, now: datetime) -> Result:
