@@ -19,7 +19,7 @@ PACKAGE = Path(services.agreements.__file__).parent
 
 
 def raised_rules() -> Iterator[str]:
-    """The second argument of every FieldError, and of every ValueError and BrokenRule the first that is a single word."""
+    """The second argument of every FieldError; of every ValueError and BrokenRule the first, if it is one word."""
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
