@@ -267,7 +267,12 @@ async def _compare(worker: Worker, form: Form) -> None:
 def drawn(worker: Worker, form: Form) -> tuple[list[Control], list[Control], list[dict[str, str]]]:
     """The controls of the address, those of the command, and the summary of what is wrong."""
     name = form.register.name
-    inside = inside_of(form.entry or {}, lambda list_, item: _inside_name(worker, form, list_, item))
+    entry, rule = form.entry or {}, form.register.rule(form.step.name)
+    inside = inside_of(
+        entry,
+        lambda list_, item: _inside_name(worker, form, list_, item),
+        lambda list_, item: rule.takes(entry, list_, item),
+    )
     drawing = Drawing(
         name,
         worker.words,

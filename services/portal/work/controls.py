@@ -156,8 +156,15 @@ def _in_words(text: str, named: str, label: str) -> str:
     return re.sub(rf"(?<![\w.]){re.escape(named)}(?![\w.]\w)", f"“{label}”", text) if named and label else text
 
 
-def inside_of(entry: Mapping[str, Any], name_it: Callable[[str, Mapping[str, Any]], str]) -> dict[str, Any]:
-    """The keys of things inside an entry ("party_id", "term", "meeting_id"), each with what the thing is called."""
+def inside_of(
+    entry: Mapping[str, Any],
+    name_it: Callable[[str, Mapping[str, Any]], str],
+    takes: Callable[[str, Mapping[str, Any]], bool] = lambda _list, _item: True,
+) -> dict[str, Any]:
+    """The keys of things inside an entry ("party_id", "term", "meeting_id"), each with what the thing is called.
+
+    `takes` says of a list's name and a thing in it whether it is asked for.
+    """
     found: dict[str, list[tuple[str, str]]] = {}
 
     def walk(value: Any) -> None:
@@ -165,6 +172,8 @@ def inside_of(entry: Mapping[str, Any], name_it: Callable[[str, Mapping[str, Any
             for name, inner in value.items():
                 if isinstance(inner, list) and inner and isinstance(inner[0], Mapping):
                     for item in inner:
+                        if not takes(name, item):
+                            continue
                         for key, id_ in item.items():
                             if (key.endswith("_id") or key == "term") and isinstance(id_, str):
                                 found.setdefault(key, []).append((id_, name_it(name, item)))

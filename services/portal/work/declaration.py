@@ -24,7 +24,9 @@ class StepRule(_Declared):
 
     `careful` steps can't be taken back; `row` ones are offered beside the thing inside the entry that they change;
     `given` is a path in the entry ("pending.awaits") that must hold something, `unless` one by state that must not;
-    `fill` names the entry's field that a field of the form begins with; `reveals` is shown this once.
+    `fill` names the entry's field that a field of the form begins with; `reveals` is shown this once. `among` says of
+    lists inside the entry which things the step is for: those whose field holds one of the values ("": nothing) or, of
+    "@path", what stands there in the entry. Where there is none the step isn't offered.
     """
 
     roles: frozenset[Role] | None = None
@@ -36,13 +38,27 @@ class StepRule(_Declared):
     row: bool = False
     fill: Mapping[str, str] = Field(default_factory=dict)
     reveals: tuple[str, ...] = ()
+    among: Mapping[str, Mapping[str, tuple[str, ...] | str]] = Field(default_factory=dict)
+
+    def takes(self, entry: Mapping[str, Any], list_: str, item: Mapping[str, Any]) -> bool:
+        """True if the step may be about this thing in that list of the entry."""
+        for name, wanted in self.among.get(list_, {}).items():
+            values = _held(entry, wanted[1:]) or () if isinstance(wanted, str) else wanted
+            if (item.get(name) or "") not in values:
+                return False
+        return True
+
+    def finds(self, entry: Mapping[str, Any]) -> bool:
+        """True if there is something that the step may be about, in every list that it asks for."""
+        return all(any(self.takes(entry, list_, item) for item in entry.get(list_) or ()) for list_ in self.among)
 
 
 class Declared(_Declared):
     """A register: where it stands, who works with it, what its list shows.
 
     `under` names the registers whose entries stand under one of this, with the filter that finds them; `under_when`
-    the fields an entry must have for that. `named_by` says where a role that may not read an entry finds its name.
+    the fields an entry must have for that, and `shown_when` those without which a field of it says nothing. `named_by`
+    says where a role that may not read an entry finds its name.
     """
 
     name: str
@@ -58,6 +74,7 @@ class Declared(_Declared):
     parts: tuple[str, ...] = ()
     under: Mapping[str, str] = Field(default_factory=dict)
     under_when: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
+    shown_when: Mapping[str, Mapping[str, str]] = Field(default_factory=dict)
     named_by: Mapping[Role, str] = Field(default_factory=dict)
     start: Mapping[str, Any] = Field(default_factory=dict)
     own: Mapping[Role, Mapping[str, str]] = Field(default_factory=dict)
@@ -86,11 +103,16 @@ class Declared(_Declared):
         fits = _fits(entry, rule.when) and (not rule.given or bool(_held(entry, rule.given)))
         state = str(entry.get(self.state))
         over = state in rule.unless and bool(_held(entry, rule.unless[state]))
-        return role in roles and fits and not over and (rule.states is None or state in rule.states)
+        fits = fits and not over and rule.finds(entry)
+        return role in roles and fits and (rule.states is None or state in rule.states)
 
     def under_of(self, entry: Mapping[str, Any]) -> list[tuple[str, str]]:
         """The registers that may have entries under this one, each with its filter."""
         return [(name, key) for name, key in self.under.items() if _fits(entry, self.under_when.get(name, {}))]
+
+    def shows(self, name: str, entry: Mapping[str, Any]) -> bool:
+        """True if this field says something of the entry."""
+        return _fits(entry, self.shown_when.get(name, {}))
 
     def rule(self, step: str) -> StepRule:
         """What is declared of a step; everything is allowed where nothing is."""

@@ -156,10 +156,13 @@ class Shower:
         return self._pairs(register, fields, entry)
 
     def _pairs(self, register: str, fields: Sequence[Field], entry: Entry) -> list[tuple[str, Value]]:
+        declared = self._declared.register_of(register)
         pairs = [
             (self._words.label(register, each.name), self.value(register, each, entry.get(each.name), entry))
             for each in fields
-            if each.name not in HIDDEN and not (each.name == DATED and len(entry.get(DATED) or ()) < 2)
+            if each.name not in HIDDEN
+            and (declared is None or declared.shows(each.name, entry))
+            and not (each.name == DATED and len(entry.get(DATED) or ()) < 2)
         ]
         return [(label, value) for label, value in pairs if not value.empty]
 

@@ -14,6 +14,7 @@ from services.agreements.domain import employments as employment_domain
 from services.agreements.domain import lifecycle as agreement_life
 from services.agreements.domain.practice import placements as placement_domain
 from services.partners.domain.visits import visits as visit_domain
+from services.portal.work.controls import inside_of
 from services.portal.work.declaration import declaration
 from services.portal.work.schema import Field, every
 from services.portal.work.words import OWN_SECTIONS, Words, choices, named
@@ -155,24 +156,49 @@ def test_nobody_is_offered_a_command_the_service_refuses_their_role(name: str) -
 
 def test_amendment_is_offered_for_agreement_while_it_awaits_somebody() -> None:
     agreements = described("agreements")[0]
-    entry = {"status": "active", "form": "AF1", "pending": None, "renewal": None}
+    parties = [{"party_id": "p1", "category": "institution"}, {"party_id": "p2", "category": "enterprise"}]
+    entry = {"status": "active", "form": "AF1", "pending": None, "renewal": None, "parties": parties}
     assert not agreements.offers("confirm-amendment", Role.ENTERPRISE, entry)
     assert not agreements.offers("notice", Role.ENTERPRISE, entry)
     awaited = entry | {"pending": {"awaits": ["p2"]}, "renewal": {"months": 12, "notice_days": 30}}
     assert agreements.offers("confirm-amendment", Role.ENTERPRISE, awaited)
     assert agreements.offers("notice", Role.ENTERPRISE, awaited)
     assert {name for name, _ in agreements.under_of(entry)} == {"placements", "documents"}
+    assert agreements.shows("schedule_complete", entry)
+    assert not agreements.shows("schedule_complete", entry | {"form": "AF7"})
 
 
 def test_nobody_is_offered_what_the_service_never_permits_them() -> None:
     sign = described("agreements")[0]
-    assert sign.offers("sign", Role.ENTERPRISE, {"status": "draft", "form": "AF1"})
-    assert not sign.offers("sign", Role.MINISTRY, {"status": "draft", "form": "AF1"})
-    assert not sign.offers("sign", Role.INSTITUTION, {"status": "active", "form": "AF1"})
+    draft = {"status": "draft", "form": "AF1", "parties": [{"party_id": "p1", "signature": None}]}
+    assert sign.offers("sign", Role.ENTERPRISE, draft)
+    assert not sign.offers("sign", Role.MINISTRY, draft)
+    assert not sign.offers("sign", Role.INSTITUTION, draft | {"status": "active"})
     assert not sign.offers("schedule", Role.INSTITUTION, {"status": "draft", "form": "AF2"})
     for status, terms, offered in (("draft", ["t1"], True), ("active", [], True), ("active", ["t1"], False)):
         entry = {"status": status, "form": "AF1", "schedule": list(terms)}
         assert sign.offers("schedule", Role.INSTITUTION, entry) is offered
+
+
+def test_what_is_done_about_a_party_is_offered_for_those_that_it_is_for() -> None:
+    agreements = described("agreements")[0]
+    signed = {"kind": "electronic", "signed_on": "2026-01-05"}
+    school = {"party_id": "p1", "category": "institution", "signature": signed}
+    firm = {"party_id": "p2", "category": "enterprise", "signature": None}
+    union = {"party_id": "p3", "category": "trade_union", "signature": None}
+    entry = {"status": "draft", "form": "AF7", "parties": [school, firm, union], "pending": {"awaits": ["p1", "p3"]}}
+
+    def chosen(step: str) -> list[str]:
+        rule = agreements.rule(step)
+        found = inside_of(entry, lambda _, item: item["category"], lambda list_, item: rule.takes(entry, list_, item))
+        return [name for _, name in found["party_id"]]
+
+    assert chosen("sign") == ["enterprise", "trade_union"]
+    assert chosen("confirmation-links") == ["trade_union"]
+    assert chosen("confirm-amendment") == ["institution", "trade_union"]
+    assert agreements.offers("confirmation-links", Role.INSTITUTION, entry)
+    assert not agreements.offers("confirmation-links", Role.INSTITUTION, entry | {"parties": [school, firm]})
+    assert not agreements.offers("sign", Role.INSTITUTION, entry | {"parties": [school]})
 
 
 @pytest.mark.parametrize("lang", list(Lang))
