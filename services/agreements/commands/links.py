@@ -15,7 +15,7 @@ from sqlmodel import col
 
 from services.agreements.commands.agreements import present_agreement, record_outcome
 from services.agreements.domain import links as domain
-from services.agreements.tables.agreements import AgreementRow
+from services.agreements.tables.agreements import AgreementRow, EnterpriseRef, InstitutionRef
 from services.agreements.tables.links import LinkRow
 from shared.contracts.agreements import AgreementState
 from shared.errors import NotFound
@@ -72,7 +72,8 @@ async def confirm_by_link(uow: UnitOfWork, token: str, command: domain.Confirm) 
     await record_outcome(uow, domain.sign_by(link, agreement, command, uow.now))
     found.used_at = uow.now
     # With the last signature it may be in force at once.
-    return domain.confirmation(link, await present_agreement(uow, agreement.id))
+    agreement = await present_agreement(uow, agreement.id)
+    return domain.confirmation(link, agreement, await _names(uow.session, agreement))
 
 
 async def shown_by_link(session: AsyncSession, token: str, now: datetime) -> domain.Confirmation:
@@ -82,7 +83,7 @@ async def shown_by_link(session: AsyncSession, token: str, now: datetime) -> dom
     agreement = AgreementState.model_validate(row.state)
     link = _seen(found, now)
     domain.require_signable(link, agreement)
-    return domain.confirmation(link, agreement)
+    return domain.confirmation(link, agreement, await _names(session, agreement))
 
 
 async def links_of(session: AsyncSession, agreement_id: str, now: datetime) -> list[domain.Link]:
@@ -105,6 +106,16 @@ async def _find(session: AsyncSession, token: str) -> LinkRow:
     if row is None or not hmac.compare_digest(bytes(row.token_hash), digest):
         raise domain.UnknownLink
     return row
+
+
+async def _names(session: AsyncSession, agreement: AgreementState) -> dict[str, str]:
+    """What institutions and enterprises among the parties are called, as far as it was told."""
+    refs = [each.ref for each in agreement.parties if each.category in domain.HAVE_ACCOUNTS]
+    found: dict[str, str] = {}
+    for table in (InstitutionRef, EnterpriseRef):
+        query = select(col(table.id), col(table.name)).where(col(table.id).in_(refs), col(table.name).is_not(None))
+        found |= {row.id: row.name for row in await session.execute(query)}
+    return found
 
 
 async def _rows(session: AsyncSession, agreement_id: str, party_id: str) -> list[LinkRow]:

@@ -23,13 +23,14 @@ from shared.persistence.unit_of_work import UnitOfWork
 
 
 class Institution(msgspec.Struct, frozen=True):
-    """What is read of partners' InstitutionState; no names come here."""
+    """What is read of partners' InstitutionState."""
 
     id: str
     version: int
     code: str
     status: InstitutionStatus
     path: str
+    name: str | None = None
 
 
 class Enterprise(msgspec.Struct, frozen=True):
@@ -39,21 +40,23 @@ class Enterprise(msgspec.Struct, frozen=True):
     version: int
     status: EnterpriseStatus
     merged_into: str | None = None
+    name: str | None = None
 
 
 Told = TypeVar("Told", Institution, Enterprise)
 
 _KEEP_INSTITUTIONS = text(
-    "insert into institution_ref (id, version, path, code, status) select * from unnest(cast(:ids as text[]), "
-    "cast(:versions as integer[]), cast(:paths as text[]), cast(:codes as text[]), cast(:statuses as text[])) "
-    "on conflict (id) do update set version = excluded.version, path = excluded.path, code = excluded.code, "
-    "status = excluded.status where institution_ref.version < excluded.version"
+    "insert into institution_ref (id, version, path, code, status, name) select * from unnest(cast(:ids as text[]), "
+    "cast(:versions as integer[]), cast(:paths as text[]), cast(:codes as text[]), cast(:statuses as text[]), "
+    "cast(:names as text[])) on conflict (id) do update set version = excluded.version, path = excluded.path, "
+    "code = excluded.code, status = excluded.status, name = excluded.name "
+    "where institution_ref.version < excluded.version"
 )
 _KEEP_ENTERPRISES = text(
-    "insert into enterprise_ref (id, version, status, merged_into) select * from unnest(cast(:ids as text[]), "
-    "cast(:versions as integer[]), cast(:statuses as text[]), cast(:merged as text[])) "
+    "insert into enterprise_ref (id, version, status, merged_into, name) select * from unnest(cast(:ids as text[]), "
+    "cast(:versions as integer[]), cast(:statuses as text[]), cast(:merged as text[]), cast(:names as text[])) "
     "on conflict (id) do update set version = excluded.version, status = excluded.status, "
-    "merged_into = excluded.merged_into where enterprise_ref.version < excluded.version"
+    "merged_into = excluded.merged_into, name = excluded.name where enterprise_ref.version < excluded.version"
 )
 # Agreements first: an activity is written under its agreement's lock, so that none slips in between with the old path.
 _FOLLOW_MOVES = tuple(
@@ -114,6 +117,7 @@ async def _keep_institutions(uow: UnitOfWork, newest: dict[str, Institution]) ->
             "paths": [row.path for row in rows],
             "codes": [row.code for row in rows],
             "statuses": [row.status.value for row in rows],
+            "names": [row.name for row in rows],
         }
         await uow.session.execute(_KEEP_INSTITUTIONS, parameters)
     return [row.id for row in rows]
@@ -127,6 +131,7 @@ async def _keep_enterprises(uow: UnitOfWork, newest: dict[str, Enterprise]) -> N
             "versions": [row.version for row in rows],
             "statuses": [row.status.value for row in rows],
             "merged": [row.merged_into for row in rows],
+            "names": [row.name for row in rows],
         }
         await uow.session.execute(_KEEP_ENTERPRISES, parameters)
 

@@ -1,5 +1,6 @@
 """Links by which a party without an account signs: for one signature, until a day, revocable; no token is kept."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -112,6 +113,7 @@ class Confirmation(BaseModel):
     valid_until: str
     renewal: Renewal | None = Field(description="whether it goes on by itself after its last day, and for how long")
     parties: tuple[Party, ...]
+    names: dict[str, str] = Field(description="of institutions and enterprises among the parties, by `party_id`")
     schedule: tuple[InternshipTerm, ...]
     party_id: str = Field(description="the party that signs by this link")
     expires_at: datetime
@@ -180,8 +182,11 @@ def sign_by(link: Link, agreement: AgreementState, command: Confirm, now: dateti
     return sign(agreement, signature, Signer(party.category, party.ref), today)
 
 
-def confirmation(link: Link, agreement: AgreementState) -> Confirmation:
-    """What is being signed; the other parties' scans are nobody's business."""
+def confirmation(link: Link, agreement: AgreementState, names: Mapping[str, str]) -> Confirmation:
+    """What is being signed; the other parties' scans are nobody's business.
+
+    `names` of institutions and enterprises by the reference under which they are parties, as far as they are known.
+    """
     party = party_of(agreement, link.party_id)
     return Confirmation(
         agreement_id=agreement.id,
@@ -193,6 +198,11 @@ def confirmation(link: Link, agreement: AgreementState) -> Confirmation:
         valid_until=agreement.valid_until.isoformat(),
         renewal=agreement.renewal,
         parties=tuple(_without_scan(each) for each in agreement.parties),
+        names={
+            each.party_id: names[each.ref]
+            for each in agreement.parties
+            if each.category in HAVE_ACCOUNTS and each.ref in names
+        },
         schedule=agreement.schedule,
         party_id=link.party_id,
         expires_at=link.expires_at,

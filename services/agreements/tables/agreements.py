@@ -114,6 +114,7 @@ class InstitutionRef(Reference, table=True):
     path: str
     code: str
     status: str
+    name: str | None = None
 
 
 own_paths = paths_of(
@@ -133,3 +134,4 @@ class EnterpriseRef(Reference, table=True):
     version: int
     status: str
     merged_into: str | None = None
+    name: str | None = None

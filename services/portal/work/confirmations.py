@@ -121,14 +121,17 @@ def _parties(words: Words, body: Mapping[str, Any]) -> Value:
     for party in body.get("parties") or ():
         yours = party.get("party_id") == body.get("party_id")
         category = words.code("PartyCategory", str(party.get("category", "")))
+        name = str((body.get("names") or {}).get(party.get("party_id")) or "")
         signature = party.get("signature") or {}
         rows.append(
             (
                 Value(f"{category} – {words.text('confirm.you')}" if yours else category),
+                Value(name),
                 _day(words, signature.get("signed_on")),
             )
         )
-    return Value(columns=(words.label("", "category"), words.label("", "signed_on")), rows=tuple(rows))
+    columns = tuple(words.label("", each) for each in ("category", "name", "signed_on"))
+    return Value(columns=columns, rows=tuple(rows))
 
 
 def _renewal(words: Words, body: Mapping[str, Any]) -> Value:

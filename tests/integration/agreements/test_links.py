@@ -68,6 +68,7 @@ async def test_parties_without_an_account_sign_by_link_once(country: Country) ->
     assert (content["party_id"], content["signed"], content["form"]) == ("p3", False, "AF1")
     assert [party["signature"] is not None for party in content["parties"]] == [True, True, False, False]
     assert all(party["signature"]["scan_ref"] is None for party in content["parties"][:2])
+    assert content["names"] == {"p1": "T", "p2": "Zavod"}, "one knows with whom one signs; persons have no name here"
     school = country.school(institution)
     path = f"/v1/agreements/{agreement['id']}"
     assert ok(await school.get(path))["version"] == agreement["version"], "looking changes nothing"
@@ -84,7 +85,9 @@ async def test_parties_without_an_account_sign_by_link_once(country: Country) ->
     assert sorted(answer.status_code for answer in answers) == [200, 409]
     late = next(token for token, answer in zip(read, answers, strict=True) if answer.status_code == 409)
     read[late] = ok(await visit(country, late))["version"]
-    assert ok(await agree(country, late, "first", read[late]))["signed"], "what was refused used up no key"
+    signed = ok(await agree(country, late, "first", read[late]))
+    assert signed["names"] == content["names"]
+    assert signed["signed"], "what was refused used up no key"
     signed = ok(await school.get(path))
     assert (signed["status"], signed["signed_on"]) == ("active", day(0))
     assert [party["signature"]["kind"] for party in signed["parties"][2:]] == ["electronic", "electronic"]

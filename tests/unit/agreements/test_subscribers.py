@@ -45,9 +45,9 @@ def test_every_fact_of_institutions_and_enterprises_is_read_and_no_other() -> No
     assert read[Enterprise] >= 4
 
 
-def test_no_names_come_here() -> None:
-    assert Institution.__struct_fields__ == ("id", "version", "code", "status", "path")
-    assert Enterprise.__struct_fields__ == ("id", "version", "status", "merged_into")
+def test_of_institutions_and_enterprises_no_more_is_kept_than_is_needed_here() -> None:
+    assert Institution.__struct_fields__ == ("id", "version", "code", "status", "path", "name")
+    assert Enterprise.__struct_fields__ == ("id", "version", "status", "merged_into", "name")
 
 
 @pytest.mark.parametrize("type_", ["hamkor.partners.institution.registered.v2", "hamkor", "", "a.b.institution.v1"])

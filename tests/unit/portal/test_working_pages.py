@@ -346,6 +346,7 @@ LINK = {
     "renewal": {"months": 12, "notice_days": 30},
     "parties": [{"party_id": "p1", "category": "institution", "ref": SCHOOL, "signature": None},
                 {"party_id": "p3", "category": "hokimiyat", "ref": "H-1", "signature": None}],
+    "names": {"p1": "Zomin tumani 1-son kolleji"},
     "schedule": [],
     "party_id": "p3",
     "expires_at": "2026-12-01T10:00:00+05:00",
@@ -361,6 +362,7 @@ async def test_signature_is_confirmed_by_link_without_an_account(
     page = await browser.get("/c/tok-en_1", headers=PAGE)
     assert page.status_code == 200
     assert "hokimiyat – this is you" in page.text
+    assert "Zomin tumani 1-son kolleji" in page.text
     assert re.search(r"Renewed for, months</dt>\s*<dd>12", page.text), "it goes on by itself: that is signed too"
     assert page.headers["referrer-policy"] == "no-referrer"
     assert page.headers["cache-control"] == "no-store"
