@@ -106,7 +106,8 @@ def _pairs(words: Words, body: Mapping[str, Any]) -> list[tuple[str, Value]]:
         ("renewal", _renewal(words, body)),
         ("parties", _parties(words, body)),
         ("schedule", _schedule(words, body)),
-        ("expires_at", _moment(words, body.get("expires_at"))),
+        # A link that was used is no longer of use, whenever it would have ended.
+        ("expires_at", Value() if body.get("signed") else _moment(words, body.get("expires_at"))),
     ]
     return [(words.label("confirmations", name), value) for name, value in told if not value.empty]
 

@@ -372,6 +372,8 @@ async def test_signature_is_confirmed_by_link_without_an_account(
     form = {"_key": key[1], "version": "3"}
     done = await browser.post("/c/tok-en_1", data=form, headers=PAGE | {"origin": "null"})
     assert "The signature is in" in done.text
+    assert "1 Dec 2026" in page.text
+    assert "1 Dec 2026" not in done.text, "a used link is of no more use"
     ((request, body),) = services.commands
     assert body == {"agreed": True, "version": 3}
     assert request.headers["idempotency-key"] == key[1]
