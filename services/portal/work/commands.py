@@ -12,7 +12,7 @@ from typing import Any, TypeGuard
 from services.portal.work import forms, registers, templates
 from services.portal.work.api import Answer
 from services.portal.work.controls import Control, Drawing, every_control, inside_of, mark_errors
-from services.portal.work.declaration import Declared
+from services.portal.work.declaration import PARTIES, Declared
 from services.portal.work.forms import SEARCH, Raw
 from services.portal.work.reader import Worker
 from services.portal.work.schema import Description, Field, Kind, Step, every
@@ -271,7 +271,7 @@ def drawn(worker: Worker, form: Form) -> tuple[list[Control], list[Control], lis
     inside = inside_of(
         entry,
         lambda list_, item: _inside_name(worker, form, list_, item),
-        lambda list_, item: rule.takes(entry, list_, item),
+        lambda list_, item: rule.takes(entry, list_, item, worker.role, worker.org),
     )
     drawing = Drawing(
         name,
@@ -304,9 +304,7 @@ def _inside_name(worker: Worker, form: Form, list_: str, item: Mapping[str, Any]
         return next((str(value) for value in item.values()), "")
     name = form.register.name
     told = worker.shower.told(name, field_.fields, item)
-    signed = item.get("signature")
-    extra = [worker.words.text("work.signed_already")] if signed else []
-    return " · ".join(told[:4] + extra) or str(next(iter(item.values()), ""))
+    return " · ".join(told[:4]) or str(next(iter(item.values()), ""))
 
 
 async def _with_lists(worker: Worker, form: Form) -> Form:
@@ -399,11 +397,12 @@ def _days(fields: Sequence[Field], worker: Worker) -> dict[str, str]:
 
 def _own_signature(worker: Worker, form: Form) -> None:
     """One signs for one's own party, by this form; for others only what they signed on paper is recorded."""
-    parties = (form.entry or {}).get("parties")
+    parties = (form.entry or {}).get(PARTIES)
     if not isinstance(parties, list) or not {"party_id", "kind"} <= form.raw.keys():
         return
-    open_ = [each for each in parties if isinstance(each, Mapping) and not each.get("signature")]
-    own = [each for each in open_ if worker.signs_for(form.entry or {}, each)]
+    entry, rule = form.entry or {}, form.register.rule(form.step.name)
+    open_ = [each for each in parties if rule.takes(entry, PARTIES, each, worker.role, worker.org)]
+    own = [each for each in open_ if worker.signs_for(entry, each)]
     if own or len(open_) == 1:
         form.raw["party_id"] = str((own or open_)[0].get("party_id", ""))
         form.raw["kind"] = "electronic" if own else "paper"

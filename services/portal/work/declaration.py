@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.scope import Role
 
 FILE = Path(__file__).parent / "registers.toml"
+PARTIES = "parties"
+"""The list of an agreement's parties."""
 
 
 class _Declared(BaseModel):
@@ -26,7 +28,8 @@ class StepRule(_Declared):
     `given` is a path in the entry ("pending.awaits") that must hold something, `unless` one by state that must not;
     `fill` names the entry's field that a field of the form begins with; `reveals` is shown this once. `among` says of
     lists inside the entry which things the step is for: those whose field holds one of the values ("": nothing) or, of
-    "@path", what stands there in the entry. Where there is none the step isn't offered.
+    "@path", what stands there in the entry. Where there is none the step isn't offered. `own` roles speak for
+    nobody but their own party.
     """
 
     roles: frozenset[Role] | None = None
@@ -39,18 +42,23 @@ class StepRule(_Declared):
     fill: Mapping[str, str] = Field(default_factory=dict)
     reveals: tuple[str, ...] = ()
     among: Mapping[str, Mapping[str, tuple[str, ...] | str]] = Field(default_factory=dict)
+    own: frozenset[Role] = frozenset()
 
-    def takes(self, entry: Mapping[str, Any], list_: str, item: Mapping[str, Any]) -> bool:
-        """True if the step may be about this thing in that list of the entry."""
+    def takes(self, entry: Mapping[str, Any], list_: str, item: Mapping[str, Any], role: Role, org: str) -> bool:
+        """True if the step may be about this thing in that list of the entry, where this reader takes it."""
+        if list_ == PARTIES and role in self.own and (item.get("category"), item.get("ref")) != (role.value, org):
+            return False
         for name, wanted in self.among.get(list_, {}).items():
             values = _held(entry, wanted[1:]) or () if isinstance(wanted, str) else wanted
             if (item.get(name) or "") not in values:
                 return False
         return True
 
-    def finds(self, entry: Mapping[str, Any]) -> bool:
+    def finds(self, entry: Mapping[str, Any], role: Role, org: str) -> bool:
         """True if there is something that the step may be about, in every list that it asks for."""
-        return all(any(self.takes(entry, list_, item) for item in entry.get(list_) or ()) for list_ in self.among)
+        return all(
+            any(self.takes(entry, list_, item, role, org) for item in entry.get(list_) or ()) for list_ in self.among
+        )
 
 
 class Declared(_Declared):
@@ -96,14 +104,14 @@ class Declared(_Declared):
         """True if a new entry is offered to this role."""
         return role in (self.writers if self.creators is None else self.creators)
 
-    def offers(self, step: str, role: Role, entry: Mapping[str, Any]) -> bool:
-        """True if `step` is offered to this role on an entry in its present state."""
+    def offers(self, step: str, role: Role, entry: Mapping[str, Any], org: str) -> bool:
+        """True if `step` is offered to a reader of this role and organisation on an entry in its present state."""
         rule = self.rule(step)
         roles = self.writers if rule.roles is None else rule.roles
         fits = _fits(entry, rule.when) and (not rule.given or bool(_held(entry, rule.given)))
         state = str(entry.get(self.state))
         over = state in rule.unless and bool(_held(entry, rule.unless[state]))
-        fits = fits and not over and rule.finds(entry)
+        fits = fits and not over and rule.finds(entry, role, org)
         return role in roles and fits and (rule.states is None or state in rule.states)
 
     def under_of(self, entry: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -131,7 +131,7 @@ def actions(worker: Worker, register: Declared, description: Description, entry:
     return [
         Action(name, worker.words.step(register.name, name), register.rule(name).careful)
         for name in names
-        if register.offers(name, worker.role, entry) and not register.rule(name).row
+        if register.offers(name, worker.role, entry, worker.org) and not register.rule(name).row
     ]
 
 
@@ -181,7 +181,7 @@ async def parts(worker: Worker, register: Declared, description: Description, en
             id_ = str(item.get("id", ""))
             if linked:
                 links[id_] = f"/work/{name}/{id_}"
-            elif step is not None and register.offers(step.name, worker.role, entry):
+            elif step is not None and register.offers(step.name, worker.role, entry, worker.org):
                 places = {place.name: str(item.get(place.name) or id_) for place in step.places}
                 links[id_] = f"/work/{register.name}/{entry['id']}/{step.name}?{urlencode(places)}"
         fields = worker.described[name].shown if kind is not None else ()

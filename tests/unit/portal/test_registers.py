@@ -39,6 +39,10 @@ def fields_of(name: str) -> Iterator[Field]:
     yield from every(description.filters)
 
 
+SELF = "01980000-0000-7000-8000-00000000000e"
+"""An enterprise that reads."""
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_register_is_there_with_everything_that_is_declared_of_it(name: str) -> None:
     register, description = described(name)
@@ -156,13 +160,13 @@ def test_nobody_is_offered_a_command_the_service_refuses_their_role(name: str) -
 
 def test_amendment_is_offered_for_agreement_while_it_awaits_somebody() -> None:
     agreements = described("agreements")[0]
-    parties = [{"party_id": "p1", "category": "institution"}, {"party_id": "p2", "category": "enterprise"}]
+    parties = [{"party_id": "p1", "category": "institution"}, {"party_id": "p2", "category": "enterprise", "ref": SELF}]
     entry = {"status": "active", "form": "AF1", "pending": None, "renewal": None, "parties": parties}
-    assert not agreements.offers("confirm-amendment", Role.ENTERPRISE, entry)
-    assert not agreements.offers("notice", Role.ENTERPRISE, entry)
+    assert not agreements.offers("confirm-amendment", Role.ENTERPRISE, entry, SELF)
+    assert not agreements.offers("notice", Role.ENTERPRISE, entry, SELF)
     awaited = entry | {"pending": {"awaits": ["p2"]}, "renewal": {"months": 12, "notice_days": 30}}
-    assert agreements.offers("confirm-amendment", Role.ENTERPRISE, awaited)
-    assert agreements.offers("notice", Role.ENTERPRISE, awaited)
+    assert agreements.offers("confirm-amendment", Role.ENTERPRISE, awaited, SELF)
+    assert agreements.offers("notice", Role.ENTERPRISE, awaited, SELF)
     assert {name for name, _ in agreements.under_of(entry)} == {"placements", "documents"}
     assert agreements.shows("schedule_complete", entry)
     assert not agreements.shows("schedule_complete", entry | {"form": "AF7"})
@@ -170,35 +174,47 @@ def test_amendment_is_offered_for_agreement_while_it_awaits_somebody() -> None:
 
 def test_nobody_is_offered_what_the_service_never_permits_them() -> None:
     sign = described("agreements")[0]
-    draft = {"status": "draft", "form": "AF1", "parties": [{"party_id": "p1", "signature": None}]}
-    assert sign.offers("sign", Role.ENTERPRISE, draft)
-    assert not sign.offers("sign", Role.MINISTRY, draft)
-    assert not sign.offers("sign", Role.INSTITUTION, draft | {"status": "active"})
-    assert not sign.offers("schedule", Role.INSTITUTION, {"status": "draft", "form": "AF2"})
+    draft = {
+        "status": "draft",
+        "form": "AF1",
+        "parties": [{"party_id": "p2", "category": "enterprise", "ref": SELF, "signature": None}],
+    }
+    assert sign.offers("sign", Role.ENTERPRISE, draft, SELF)
+    assert not sign.offers("sign", Role.MINISTRY, draft, SELF)
+    assert not sign.offers("sign", Role.INSTITUTION, draft | {"status": "active"}, SELF)
+    assert not sign.offers("schedule", Role.INSTITUTION, {"status": "draft", "form": "AF2"}, SELF)
     for status, terms, offered in (("draft", ["t1"], True), ("active", [], True), ("active", ["t1"], False)):
         entry = {"status": status, "form": "AF1", "schedule": list(terms)}
-        assert sign.offers("schedule", Role.INSTITUTION, entry) is offered
+        assert sign.offers("schedule", Role.INSTITUTION, entry, SELF) is offered
 
 
 def test_what_is_done_about_a_party_is_offered_for_those_that_it_is_for() -> None:
     agreements = described("agreements")[0]
     signed = {"kind": "electronic", "signed_on": "2026-01-05"}
     school = {"party_id": "p1", "category": "institution", "signature": signed}
-    firm = {"party_id": "p2", "category": "enterprise", "signature": None}
+    firm = {"party_id": "p2", "category": "enterprise", "ref": SELF, "signature": None}
     union = {"party_id": "p3", "category": "trade_union", "signature": None}
     entry = {"status": "draft", "form": "AF7", "parties": [school, firm, union], "pending": {"awaits": ["p1", "p3"]}}
 
-    def chosen(step: str) -> list[str]:
+    def chosen(step: str, *reader: Any) -> list[str]:
         rule = agreements.rule(step)
-        found = inside_of(entry, lambda _, item: item["category"], lambda list_, item: rule.takes(entry, list_, item))
-        return [name for _, name in found["party_id"]]
+        found = inside_of(
+            entry, lambda _, item: item["category"], lambda list_, item: rule.takes(entry, list_, item, *reader)
+        )
+        return [name for _, name in found.get("party_id", ())]
 
-    assert chosen("sign") == ["enterprise", "trade_union"]
-    assert chosen("confirmation-links") == ["trade_union"]
-    assert chosen("confirm-amendment") == ["institution", "trade_union"]
-    assert agreements.offers("confirmation-links", Role.INSTITUTION, entry)
-    assert not agreements.offers("confirmation-links", Role.INSTITUTION, entry | {"parties": [school, firm]})
-    assert not agreements.offers("sign", Role.INSTITUTION, entry | {"parties": [school]})
+    at_school, at_firm = (Role.INSTITUTION, "s"), (Role.ENTERPRISE, SELF)
+    assert chosen("sign", *at_school) == ["enterprise", "trade_union"], "on paper for others"
+    assert chosen("sign", *at_firm) == ["enterprise"]
+    assert chosen("confirmation-links", *at_school) == ["trade_union"]
+    assert chosen("confirm-amendment", *at_school) == ["institution", "trade_union"]
+    assert chosen("confirm-amendment", *at_firm) == []
+    assert agreements.offers("sign", Role.ENTERPRISE, entry, SELF)
+    assert not agreements.offers("sign", Role.ENTERPRISE, entry, "another party of it")
+    assert not agreements.offers("confirm-amendment", Role.ENTERPRISE, entry | {"status": "active"}, SELF)
+    assert agreements.offers("confirmation-links", Role.INSTITUTION, entry, SELF)
+    assert not agreements.offers("confirmation-links", Role.INSTITUTION, entry | {"parties": [school, firm]}, SELF)
+    assert not agreements.offers("sign", Role.INSTITUTION, entry | {"parties": [school]}, SELF)
 
 
 @pytest.mark.parametrize("lang", list(Lang))
