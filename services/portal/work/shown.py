@@ -152,7 +152,11 @@ class Shower:
         inside = inside_of(entry, lambda list_, item: self._inside_name(register, fields, list_, item))
         lists = [each for each in every(tuple(fields)) if each.kind is Kind.ROWS]
         self._owners = {key.name: each.name for each in reversed(lists) for key in each.fields if _is_key(key)}
-        self._inside = {(key, id_): name for key, things in inside.items() for id_, name in things}
+        self._inside = {}
+        for key, things in inside.items():
+            for id_, name in things:
+                # Named by the list that it is the key of, which comes first; others only refer to it.
+                self._inside[key, id_] = self._inside.get((key, id_)) or name
         return self._pairs(register, fields, entry)
 
     def _pairs(self, register: str, fields: Sequence[Field], entry: Entry) -> list[tuple[str, Value]]:

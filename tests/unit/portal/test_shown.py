@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from services.portal.work.declaration import declaration
 from services.portal.work.shown import Shower, Value
 from services.portal.work.words import Words, named
@@ -71,6 +73,20 @@ def test_awaited_parties_are_called_by_their_names() -> None:
     agreed = dict(agreement["Pending amendment"].pairs)["Parties that have agreed"]
     assert agreed.rows[0][0].text == "hokimiyat · H-12"
     assert [row[0].text for row in agreement["Parties"].rows] == ["hokimiyat"]
+
+
+@pytest.mark.parametrize("words_first", [False, True])
+def test_parties_that_agreed_to_an_amendment_are_called_by_their_names(words_first: bool) -> None:
+    parties = [{"party_id": "p1", "category": "hokimiyat", "ref": "H-12", "signature": None}]
+    words = [{"party_id": "p1", "signature": {"kind": "electronic", "signed_on": "2026-11-01"}}]
+    lists = (
+        {"amendment_words": words, "parties": parties}
+        if words_first
+        else {"parties": parties, "amendment_words": words}
+    )
+    agreement = shown("agreements", {"id": "a", "form": "AF9", **lists})
+    agreed = agreement["How the parties agreed to it"]
+    assert agreed.rows[0][0].text == "hokimiyat · H-12"
 
 
 def test_an_institution_says_where_it_lies_and_since_when_only_where_that_has_changed() -> None:
