@@ -315,7 +315,7 @@ async def _with_lists(worker: Worker, form: Form) -> Form:
             wanted.setdefault(source, set()).add(value["id"])
         elif path not in form.found and not _searchable(worker, source):
             try:
-                form.found[path] = await look_for(worker, source, value.get("find", ""))
+                form.found[path] = await look_for(worker, source, value.get("find", ""), form.register.name)
             except (Unavailable, Forbidden, NotFound):
                 continue
     if form.entry is not None:
@@ -346,14 +346,19 @@ def _searchable(worker: Worker, register: str) -> bool:
 async def _search(worker: Worker, form: Form, path: str) -> None:
     for found, source, value in _pickers(worker, form):
         if found == path:
-            form.found[path] = await look_for(worker, source, value["find"])
+            form.found[path] = await look_for(worker, source, value["find"], form.register.name)
 
 
-async def look_for(worker: Worker, name: str, typed: str) -> list[tuple[str, str]]:
-    """Entries of a register that fit what was typed, with what they are called; raises NotFound, Unavailable."""
+async def look_for(worker: Worker, name: str, typed: str, below: str = "") -> list[tuple[str, str]]:
+    """Entries of a register that fit what was typed, with what they are called; raises NotFound, Unavailable.
+
+    `below`: only those under which an entry of that register may stand.
+    """
     register, description = worker.register(name)
     searchable = _searchable(worker, name)
     params = {"q": typed[:100]} if searchable and typed else {}
+    filters = {each.name for each in description.filters}
+    params |= {key: value for key, value in register.under_when.get(below, {}).items() if key in filters}
     limit = FOUND_ROWS if searchable else 100
     items, _ = await worker.services.page(register.service, f"/v1/{name}", {**params, "limit": str(limit)})
     await worker.shower.learn(description.shown, items)

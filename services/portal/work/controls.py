@@ -18,7 +18,10 @@ INPUT_MODES = {Kind.NUMBER: "numeric", Kind.MONEY: "decimal"}
 
 @dataclass(slots=True)
 class Control:
-    """One field on the page; `path` is its name in the form, `id` its anchor."""
+    """One field on the page; `path` is its name in the form, `id` its anchor.
+
+    What it chooses from is the register `source`, for an entry of the register `below`.
+    """
 
     path: str
     kind: Kind
@@ -28,6 +31,7 @@ class Control:
     value: Any = ""
     groups: Groups = field(default_factory=list)
     source: str = ""
+    below: str = ""
     type: str = "text"
     mode: str = ""
     longest: int | None = None
@@ -76,6 +80,7 @@ class Drawing:
         control = Control(
             path=path,
             kind=each.kind,
+            below=self.register,
             label=each.label or self.words.label(self.register, each.name),
             help=self.words.help(self.register, each.name, each.help),
             required=each.required,

@@ -131,7 +131,8 @@ def work_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, catalogue: 
             ((key.removesuffix(FIND), value) for key, value in request.query_params.items() if key.endswith(FIND)),
             ("", ""),
         )
-        found = await commands.look_for(worker, name, typed.strip())
+        below = request.query_params.get("below", "")
+        found = await commands.look_for(worker, name, typed.strip(), below)
         return pages.fragment(request, "work/found.html", path=path, found=found, searched=True, value="")
 
     async def receive(request: Request, name: str, step: str, id_: str) -> Response:

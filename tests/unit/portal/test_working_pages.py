@@ -256,6 +256,18 @@ async def test_without_scripts_buttons_of_the_form_find_entries_and_add_rows(
     assert services.commands == []
 
 
+async def test_only_agreements_of_the_form_are_offered_to_what_is_done_under_one(
+    browser: httpx.AsyncClient, services: Services
+) -> None:
+    services.entries["/v1/agreements"] = {"items": [DRAFT], "next": None}
+    await sign_in(browser, f"institution:{SCHOOL}")
+    page = await browser.get("/work/placements/new", headers=PAGE)
+    (address,) = re.findall(r'hx-get="(/fragments/pick/agreements[^"]*)"', page.text)
+    await browser.get(f"{html.unescape(address)}&agreement_id.find=AF", headers=PAGE)
+    asked = [request.url.params for request in services.upstream.requests if request.url.path == "/v1/agreements"]
+    assert [each.get("form") for each in asked] == ["AF1", "AF1"]
+
+
 async def test_other_sites_send_no_form(browser: httpx.AsyncClient, services: Services) -> None:
     known = await opened(browser, "/work/agreements/new")
     answer = await browser.post(
