@@ -150,7 +150,10 @@ def survey_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn) -> APIRou
         rates = (await who.get("/v1/response-rates", campaign=id_, by="institution"))["total"]
         asked = rates["invited"] + rates["codes"]
         # Who is who, the institution alone knows.
-        invitations = [] if who.office else (await who.items("/v1/invitations", campaign_id=id_, limit=LISTED))[0]
+        after = request.query_params.get("after", "")[:500]
+        invitations, following = (
+            ([], None) if who.office else await who.items("/v1/invitations", campaign_id=id_, limit=LISTED, after=after)
+        )
         return page(
             request,
             who,
@@ -162,6 +165,8 @@ def survey_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn) -> APIRou
             k=results["released_in_steps_of"],
             rate=results["received"] / asked if asked and results["received"] is not None else None,
             invitations=invitations,
+            after=after,
+            following=following,
             respondents=RESPONDENTS,
             given={"respondent": ASKED.get(found["group"], RESPONDENTS[0]), **(given or {})},
             most=MOST_INVITED,

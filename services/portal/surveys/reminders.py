@@ -58,6 +58,8 @@ def add_reminders(
             "/v1/invitations", campaign_id=id_, status="pending", limit=LISTED, after=after
         )
         groups = grouped(waiting)
+        # Of a part of the list they would be taken for those of all.
+        every = not after and following is None
         counts = {state: sum(each["todo"] == state for _, own in groups for each in own) for state in STATES}
         return page(
             request,
@@ -66,7 +68,8 @@ def add_reminders(
             status=status,
             campaign=found,
             groups=groups,
-            counts=counts,
+            counts=counts if every else {},
+            after=after,
             following=following,
             problem=problem,
             done=request.query_params.get("done", ""),
