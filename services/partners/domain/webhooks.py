@@ -70,7 +70,9 @@ def _url(value: str) -> str:
     return value
 
 
-Url = Annotated[str, StringConstraints(max_length=500), AfterValidator(_url)]
+Url = Annotated[
+    str, StringConstraints(max_length=500), AfterValidator(_url), Field(json_schema_extra={"format": "uri"})
+]
 TypePattern = Annotated[
     str, StringConstraints(max_length=100, pattern=r"^hamkor\.(\*|(partners|agreements|monitoring)\.[a-z0-9_.]*\*?)$")
 ]

@@ -219,7 +219,7 @@ class Reader:
             return Field(kind=Kind.INSIDE, source=self._declared.inside[name], **common)
         if name == "ref" and "category" in siblings:
             return Field(kind=Kind.PARTY, longest=longest, **common)
-        if longest is not None and longest > LONG_TEXT:
+        if longest is not None and longest > LONG_TEXT and schema.get("format") != "uri":
             return Field(kind=Kind.LONG, longest=longest, **common)
         return Field(kind=Kind.TEXT, longest=longest, **common)
 

@@ -16,7 +16,7 @@ from services.agreements.domain.practice import placements as placement_domain
 from services.partners.domain.visits import visits as visit_domain
 from services.portal.work.controls import inside_of
 from services.portal.work.declaration import declaration
-from services.portal.work.schema import Field, every
+from services.portal.work.schema import Field, Kind, every
 from services.portal.work.words import OWN_SECTIONS, Words, choices, named
 from shared.clock import local_day, now
 from shared.i18n import SHARED_MESSAGES, Catalogue, Lang
@@ -226,3 +226,10 @@ def test_codes_have_names_in_the_readers_language(lang: Lang) -> None:
     assert named("isco", "0000", lang) == "0000"
     districts = [code for _, options in choices("district", lang, local_day(now())) for code, _ in options]
     assert len(districts) == len(set(districts)) == 206
+
+
+def test_an_address_is_one_line_however_long_it_may_be() -> None:
+    steps = described("webhooks")[1].steps
+    fields = [each for step in steps.values() for each in step.body or () if each.name == "url"]
+    assert fields
+    assert {each.kind for each in fields} == {Kind.TEXT}
