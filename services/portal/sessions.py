@@ -23,7 +23,10 @@ SESSION_SECONDS = 12 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who is signed in; `refresh_token` obtains access tokens, `org` is the root of what they see."""
+    """Who is signed in; `refresh_token` obtains access tokens, `org` is the root of what they see.
+
+    `began`, in seconds since the epoch: it lasts SESSION_SECONDS from then, however often its tokens are renewed.
+    """
 
     id: str
     subject: str
@@ -31,6 +34,7 @@ class Session:
     org: str
     name: str
     refresh_token: str
+    began: float = 0.0
 
 
 class Box:
@@ -72,10 +76,14 @@ class SessionCookies:
             session = Session(**{**value, "role": Role(value["role"])})
         except (KeyError, TypeError, ValueError):
             return None
-        return None if session.id in self._ended else session
+        over = time.time() - session.began > SESSION_SECONDS
+        return None if over or session.id in self._ended else session
 
     def end(self, session: Session) -> None:
-        """Take no cookie of this session any more, also not a copy: known to this process, as long as cookies live."""
+        """Take no cookie of this session any more, also not a copy: known to this process, as long as cookies live.
+
+        To others its refresh token is worth nothing, which the provider was asked to revoke.
+        """
         self._ended[session.id] = time.monotonic()
         while time.monotonic() - next(iter(self._ended.values())) > SESSION_SECONDS:
             self._ended.popitem(last=False)

@@ -64,11 +64,8 @@ class Provider:
     async def grant(self, **form: str) -> dict[str, Any]:
         """The token endpoint's answer to a grant; raises Refused with the provider's word, or ProviderUnavailable."""
         document = await self.document()
-        form["client_id"] = self._settings.client_id
-        if self._settings.client_secret:
-            form["client_secret"] = self._settings.client_secret
         try:
-            answer = await self._client.post(document["token_endpoint"], data=form)
+            answer = await self._client.post(document["token_endpoint"], data=form | self._proof)
             body: dict[str, Any] = answer.json()
         except (httpx.HTTPError, ValueError) as problem:
             raise ProviderUnavailable(repr(problem)) from problem
@@ -77,6 +74,23 @@ class Provider:
         if answer.status_code != 200:
             raise Refused(f"{body.get('error')}: {body.get('error_description')}")
         return body
+
+    async def revoke(self, refresh_token: str) -> None:
+        """Make a refresh token worthless where the provider can (RFC 7009); raises ProviderUnavailable."""
+        endpoint = (await self.document()).get("revocation_endpoint")
+        if not endpoint or not refresh_token:
+            return
+        form = {"token": refresh_token, "token_type_hint": "refresh_token"} | self._proof
+        try:
+            (await self._client.post(endpoint, data=form)).raise_for_status()
+        except httpx.HTTPError as problem:
+            raise ProviderUnavailable(repr(problem)) from problem
+
+    @property
+    def _proof(self) -> dict[str, str]:
+        """Who asks."""
+        secret = self._settings.client_secret
+        return {"client_id": self._settings.client_id} | ({"client_secret": secret} if secret else {})
 
     async def claims(self, token: str, audience: str) -> dict[str, Any]:
         """The verified claims of a token of this provider; raises Refused."""
@@ -178,6 +192,7 @@ class SignIn:
             bearer.org,
             bearer.name,
             answer.get("refresh_token", ""),
+            time.time(),
         )
         self._keep(session.id, answer, session.refresh_token)
         request.state.new_session = session
@@ -209,7 +224,7 @@ class SignIn:
         """Close the session here and at the provider."""
         session: Session | None = request.state.session
         if session is not None:
-            self._tokens.forget(session.id)
+            await self._revoke(session)
         request.state.new_session = None
         target = self._settings.url + "/signed-out"
         try:
@@ -220,6 +235,16 @@ class SignIn:
             query = {"client_id": self._settings.client_id, "post_logout_redirect_uri": target}
             return RedirectResponse(f"{endpoint}?{urlencode(query)}", 303)
         return RedirectResponse(target, 303)
+
+    async def _revoke(self, session: Session) -> None:
+        """Whoever has a copy of the cookie obtains no more tokens by it, from no process."""
+        known = self._tokens.get(session.id)
+        self._tokens.forget(session.id)
+        try:
+            await self._provider.revoke(known.refresh if known is not None else session.refresh_token)
+        except ProviderUnavailable as problem:
+            # The person is signed out here all the same.
+            log.warning("provider.not_revoked", reason=str(problem))
 
     async def _renew(self, request: Request, session: Session, known: Tokens | None) -> Tokens:
         refresh = known.refresh if known is not None else session.refresh_token

@@ -30,6 +30,8 @@ KEY_SHAPE = re.compile(r"hk_([0-9a-f]{32})_([0-9a-f]{64})")
 """An API key: its id without hyphens, and its secret."""
 KEYS_KNOWN_S = 30.0
 KEYS_KNOWN = 10_000
+KEYS_ASKED = 8
+"""Keys that partners are asked about at once: whoever sends made-up keys by the thousand waits for each other."""
 
 
 class ApiKeys(Protocol):
@@ -48,15 +50,20 @@ class RemoteApiKeys:
         self._service_token = service_token
         # By digest: the memory of a process is no place for secrets either.
         self._known: dict[bytes, tuple[Principal, float]] = {}
+        self._asking = asyncio.Semaphore(KEYS_ASKED)
 
     async def principal(self, token: str) -> Principal | None:
         """Whom the key speaks for; raises Unavailable while partners cannot be asked."""
         digest = hashlib.sha256(token.encode()).digest()
         known = self._known.get(digest)
-        asked_at = time.monotonic()
-        if known is not None and known[1] > asked_at:
+        if known is not None and known[1] > time.monotonic():
             return known[0]
         self._known.pop(digest, None)
+        async with self._asking:
+            return await self._ask(token, digest)
+
+    async def _ask(self, token: str, digest: bytes) -> Principal | None:
+        asked_at = time.monotonic()
         try:
             response = await self._client.post(
                 self._url,

@@ -34,7 +34,11 @@ UNIQUE_VIOLATION = "23505"
 DATA_EXCEPTION = "22"
 
 PATTERNS_IN_WORDS: dict[object, str] = {REF_PATTERN: "reference"}
-"""Patterns that people meet in forms, and the texts that say them in words."""
+"""Patterns that people meet in forms, and the texts that say them in words.
+
+A service says in words what a field of its own must look like as the rule `form_of_<field>`.
+"""
+PATTERN = "string_pattern_mismatch"
 
 HTTP_CODES = {
     400: "bad-request",
@@ -116,6 +120,8 @@ class Problems:
 
     def _field(self, error: FieldError, lang: Lang) -> dict[str, str]:
         rule = PATTERNS_IN_WORDS.get(error.params.get("pattern"), error.rule)
+        if rule == PATTERN and self._catalogue.has(f"rule.form_of_{_name(error.field)}.message"):
+            rule = f"form_of_{_name(error.field)}"
         if not self._catalogue.has(f"rule.{rule}.message"):
             rule = "value_error"
         params = {"field": error.field, **self._in_words(error.params, lang)}
@@ -155,6 +161,11 @@ class Problems:
     async def _on_crash(self, request: Request, problem: Exception) -> Response:
         log.error("request.crashed", route=_route(request), exc_info=problem)
         return self.response(request, HamkorError())
+
+
+def _name(field: str) -> str:
+    """The name of a field, or of the list that it stands in."""
+    return next((part for part in reversed(field.split(".")) if not part.isdecimal()), field)
 
 
 def _route(request: Request) -> str:

@@ -7,6 +7,10 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 _EMBEDDING = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"), IPv6Network("::/96"))
 """Networks that lead on to an IPv4 address within them (RFC 6052, RFC 8215)."""
+_GLOBAL_UNICAST = IPv6Network("2000::/3")
+"""All of IPv6 that is handed out to the public internet (RFC 4291, IANA); the library calls more of it global."""
+_DOCUMENTATION = IPv6Network("3fff::/20")
+"""RFC 9637, younger than the library's list."""
 LOOK_UP_S = 5.0
 
 
@@ -27,6 +31,8 @@ class Reachable:
         if isinstance(address, IPv6Address):
             inner = address.ipv4_mapped or address.sixtofour or (address.teredo or (None, None))[1]
             if inner is not None or any(address in network for network in _EMBEDDING):
+                return False
+            if address not in _GLOBAL_UNICAST or address in _DOCUMENTATION:
                 return False
         return address.is_global and not address.is_multicast
 

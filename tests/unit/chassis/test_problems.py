@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import asyncpg
 import httpx
@@ -14,7 +14,7 @@ import pytest
 from fastapi import FastAPI
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ValidationError, model_validator
+from pydantic import BaseModel, StringConstraints, ValidationError, model_validator
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.requests import Request
@@ -130,6 +130,21 @@ def test_validation_names_field_rule_and_remedy(lang: Lang) -> None:
         assert error["message"]
         assert error["remedy"]
         assert "{" not in error["message"] + error["remedy"]
+
+
+class Hook(BaseModel):
+    types: list[Annotated[str, StringConstraints(pattern="^hamkor")]]
+    colour: Annotated[str, StringConstraints(pattern="^#")]
+
+
+@pytest.mark.parametrize("lang", Lang)
+def test_what_a_field_must_look_like_is_said_in_words_where_there_are_some(lang: Lang) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Hook.model_validate({"types": ["hamkor", "x"], "colour": "red"})
+    types, colour = answer(InvalidInput(*map(field_error, caught.value.errors())), lang)["errors"]
+    assert (types["field"], types["rule"]) == ("types.1", "string_pattern_mismatch")
+    assert types["message"] == CATALOGUE.text("rule.form_of_types.message", lang)
+    assert "^#" in colour["message"]
 
 
 class Span(BaseModel):

@@ -1,5 +1,6 @@
 """The portal as an ordinary client of a provider elsewhere (Keycloak, say): codes, refresh tokens, logout."""
 
+import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,6 +31,7 @@ class Keycloak:
         self.grants: list[dict[str, str]] = []
         self.down = False
         self.ended = False
+        self.revoked: list[dict[str, str]] = []
 
     def token(self, audience: str, **claims: Any) -> str:
         """A signed token."""
@@ -46,11 +48,16 @@ class Keycloak:
                 return httpx.Response(200, json={
                     "issuer": ISSUER, "authorization_endpoint": f"{ISSUER}/auth", "token_endpoint": f"{ISSUER}/token",
                     "jwks_uri": f"{ISSUER}/certs", "end_session_endpoint": f"{ISSUER}/logout",
+                    "revocation_endpoint": f"{ISSUER}/revoke",
                 })  # fmt: skip
             case "/certs":
                 return httpx.Response(200, json={"keys": [self.key.jwk]})
             case "/token":
-                return self._grant({k: v[0] for k, v in parse_qs((await request.aread()).decode()).items()})
+                return self._grant(await form_of(request))
+            case "/revoke":
+                self.revoked.append(await form_of(request))
+                self.ended = True
+                return httpx.Response(200)
         return httpx.Response(404)
 
     def _grant(self, form: dict[str, str]) -> httpx.Response:
@@ -65,6 +72,11 @@ class Keycloak:
             "access_token": self.token("hamkor", **self.claims), "expires_in": self.lifetime_s,
             "id_token": self.token("hamkor-portal", nonce=self.nonce), "refresh_token": self.refresh_token,
         })  # fmt: skip
+
+
+async def form_of(request: httpx.Request) -> dict[str, str]:
+    """What a form says."""
+    return {name: values[0] for name, values in parse_qs((await request.aread()).decode()).items()}
 
 
 @pytest.fixture
@@ -172,3 +184,49 @@ async def test_signing_out_ends_the_session_at_the_provider_too(client: httpx.As
     answer = await client.post("/sign-out", headers=SAME_ORIGIN)
     assert answer.headers["location"].startswith(f"{ISSUER}/logout?client_id=hamkor-portal&post_logout_redirect_uri=")
     assert "form-action 'self' https://idp.test" in answer.headers["content-security-policy"]
+
+
+async def test_copied_cookie_is_worth_nothing_anywhere_after_signing_out(
+    client: httpx.AsyncClient, keycloak: Keycloak, environment: dict[str, str], upstream: Upstream
+) -> None:
+    keycloak.lifetime_s = 1
+    await sign_in(client, keycloak)
+    copied = httpx.Cookies(client.cookies)
+    await client.post("/sign-out", headers=SAME_ORIGIN)
+    (revoked,) = keycloak.revoked
+    assert (revoked["token"], revoked["token_type_hint"]) == ("r1", "refresh_token")
+    assert (revoked["client_id"], revoked["client_secret"]) == ("hamkor-portal", "secret")
+    settings = environment | {
+        "PORTAL_EMBEDDED_ISSUER": "false",
+        "AUTH_ISSUER": ISSUER,
+        "PORTAL_CLIENT_SECRET": "secret",
+    }
+    other = build(settings, httpx.MockTransport(upstream), httpx.MockTransport(keycloak))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=other), base_url=PORTAL) as thief:
+        thief.cookies = copied
+        assert (await thief.get("/api/monitoring/v1/scope")).status_code == 401
+    assert upstream.requests == []
+
+
+async def test_provider_that_is_down_keeps_nobody_signed_in(client: httpx.AsyncClient, keycloak: Keycloak) -> None:
+    await sign_in(client, keycloak)
+    keycloak.down = True
+    answer = await client.post("/sign-out", headers=SAME_ORIGIN)
+    assert answer.status_code == 303
+    assert "hamkor_session" not in client.cookies
+
+
+async def test_session_lasts_twelve_hours_however_often_its_tokens_are_renewed(
+    client: httpx.AsyncClient, keycloak: Keycloak, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keycloak.lifetime_s = 1
+    await sign_in(client, keycloak)
+    began = time.time()
+    monkeypatch.setattr(time, "time", lambda: began + 11 * 3600)
+    assert (await client.get("/api/monitoring/v1/scope")).status_code == 200
+    assert "authorization" in upstream.last.headers
+    monkeypatch.setattr(time, "time", lambda: began + 13 * 3600)
+    await client.get("/api/monitoring/v1/scope")
+    assert "authorization" not in upstream.last.headers
+    page = await client.get("/places/1708", headers={"accept": "text/html"})
+    assert page.headers["location"] == "/sign-in?next=%2Fplaces%2F1708"
