@@ -235,5 +235,8 @@
   });
 
   draw();
-  if (place && live && window.EventSource && window.htmx) listen();
+  if (place && live && window.EventSource && window.htmx) {
+    say("wait");
+    listen();
+  }
 })();
