@@ -14,10 +14,12 @@ from shared.errors import FieldError, InvalidInput
 from shared.files.cells import Row
 from shared.files.delimited import csv_rows
 from shared.files.problems import UnreadableFile, no_table
-from shared.files.workbooks import Limits, Workbook
+from shared.files.workbooks import MEGABYTE, Limits, Workbook
 
 MOST_CELL_CHARACTERS = 1_000
 LIMITS = Limits(sheet_bytes=1_000_000_000, text_bytes=300_000_000, texts=2_000_000)
+MOST_PLAIN_CHARACTERS = 300_000_000
+"""Of a spreadsheet written as CSV: a text that cells share stands in it as often as they say."""
 MOST_MEMORY_BYTES = 1 << 30
 """Of the process that reads a spreadsheet: a wall behind the limits."""
 MOST_SECONDS = 300
@@ -79,10 +81,14 @@ def _unpack(source: Path, target: Path) -> None:
     """Write the first sheet of a spreadsheet as CSV, each row in the line of its number. Raises UnreadableFile."""
     with Workbook(source, LIMITS) as book, target.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        line = 1
+        line, written = 1, 0
         for number, cells in book.rows():
+            told = [cell[:MOST_CELL_CHARACTERS] for cell in cells]
+            written += number - line + sum(map(len, told))
+            if written > MOST_PLAIN_CHARACTERS:
+                raise UnreadableFile("file_unpacks", most=MOST_PLAIN_CHARACTERS // MEGABYTE)
             file.write("\n" * (number - line))
-            writer.writerow(cells)
+            writer.writerow(told)
             line = number + 1
 
 

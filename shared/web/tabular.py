@@ -34,6 +34,9 @@ MOST_CELL_CHARACTERS = 32_767
 SPOOLED_BYTES = 1_000_000
 CHUNK_BYTES = 65_536
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_INSIDE = re.compile(r"([;\t\r\n][\s\u200b]*)(['\u200b]*)(?=[=+\-@])")
+"""Where a spreadsheet that divides a file's columns by something else than commas begins a cell that it calculates."""
+_INSIDE_KEPT = re.compile(r"([;\t\r\n][\s\u200b]*)'(['\u200b]*)(?=[=+\-@])")
 _SEPARATOR = re.compile(r"\s*;\s*")
 
 
@@ -108,12 +111,18 @@ Cell = str | int | float | bool | None
 
 
 def cell_of(value: Any, column: Column) -> Cell:
-    """What stands in the cell of a value of JSON; text that a spreadsheet would calculate gets an apostrophe before."""
+    """What stands in the cell of a value of JSON; text that a spreadsheet would calculate gets an apostrophe before.
+
+    Excel divides a file's columns by semicolons in half of the world, whatever stands in quotation marks.
+    """
     if column.kind is Kind.LIST and isinstance(value, list) and not any(_divides(item) for item in value):
         value = "; ".join(_text(item) for item in value)
     elif isinstance(value, (list, dict)):
         value = json.dumps(value, ensure_ascii=False)
-    return f"'{value}" if isinstance(value, str) and _calculates(value) else value
+    if not isinstance(value, str):
+        return value
+    value = _INSIDE.sub(r"\1'\2", value)
+    return f"'{value}" if _calculates(value) else value
 
 
 def _calculates(text: str) -> bool:
@@ -221,6 +230,7 @@ def entry_of(cells: Mapping[str, str], columns: Mapping[str, Column]) -> dict[st
 def _value_of(text: str, column: Column) -> Any:
     if text[:1] == "'" and _calculates(text):
         text = text[1:]  # as an export wrote it
+    text = _INSIDE_KEPT.sub(r"\1\2", text)
     if column.kind is Kind.JSON or (column.kind is Kind.LIST and text.startswith("[")):
         try:
             return json.loads(text)

@@ -471,12 +471,18 @@ async def invited(session: AsyncSession, vault: Vault, code: AccessCode) -> Invi
     return Invited(InvitationState.model_validate(found[0].state), found[1].campaign(), found[2])
 
 
+Require = Callable[[Campaign], Awaitable[None]]
 Sign = Callable[[Campaign], Awaitable[bytes]]
 """Signs the blinded message of a redemption with the campaign's key; the same message gives the same signature."""
 
 
-async def redeem(uow: UnitOfWork, vault: Vault, code: AccessCode, blinded: bytes, sign: Sign) -> bytes:
+async def redeem(
+    uow: UnitOfWork, vault: Vault, code: AccessCode, blinded: bytes, require: Require, sign: Sign
+) -> bytes:
     """One signature for one invitation; the same blinded message again gets the same, another one is refused.
+
+    What cannot be signed is refused first (`require`): whoever sends it to invitations that are not theirs would learn
+    which of them were taken up, and leave no trace.
 
     The invitation's own row is neither written nor locked: nothing but a keyed hash says that it was taken up, and
     neither transaction ids nor times in the tables pair an invitation with an answer.
@@ -487,6 +493,7 @@ async def redeem(uow: UnitOfWork, vault: Vault, code: AccessCode, blinded: bytes
     if found is None:
         raise domain.UnknownInvitation
     invitation, campaign = found.invitation, found.campaign
+    await require(campaign)
     taken = {
         "fingerprint": vault.mark_of(campaign.id, "redemption", invitation.id.encode()),
         "campaign_id": campaign.id,

@@ -40,6 +40,11 @@ async def ensure_key(uow: UnitOfWork, vault: Vault, campaign_id: str) -> PublicK
     return found
 
 
+async def require_blinded(uow: UnitOfWork, vault: Vault, campaign_id: str, blinded: bytes) -> None:
+    """Raise BadBlinded for what the campaign's key would not sign, whatever is to be redeemed by it."""
+    (await ensure_key(uow, vault, campaign_id)).require(blinded)
+
+
 async def sign_blinded(uow: UnitOfWork, vault: Vault, campaign_id: str, blinded: bytes) -> bytes:
     """The blind signature of a campaign; raises BadBlinded, SealBroken.
 

@@ -79,6 +79,11 @@ class PublicKey:
         """Bytes of a signature and of a blinded message."""
         return (self.key.key_size + 7) // 8
 
+    def require(self, blinded: bytes) -> None:
+        """Raise BadBlinded for what no device makes by blinding with this key."""
+        if len(blinded) != self.size or not 1 < int.from_bytes(blinded, "big") < self.modulus - 1:
+            raise BadBlinded
+
     def verify(self, message: bytes, signature: bytes) -> bool:
         """Whether the signature is one of the message, prefix included (RFC 9474, 4.5)."""
         try:
@@ -125,10 +130,8 @@ class SecretKey:
         """
         numbers = self.key.private_numbers()
         n, e = numbers.public_numbers.n, numbers.public_numbers.e
-        size = self.public.size
+        self.public.require(blinded)
         message = int.from_bytes(blinded, "big")
-        if len(blinded) != size or not 1 < message < n - 1:
-            raise BadBlinded
         while gcd(factor := secrets.randbelow(n - 2) + 2, n) != 1:
             pass
         hidden = message * pow(factor, e, n) % n
@@ -137,7 +140,7 @@ class SecretKey:
         signature = (two + numbers.q * ((one - two) * numbers.iqmp % numbers.p)) * pow(factor, -1, n) % n
         if pow(signature, e, n) != message:
             raise ArithmeticError("the signature is wrong: it must not leave")
-        return signature.to_bytes(size, "big")
+        return signature.to_bytes(self.public.size, "big")
 
 
 def message_of(prefix: bytes, campaign: str) -> bytes:

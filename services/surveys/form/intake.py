@@ -74,10 +74,13 @@ class Intake:
         """The blind signature for an invitation; raises what `invitations.redeem` and `tokens.sign_blinded` do."""
         async with self.database.unit_of_work() as uow:
 
+            async def require(campaign: Campaign) -> None:
+                await tokens.require_blinded(uow, self._vault, campaign.id, blinded)
+
             async def sign(campaign: Campaign) -> bytes:
                 return await tokens.sign_blinded(uow, self._vault, campaign.id, blinded)
 
-            return await invitations.redeem(uow, self._vault, code, blinded, sign)
+            return await invitations.redeem(uow, self._vault, code, blinded, require, sign)
 
     async def take(self, submission: Submission) -> Outcome:
         """Spend and stage; returns after the commit. On a transient error it is not known whether it counted."""

@@ -92,6 +92,19 @@ async def test_a_token_that_is_forged_or_of_another_campaign_opens_nothing(offic
     assert (await office.running.http.get(f"{office.running.base}/s/t/{MINE}")).status_code == 404
 
 
+async def test_what_cannot_be_signed_tells_nothing_of_whether_an_invitation_was_taken_up(office: Office) -> None:
+    campaign = (await office.campaign("S5")).id
+    used, unused = await secrets_of(office, campaign, 2)
+    device = await device_for(office, campaign, used)
+    assert (await redeem(office, used, device.blinded)).status_code == 200
+    size = len(device.blinded)
+    for blinded in (b"", b"\0", b"\0" * size, b"\xff" * size, b"\1" * (size + 1)):
+        answers = [await redeem(office, secret, blinded) for secret in (used, unused)]
+        assert [answer.status_code for answer in answers] == [422, 422]
+        assert answers[0].text == answers[1].text
+    assert (await redeem(office, unused, (await device_for(office, campaign, unused)).blinded)).status_code == 200
+
+
 async def test_the_key_cannot_be_had_from_the_database(office: Office) -> None:
     campaign = (await office.campaign("S5")).id
     (secret,) = await secrets_of(office, campaign, 1)

@@ -14,6 +14,7 @@ from shared.files.delimited import csv_rows
 from shared.files.problems import UnreadableFile
 from shared.files.workbooks import Limits, Workbook
 from shared.i18n import SHARED_MESSAGES, Catalogue, Lang
+from shared.importing import reading
 from shared.importing.reading import rows_of
 from shared.web import tabular
 from tests.support.hostile import MAIN, SHEETS, TEXTS, a_book, a_sheet
@@ -60,6 +61,23 @@ def test_a_large_import_names_what_its_process_refused(name: str, tmp_path: Path
         list(rows_of(path, spreadsheet=True))
     assert refused.value.rule == rule
     assert [each.name for each in tmp_path.iterdir()] == ["file.xlsx"]
+
+
+def test_a_text_that_many_cells_share_is_written_no_oftener_than_a_file_may_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, plain = tmp_path / "file.xlsx", tmp_path / "file.csv"
+    row = "<row>" + '<c t="s"><v>0</v></c>' * 200 + "</row>"
+    path.write_bytes(a_book(row * 40, texts=f"<si><t>{'a' * 32_767}</t></si>"))
+    reading._unpack(path, plain)
+    assert plain.stat().st_size < 40 * 200 * (reading.MOST_CELL_CHARACTERS + 1) + 1_000, (
+        "no more of a cell than is read"
+    )
+    monkeypatch.setattr(reading, "MOST_PLAIN_CHARACTERS", 2_000_000)
+    with pytest.raises(UnreadableFile) as refused:
+        reading._unpack(path, plain)
+    assert refused.value.rule == "file_unpacks"
+    assert plain.stat().st_size < 2_200_000
 
 
 def test_a_large_import_whose_process_dies_is_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
