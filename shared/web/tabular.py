@@ -12,7 +12,7 @@ import io
 import json
 import re
 import types
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from tempfile import SpooledTemporaryFile
@@ -34,9 +34,12 @@ MOST_CELL_CHARACTERS = 32_767
 SPOOLED_BYTES = 1_000_000
 CHUNK_BYTES = 65_536
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_INSIDE = re.compile(r"([;\t\r\n][\s\u200b]*)(['\u200b]*)(?=[=+\-@])")
-"""Where a spreadsheet that divides a file's columns by something else than commas begins a cell that it calculates."""
-_INSIDE_KEPT = re.compile(r"([;\t\r\n][\s\u200b]*)'(['\u200b]*)(?=[=+\-@])")
+_INSIDE = re.compile(r"(?<![\s\u200b;])([\s\u200b;]++)((?:'['\u200b]*+)?)(?=[=+\-@])")
+"""Where a spreadsheet that divides a file's columns by something else than commas may begin a cell that it calculates.
+
+Each stretch of blanks is looked at once, however long it is.
+"""
+_DIVIDES = re.compile(r"[;\t\r\n]")
 _SEPARATOR = re.compile(r"\s*;\s*")
 
 
@@ -120,9 +123,19 @@ def cell_of(value: Any, column: Column) -> Cell:
     elif isinstance(value, (list, dict)):
         value = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, str):
-        return value
-    value = _INSIDE.sub(r"\1'\2", value)
-    return f"'{value}" if _calculates(value) else value
+        plain: Cell = value
+        return plain
+    text = _inside(value, lambda kept: f"'{kept}")
+    return f"'{text}" if _calculates(text) else text
+
+
+def _inside(text: str, change: Callable[[str], str]) -> str:
+    """The text with the apostrophes changed that stand before what would be calculated within it."""
+
+    def changed(found: re.Match[str]) -> str:
+        return found[1] + (change(found[2]) if _DIVIDES.search(found[1]) else found[2])
+
+    return _INSIDE.sub(changed, text)
 
 
 def _calculates(text: str) -> bool:
@@ -230,7 +243,7 @@ def entry_of(cells: Mapping[str, str], columns: Mapping[str, Column]) -> dict[st
 def _value_of(text: str, column: Column) -> Any:
     if text[:1] == "'" and _calculates(text):
         text = text[1:]  # as an export wrote it
-    text = _INSIDE_KEPT.sub(r"\1\2", text)
+    text = _inside(text, lambda kept: kept[1:])
     if column.kind is Kind.JSON or (column.kind is Kind.LIST and text.startswith("[")):
         try:
             return json.loads(text)
