@@ -99,7 +99,16 @@ class Workbook:
         with _told():
             values = Values(self._texts, self._kinds, since_1904=self._since_1904, booleans=booleans)
             with self._open(part, self._limits.sheet_bytes) as stream:
-                yield from sheet_rows(stream, values, self._limits.columns, cut=cut)
+                yield from self._limited(sheet_rows(stream, values, self._limits.columns, cut=cut))
+
+    def _limited(self, rows: Iterator[Row]) -> Iterator[Row]:
+        """No more text than a sheet of this file may have bytes: one that cells share stands in each of them."""
+        most, taken = self._most(self._limits.sheet_bytes), 0
+        for row in rows:
+            taken += sum(map(len, row[1]))
+            if taken > most:
+                raise UnreadableFile("file_unpacks", most=most // MEGABYTE)
+            yield row
 
     @cached_property
     def _texts(self) -> list[str]:
@@ -113,10 +122,14 @@ class Workbook:
         # Other methods are not among those of this format, and may take as much memory as they say.
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             no_table()
-        most = min(most, max(DENSE_BYTES, MOST_RATIO * self._size))
+        most = self._most(most)
         if info.file_size > most:
             raise UnreadableFile("file_unpacks", most=most // MEGABYTE)
         return self._archive.open(info)
+
+    def _most(self, limit: int) -> int:
+        """How much comes of this file at most, whatever else the limit allows."""
+        return min(limit, max(DENSE_BYTES, MOST_RATIO * self._size))
 
     def _open_plan(self) -> None:
         """Find the workbook, its sheets, and the other parts that it names."""

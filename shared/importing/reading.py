@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import gc
+import io
 import json
 import resource
 import subprocess
@@ -18,8 +19,8 @@ from shared.files.workbooks import MEGABYTE, Limits, Workbook
 
 MOST_CELL_CHARACTERS = 1_000
 LIMITS = Limits(sheet_bytes=1_000_000_000, text_bytes=300_000_000, texts=2_000_000)
-MOST_PLAIN_CHARACTERS = 300_000_000
-"""Of a spreadsheet written as CSV: a text that cells share stands in it as often as they say."""
+MOST_PLAIN_BYTES = 150_000_000
+"""Of a spreadsheet written as CSV, where temporary files are in memory: half a million enterprises take half of it."""
 MOST_MEMORY_BYTES = 1 << 30
 """Of the process that reads a spreadsheet: a wall behind the limits."""
 MOST_SECONDS = 300
@@ -79,17 +80,21 @@ def header_of(cells: Sequence[str], columns: Sequence[str], required: Sequence[s
 
 def _unpack(source: Path, target: Path) -> None:
     """Write the first sheet of a spreadsheet as CSV, each row in the line of its number. Raises UnreadableFile."""
-    with Workbook(source, LIMITS) as book, target.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
+    with Workbook(source, LIMITS) as book, target.open("wb") as file:
+        plain = io.StringIO(newline="")
+        writer = csv.writer(plain)
         line, written = 1, 0
         for number, cells in book.rows():
-            told = [cell[:MOST_CELL_CHARACTERS] for cell in cells]
-            written += number - line + sum(map(len, told))
-            if written > MOST_PLAIN_CHARACTERS:
-                raise UnreadableFile("file_unpacks", most=MOST_PLAIN_CHARACTERS // MEGABYTE)
-            file.write("\n" * (number - line))
-            writer.writerow(told)
+            plain.write("\n" * (number - line))
+            writer.writerow([cell[:MOST_CELL_CHARACTERS] for cell in cells])
             line = number + 1
+            told = plain.getvalue().encode()
+            written += len(told)
+            if written > MOST_PLAIN_BYTES:
+                raise UnreadableFile("file_unpacks", most=MOST_PLAIN_BYTES // MEGABYTE)
+            file.write(told)
+            plain.seek(0)
+            plain.truncate()
 
 
 def main(source: str, target: str) -> int:

@@ -254,7 +254,7 @@ def _add_import(router: APIRouter, register: Register, create: Creation) -> None
         edge.allow(create.action)
         key = edge.idempotency_key()
         table = await _table(edge)
-        rows, unreadable = _rows_of(table, columns, key)
+        rows, unreadable = await run_in_threadpool(_rows_of, table, columns, key)
         work = Work(edge, register.name, create.command, create.use_case)
         outcomes = await (work.each(rows) if commit else work.tried(rows))
         outcomes = sorted([*outcomes, *unreadable], key=lambda outcome: outcome.row.number)

@@ -34,7 +34,7 @@ MOST_CELL_CHARACTERS = 32_767
 SPOOLED_BYTES = 1_000_000
 CHUNK_BYTES = 65_536
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_INSIDE = re.compile(r"(?<![\s\u200b;])([\s\u200b;]++)((?:'['\u200b]*+)?)(?=[=+\-@])")
+_INSIDE = re.compile(r"(?<![\s\u200b;])([\s\u200b;]++)((?:['\"]['\"\u200b]*+)?)(?=[=+\-@])")
 """Where a spreadsheet that divides a file's columns by something else than commas may begin a cell that it calculates.
 
 Each stretch of blanks is looked at once, however long it is.
@@ -135,7 +135,7 @@ def _inside(text: str, change: Callable[[str], str]) -> str:
     def changed(found: re.Match[str]) -> str:
         return found[1] + (change(found[2]) if _DIVIDES.search(found[1]) else found[2])
 
-    return _INSIDE.sub(changed, text)
+    return _INSIDE.sub(changed, text) if _DIVIDES.search(text) else text
 
 
 def _calculates(text: str) -> bool:
@@ -243,7 +243,7 @@ def entry_of(cells: Mapping[str, str], columns: Mapping[str, Column]) -> dict[st
 def _value_of(text: str, column: Column) -> Any:
     if text[:1] == "'" and _calculates(text):
         text = text[1:]  # as an export wrote it
-    text = _inside(text, lambda kept: kept[1:])
+    text = _inside(text, lambda kept: kept.removeprefix("'"))
     if column.kind is Kind.JSON or (column.kind is Kind.LIST and text.startswith("[")):
         try:
             return json.loads(text)

@@ -92,6 +92,12 @@ SHEETS: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: a_book('<row><c t="s"><v>0</v></c></row>', texts=f"<si><t>{'x' * 9_000_000}</t></si>"),
         "cell_too_long",
     ),
+    "one text for many cells": (
+        lambda: a_book(
+            ("<row>" + '<c t="s"><v>0</v></c>' * 200 + "</row>") * 1_500, texts=f"<si><t>{'a' * 32_767}</t></si>"
+        ),
+        "file_unpacks",
+    ),
     "many shared texts": (
         lambda: a_book('<row><c t="s"><v>0</v></c></row>', texts="<si/>" * 1_500_000),
         "too_many_texts",

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from services.monitoring.comparison.peers import LEAST
 from services.monitoring.domain.definitions import INDICATORS
 from services.monitoring.domain.formulas import Indicator
 from services.monitoring.domain.gates import GATES, STAGES
@@ -144,14 +145,15 @@ class Trend(_Looking):
 class Peers(_Looking):
     """The value lies below the `quantile` of its peers – same kind, like size – and more below their median than noise.
 
-    `clear` is the quantile from which on it is well again; `peers` how many there must be to compare with.
+    `clear` is the quantile from which on it is well again; `peers` how many there must be to compare with. Neither the
+    lowest nor the highest of them is told.
     """
 
     kind: Literal["peers"]
     test: Literal["proportions", "rates", "counts"]
-    quantile: Share = 0.1
-    clear: Share = 0.25
-    peers: Annotated[int, Field(ge=5)] = 8
+    quantile: Annotated[float, Field(ge=0.05, le=0.5)] = 0.1
+    clear: Annotated[float, Field(ge=0.05, le=0.95)] = 0.25
+    peers: Annotated[int, Field(ge=LEAST)] = LEAST
     alpha: Probability = 0.05
     least: Annotated[int, Field(ge=0)] = 10
 
@@ -261,6 +263,9 @@ SETTABLE: Final[dict[str, frozenset[str]]] = {
     "cause": frozenset({"count", "clear", "share"}),
 }
 """What the ministry may change of a condition, level by level."""
+TRIED_BY_ALL: Final[dict[str, frozenset[str]]] = SETTABLE | {"peers": frozenset({"alpha"})}
+"""What others may try: who could choose the quantiles, or which places count, would read off values of places that they
+do not see."""
 WHOLE_LEVEL: Final = frozenset({"trend", "peers"})
 """Conditions that say nothing about one place without all others of its level."""
 _CONDITION: TypeAdapter[Any] = TypeAdapter(Condition)

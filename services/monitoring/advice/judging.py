@@ -1,6 +1,6 @@
 """Pure: what was looked at becomes a verdict with its evidence, for every kind of condition."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -20,8 +20,9 @@ from services.monitoring.advice.declarations import (
     Trend,
 )
 from services.monitoring.advice.reading import Looked
-from services.monitoring.comparison.peers import widening
+from services.monitoring.comparison.peers import LEAST, Wider, widening
 from services.monitoring.domain.gates import State
+from services.monitoring.domain.territory import Place
 from services.monitoring.domain.values import Value
 from shared.contracts.monitoring import Evidence
 
@@ -230,6 +231,8 @@ class _Group:
     clear: float
     median: float
     peers: int
+    below: Counter[str]
+    """How many of it lie below each unit of the territory, by its path."""
 
 
 def _peers(condition: Peers, looked: Sequence[Looked]) -> list[Judgement]:
@@ -240,12 +243,11 @@ def _peers(condition: Peers, looked: Sequence[Looked]) -> list[Judgement]:
         and not seen.now.suppressed
         and (condition.test == "counts" or (seen.now.denominator or 0) >= max(1, condition.least))
     ]
-    by_group: dict[tuple[str, int | None], list[float]] = defaultdict(list)
+    by_group: dict[Wider, list[Looked]] = defaultdict(list)
     for index in usable:
-        value = float(looked[index].now.value or 0)
         for wider in widening(looked[index].group):
-            by_group[wider].append(value)
-    known = {group: _described(condition, values) for group, values in by_group.items()}
+            by_group[wider].append(looked[index])
+    known = {group: _described(condition, members) for group, members in by_group.items()}
     compared = {index: group for index in usable if (group := _group_of(condition, looked[index], known))}
     order = list(compared)
     adjusted = dict(zip(order, statistics.adjusted(_below(condition, looked, compared)), strict=True))
@@ -270,18 +272,33 @@ def _peers(condition: Peers, looked: Sequence[Looked]) -> list[Judgement]:
     return found
 
 
-def _described(condition: Peers, values: Sequence[float]) -> _Group:
+def _described(condition: Peers, members: Sequence[Looked]) -> _Group:
+    values = [float(seen.now.value or 0) for seen in members]
     lowest, clear, median = np.quantile(values, [condition.quantile, condition.clear, 0.5])
-    return _Group(float(lowest), float(clear), float(median), len(values) - 1)
+    below = Counter(unit for seen in members for unit in _units_above(seen.place))
+    return _Group(float(lowest), float(clear), float(median), len(values) - 1, below)
 
 
-def _group_of(condition: Peers, seen: Looked, known: Mapping[tuple[str, int | None], _Group]) -> _Group | None:
-    """The group of like kind and size, or of like kind where too few are of its size."""
+def _group_of(condition: Peers, seen: Looked, known: Mapping[Wider, _Group]) -> _Group | None:
+    """The group of like kind and size, or of like kind where too few are of its size, or too few are unseen.
+
+    Who reads the recommendation sees the place, or all of a unit above it: of what they do not see, as many as make a
+    group, or nothing. Fewer could be told from the group's figures by what is known of the rest.
+    """
     for key in widening(seen.group):
         group = known.get(key)
-        if group is not None and group.peers >= condition.peers:
+        if group is None or group.peers < condition.peers:
+            continue
+        unseen = [group.peers + 1 - group.below[unit] for unit in _units_above(seen.place)]
+        if not any(0 < count < LEAST for count in unseen):
             return group
     return None
+
+
+def _units_above(place: Place) -> list[str]:
+    """The paths of what lies above a place, without the nation: who sees that sees all."""
+    parts = place.path.strip("/").split("/")
+    return [f"/{'/'.join(parts[:depth])}/" for depth in range(2, len(parts))]
 
 
 def _below(condition: Peers, looked: Sequence[Looked], compared: Mapping[int, _Group]) -> statistics.Numbers:

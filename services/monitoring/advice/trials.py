@@ -1,7 +1,7 @@
 """A rule tried on history: what it would have said at the end of each past month, and what became of that."""
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Annotated, Any, Final
@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 import structlog
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.monitoring.advice.declarations import WHOLE_LEVEL, Rule
+from services.monitoring.advice.declarations import TRIED_BY_ALL, WHOLE_LEVEL, Rule
 from services.monitoring.advice.evaluation import judged
 from services.monitoring.advice.judging import Verdict
 from services.monitoring.advice.lifecycle import LEVEL_NUMBERS
@@ -20,10 +20,11 @@ from services.monitoring.domain.periods import PeriodKind, month_of, period_at
 from services.monitoring.domain.territory import Place
 from shared.clock import local_day
 from shared.contracts.monitoring import OfficeLevel
+from shared.errors import FieldError, InvalidInput
 from shared.ids import new_id
 from shared.persistence.engine import raw_connection
 from shared.persistence.unit_of_work import Database, UnitOfWork
-from shared.scope import SYSTEM, Scope
+from shared.scope import SYSTEM, Role, Scope
 
 log = structlog.get_logger(__name__)
 
@@ -79,6 +80,8 @@ async def ask(uow: UnitOfWork, command: AskTrial, place: Place) -> dict[str, Any
     """Put a trial in the queue; it is carried out beside everything else. Raises NotFound and InvalidInput."""
     rule = rule_of(command.rule)
     changed(rule, command.levels)
+    if uow.principal.role is not Role.MINISTRY:
+        _require_open(rule, command.levels)
     connection = await raw_connection(uow.session)
     id_ = new_id()
     asked = command.model_dump(mode="json") | {"place": place.code}
@@ -86,6 +89,17 @@ async def ask(uow: UnitOfWork, command: AskTrial, place: Place) -> dict[str, Any
     steps = command.months * len(rule.levels)
     await connection.execute(_ASK, id_, place.path, place.code, json.dumps(asked), steps, role, uow.now)
     return {"id": id_, "status": "waiting", "done": 0, "steps": steps, "asked": asked}
+
+
+def _require_open(rule: Rule, levels: Mapping[OfficeLevel, LevelSetting]) -> None:
+    """Raise InvalidInput where others than those who see the whole country would try what is not theirs to choose."""
+    allowed = TRIED_BY_ALL[rule.condition.kind]
+    for level, setting in levels.items():
+        declared = rule.condition_at(level, {})
+        for name in sorted(setting.parameters.keys() - allowed):
+            if setting.parameters[name] == getattr(declared, name):
+                continue
+            raise InvalidInput(FieldError(f"levels.{level}.parameters.{name}", "rule_trial", {"value": name}))
 
 
 async def trial(connection: Any, scope: Scope, id_: str) -> dict[str, Any] | None:

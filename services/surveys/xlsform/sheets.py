@@ -147,4 +147,6 @@ def _headers(sheet: Sheet, number: int, cells: list[str]) -> list[str]:
 def _text(value: str) -> str:
     # Line breaks are kept, other control characters have no place in a text.
     text = value.replace("\r\n", "\n").replace("\u00a0", " ").replace("\t", " ")
+    if text.isprintable():
+        return text.strip()
     return "".join(sign for sign in text if sign == "\n" or sign.isprintable()).strip()

@@ -79,11 +79,13 @@ def test_text_that_would_be_calculated_is_kept_from_it(text: str) -> None:
     assert cell_of([text], COLUMNS["names"]) in ("'" + text, json.dumps([text], ensure_ascii=False))
 
 
-@pytest.mark.parametrize("text", ["Zavod;=cmd|' /c calc'!A0;x", "a; +998", "a\n=1+1", "a;\u00a0@sum", "a;''-1"])
+@pytest.mark.parametrize(
+    "text", ["Zavod;=cmd|' /c calc'!A0;x", "a; +998", "a\n=1+1", "a;\u00a0@sum", "a;''-1", 'Zavod;"=1+1']
+)
 async def test_what_excel_would_make_a_cell_of_its_own_is_kept_from_being_calculated(text: str) -> None:
     row = (await file_of("csv", [{"code": text}])).decode("utf-8-sig").partition("\r\n")[2]
     for place in [each for line in row.splitlines() for each in line.split(";")]:
-        assert not place.strip(' "\u00a0').startswith(("=", "+", "-", "@"))
+        assert not place.strip(' "\u00a0').startswith(("=", "+", "-", "@")), place
     assert entry_of({"code": str(cell_of(text, COLUMNS["code"]))}, COLUMNS) == {"code": text}
 
 
@@ -93,6 +95,7 @@ def test_numbers_stay_numbers() -> None:
 
 
 @example(things=[Thing(code="a;\u200b'=1", names=["a; -1", "b\n'+1"], period=Period(start=date(2026, 1, 1)))])
+@example(things=[Thing(code="a; \"'=1", names=['a;"-1', "'"], period=Period(start=date(2026, 1, 1)))])
 @example(things=[Thing(code="'@", names=["''=1"], period=Period(start=date(2026, 1, 1)))])
 @given(things=st.lists(THINGS, max_size=4))
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from scipy import stats
 
 from services.monitoring.advice import statistics
@@ -124,6 +125,34 @@ def test_the_last_among_its_peers_is_named_if_it_is_no_chance() -> None:
     alone = seen(a_value(30, 100), group=("lyceum", 7))
     tiny = seen(a_value(9, 12), group=("college", 7))
     assert verdicts(asked, *peers, alone, tiny)[-2:] == [UNKNOWN, HOLDS]
+
+
+def test_nobody_is_compared_with_a_few_that_whoever_reads_it_does_not_see() -> None:
+    asked = condition(kind="peers", indicator="F1", test="counts", least=0)
+
+    def at(path: str, value: int) -> Looked:
+        place = Place(1, "x", Level.INSTITUTION, None, path, {})
+        return Looked(place, "2026-11", a_value(value), group=("lyceum", 3))
+
+    def said(here: int, region: int, elsewhere: int) -> list[Verdict]:
+        peers = [at(f"/17/1708/1708201/{number}/", 50 + number) for number in range(here - 1)]
+        peers += [at(f"/17/1708/1708204/{number}/", 50 + number) for number in range(region)]
+        peers += [at(f"/17/1703/1703202/{number}/", 50 + number) for number in range(elsewhere)]
+        return verdicts(asked, at("/17/1708/1708201/last/", 1), *peers)[:1]
+
+    assert said(here=12, region=0, elsewhere=0) == [FIRES]
+    assert said(here=12, region=0, elsewhere=1) == [UNKNOWN], "the office would learn the one that it does not see"
+    assert said(here=12, region=3, elsewhere=9) == [UNKNOWN], "the district's sees twelve of 24, the region's all but 9"
+    assert said(here=12, region=9, elsewhere=0) == [UNKNOWN]
+    assert said(here=3, region=10, elsewhere=10) == [FIRES]
+    assert said(here=1, region=0, elsewhere=10) == [FIRES]
+    assert said(here=10, region=0, elsewhere=0) == [UNKNOWN], "nine others are too few"
+
+
+@pytest.mark.parametrize("wrong", [{"peers": 9}, {"quantile": 0.0}, {"quantile": 1.0, "clear": 1.0}, {"clear": 1.0}])
+def test_no_peers_are_told_from_their_extremes(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValidationError):
+        condition(kind="peers", indicator="F1", test="counts", **wrong)
 
 
 def gate(state: str, **more: Any) -> Looked:

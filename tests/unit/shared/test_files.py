@@ -63,21 +63,20 @@ def test_a_large_import_names_what_its_process_refused(name: str, tmp_path: Path
     assert [each.name for each in tmp_path.iterdir()] == ["file.xlsx"]
 
 
-def test_a_text_that_many_cells_share_is_written_no_oftener_than_a_file_may_hold(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("letter", ["a", '"', "😀"])
+def test_no_more_of_a_cell_is_written_than_is_read_and_no_more_of_a_file_than_it_may_hold(
+    letter: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path, plain = tmp_path / "file.xlsx", tmp_path / "file.csv"
-    row = "<row>" + '<c t="s"><v>0</v></c>' * 200 + "</row>"
-    path.write_bytes(a_book(row * 40, texts=f"<si><t>{'a' * 32_767}</t></si>"))
+    row = "<row>" + '<c t="s"><v>0</v></c>' * 100 + "</row>"
+    path.write_bytes(a_book(row * 4, texts=f"<si><t>{letter * 20_000}</t></si>"))
     reading._unpack(path, plain)
-    assert plain.stat().st_size < 40 * 200 * (reading.MOST_CELL_CHARACTERS + 1) + 1_000, (
-        "no more of a cell than is read"
-    )
-    monkeypatch.setattr(reading, "MOST_PLAIN_CHARACTERS", 2_000_000)
+    assert plain.stat().st_size < 4 * 100 * (4 * reading.MOST_CELL_CHARACTERS + 3) + 10
+    monkeypatch.setattr(reading, "MOST_PLAIN_BYTES", 250_000)
     with pytest.raises(UnreadableFile) as refused:
         reading._unpack(path, plain)
     assert refused.value.rule == "file_unpacks"
-    assert plain.stat().st_size < 2_200_000
+    assert plain.stat().st_size <= 250_000
 
 
 def test_a_large_import_whose_process_dies_is_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
