@@ -85,6 +85,8 @@ class PublicForm:
 
     async def show(self, request: Request) -> Response:
         """The form behind a code."""
+        if "done" in request.query_params:
+            return self.pages.message(lang_of(request), "thanks", 200)
         return await self._show(request, await self._by_code(request))
 
     async def show_for_token(self, request: Request) -> Response:
@@ -224,9 +226,11 @@ class PublicForm:
             if not self.wrong_codes.count():
                 return self.pages.message(lang, "too_many", 429)
             return self.pages.message(lang, "wrong", 404, ask_code=True)
-        if door.spent:
-            return self.pages.message(lang, "thanks" if "done" in request.query_params else "already", 200)
-        return self._entrance(lang, door.campaign, door.institution_name, shown(code), self.vault.mark(code))
+        found = self._entrance(lang, door.campaign, door.institution_name, shown(code), self.vault.mark(code))
+        # Where nobody is heard any more, whoever gave the codes to people learns nothing of who used theirs.
+        if door.spent and isinstance(found, Entrance) and door.campaign.full_since is None:
+            return self.pages.message(lang, "already", 200)
+        return found
 
     async def _by_campaign(self, request: Request) -> Entrance | Page:
         """A campaign's form for those who bring a token, or the page that says why there is none."""

@@ -120,6 +120,21 @@ async def test_a_batch_made_while_the_campaign_was_open_syncs_after_its_end_once
     assert (await office.count("response"), await office.count("spent_mark")) == (4, 0)
 
 
+async def test_while_interviews_still_come_in_no_code_says_whether_it_was_used(office: Office) -> None:
+    campaign = await office.campaign("S3", interview_days=10)
+    used, unused = await office.codes(campaign, 2)
+    assert (await office.respond(used)).status_code == 303
+    assert "Already received" in (await office.open_form(used)).text
+    await office.coordinator.post(f"/v1/campaigns/{campaign.id}/close")
+    assert await office.count("spent_mark") == 1
+    pages = [await office.open_form(code) for code in (used, unused)]
+    assert [page.response.status_code for page in pages] == [410, 410]
+    assert pages[0].text == pages[1].text
+    base = f"{office.running.base}/s"
+    thanks = [(await office.running.http.get(f"{base}/{code}", params={"done": "1"})).text for code in (used, unused)]
+    assert thanks[0] == thanks[1]
+
+
 async def test_what_comes_too_late_is_told_until_when_it_could(office: Office) -> None:
     campaign = await office.campaign("S3", interview_days=3)
     await office.coordinator.post(f"/v1/campaigns/{campaign.id}/close")

@@ -182,6 +182,8 @@ async def test_a_full_hard_quota_is_said_at_the_door_and_interrupts_nobody(offic
     await count()
     late = await office.open_form(mine[K])
     assert (late.response.status_code, "Enough answers" in late.text) == (410, True)
+    spent = await office.open_form(mine[0])
+    assert (spent.response.status_code, spent.text) == (410, late.text), "whoever gave the codes learns nothing by them"
     assert (await office.submit(begun.answer_all())).status_code == 303
     assert (await office.open_form(others[0])).response.status_code == 200
     rates = (
