@@ -182,6 +182,12 @@ async def _rules_are_the_ministrys(ministry: Client, district: Client, third: st
 async def _trials_stay_within_their_scope(district: Client, elsewhere: Client, me: Client, story: Story) -> None:
     assert (await me.post("/v1/advice/trials", {"rule": "R1_TEAM"})).status_code == 403
     assert (await district.post("/v1/advice/trials", {"rule": "R1_TEAM", "place": "17"})).status_code == 404
+    for parameters in ({"quantile": 0.2}, {"clear": 0.95}, {"least": 1}, {"peers": 12}):
+        tried = {"rule": "F1_PEERS", "levels": {"institution": {"parameters": parameters}}}
+        refused = await district.post("/v1/advice/trials", tried)
+        (error,) = refused.json()["errors"]
+        assert (refused.status_code, error["rule"]) == (422, "rule_trial"), "what others are like is not theirs to ask"
+        assert next(iter(parameters)) in error["message"]
     asked = await district.post("/v1/advice/trials", {"rule": "R1_TEAM", "months": 3})
     assert asked.status_code == 202, asked.text
     path = f"/v1/advice/trials/{asked.json()['id']}"
