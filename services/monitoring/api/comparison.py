@@ -368,7 +368,9 @@ async def peers_at(
     sees = ground.directory.sees
     unseen = frozenset(shown.place.id for shown in table.shown if not sees(shown.place, edge.principal, until))
     others = [each for each in known if each[0] in ranked and each[0] != own.id]
-    wider, members = peers.members(group, others, unseen=unseen)
+    # Who asks for the nation's and for the region's knows the difference.
+    far = frozenset(each.place.id for each in table.shown if region and not each.place.path.startswith(region.path))
+    wider, members = peers.members(group, others, unseen, unseen & far)
     # The whole group, whoever of it is asked about.
     found = await table.part(wider, frozenset((*members, own.id))) if wider is not None else None
     return json_response(

@@ -41,16 +41,17 @@ def widening(group: Group) -> tuple[Wider, Wider]:
 
 
 def members(
-    group: Group, of: Iterable[tuple[int, Group]], least: int = LEAST, unseen: frozenset[int] = frozenset()
+    group: Group, of: Iterable[tuple[int, Group]], *apart: frozenset[int], least: int = LEAST
 ) -> tuple[Wider | None, list[int]]:
     """The closest group of at least so many of those given (ids), and who is in it; None where there is none.
 
-    Of places that whoever asks does not see, as many or none: fewer could be told from the group's figures by what is
-    known of the rest.
+    Of each set of places `apart` – those that whoever asks does not see, or may ask to be left out – as many or none:
+    fewer could be told from the group's figures by what is known of the rest.
     """
     every = list(of)
     for wider in widening(group):
         found = [id_ for id_, other in every if wider in widening(other)]
-        if len(found) >= least and not 0 < len(unseen.intersection(found)) < least:
+        few = any(0 < len(places.intersection(found)) < least for places in apart)
+        if len(found) >= least and not few:
             return wider, found
     return None, []

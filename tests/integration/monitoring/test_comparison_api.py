@@ -190,14 +190,20 @@ async def test_each_sees_only_its_own_and_of_peers_the_group_alone(told: Running
     school = told.as_(Role.INSTITUTION, story.institutions[0])
     mine = await got(school, "/v1/ranking", indicator="I2", period=YEAR)
     assert [row["place"]["code"] for row in mine["items"]] == [story.institutions[0]]
-    peers = await got(school, "/v1/peers", indicator="I2", period=YEAR)
-    assert (peers["peers"], peers["group"]["kind"], peers["group"]["by_size"]) == (16, "college", False)
-    assert peers["spread"]["count"] == 16
+    peers = await got(school, "/v1/peers", indicator="I2", period=YEAR, same_region=True)
+    assert (peers["peers"], peers["group"]["kind"], peers["group"]["by_size"]) == (14, "college", False)
+    assert peers["within"]["code"] == story.districts[HERE][:4]
+    assert peers["spread"]["count"] == 14
     assert peers["own"]["rank_best"] >= 1
     text = str(peers)
     assert not any(other in text for other in story.institutions[1:])
-    region = await got(school, "/v1/peers", indicator="I2", period=YEAR, same_region=True)
-    assert (region["peers"], region["within"]["code"]) == (14, story.districts[HERE][:4])
+    # The two beyond the region would follow from both answers.
+    nation = await got(school, "/v1/peers", indicator="I2", period=YEAR)
+    assert (nation["peers"], nation["own"], nation["spread"]) == (0, None, None)
+    seen = await got(
+        told.as_(Role.MINISTRY, "17"), "/v1/peers", indicator="I2", period=YEAR, place=story.institutions[0]
+    )
+    assert seen["peers"] == 16, "who sees all may compare with all"
     for role, org in ((Role.ENTERPRISE, "1"), (Role.OPERATOR, "")):
         assert (await told.as_(role, org).get("/v1/ranking", indicator="I2")).status_code == 403
 

@@ -15,7 +15,7 @@ def test_of_places_unseen_a_group_has_ten_or_none(
 ) -> None:
     known = [(number, group) for number, (group, _) in enumerate(places)]
     unseen = frozenset(number for number, (_, seen) in enumerate(places) if not seen)
-    wider, found = members(own, known, unseen=unseen)
+    wider, found = members(own, known, unseen)
     assert len(found) >= LEAST if wider is not None else not found
     strangers = len(unseen & set(found))
     assert strangers == 0 or strangers >= LEAST
@@ -32,7 +32,8 @@ def test_a_few_others_among_ones_own_are_told_of_as_part_of_more() -> None:
     few = [(100 + number, ("college", 5)) for number in range(3)]
     more = [(200 + number, ("college", 6)) for number in range(9)]
     unseen = frozenset(number for number, _ in (*few, *more))
-    assert members(("college", 5), own, unseen=unseen)[0] == ("college", 5)
-    assert members(("college", 5), [*own, *few], unseen=unseen) == (None, [])
-    wider, found = members(("college", 5), [*own, *few, *more], unseen=unseen)
+    assert members(("college", 5), own, unseen)[0] == ("college", 5)
+    assert members(("college", 5), [*own, *few], unseen) == (None, [])
+    assert members(("college", 5), [*own, *few], frozenset(), unseen) == (None, []), "whatever few they are"
+    wider, found = members(("college", 5), [*own, *few, *more], unseen)
     assert (wider, len(found)) == (("college", None), 24)
