@@ -14,4 +14,4 @@ depends_on = None
 def upgrade() -> None:
     """Keep names beside what else is known of institutions and enterprises."""
     for table in ("institution_ref", "enterprise_ref"):
-        op.execute(f"alter table {table} add column name text")
+        op.execute(f"alter table {table} add column if not exists name text")
