@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ from sse_starlette import ServerSentEvent
 from services.monitoring.directory import Directory
 from services.monitoring.domain.definitions import INDICATORS
 from services.monitoring.domain.measures import COLUMNS
-from services.monitoring.domain.territory import Level, Place
+from services.monitoring.domain.territory import Level, Place, paths_to
 from services.monitoring.notices import CHANNEL
 from shared.persistence.engine import dsn_of
 from shared.persistence.unit_of_work import Database
@@ -121,7 +121,7 @@ class Changes:
         changed: dict[str, set[str]] = {path: set() for path in self._by_path}
         for id_ in message["places"]:
             place = self._directory.by_id(id_)
-            for path in _paths(place.path) if place else ():
+            for path in paths_to(place.path) if place else ():
                 if path in changed:
                     assert place is not None
                     changed[path].add(place.code)
@@ -152,11 +152,3 @@ class Changes:
             here.discard(watcher)
             if not here:
                 del self._by_path[place.path]
-
-
-def _paths(path: str) -> Iterator[str]:
-    """The path of a place and of everything above it."""
-    end = path.find("/", 1)
-    while end > 0:
-        yield path[: end + 1]
-        end = path.find("/", end + 1)

@@ -120,8 +120,9 @@ class Problems:
 
     def _field(self, error: FieldError, lang: Lang) -> dict[str, str]:
         rule = PATTERNS_IN_WORDS.get(error.params.get("pattern"), error.rule)
-        if rule == PATTERN and self._catalogue.has(f"rule.form_of_{_name(error.field)}.message"):
-            rule = f"form_of_{_name(error.field)}"
+        in_words = f"form_of_{_name(error.field)}"
+        if rule == PATTERN and self._catalogue.has(f"rule.{in_words}.message"):
+            rule = in_words
         if not self._catalogue.has(f"rule.{rule}.message"):
             rule = "value_error"
         params = {"field": error.field, **self._in_words(error.params, lang)}

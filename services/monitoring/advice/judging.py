@@ -20,9 +20,9 @@ from services.monitoring.advice.declarations import (
     Trend,
 )
 from services.monitoring.advice.reading import Looked
-from services.monitoring.comparison.peers import LEAST, Wider, widening
+from services.monitoring.comparison.peers import Wider, few, widening
 from services.monitoring.domain.gates import State
-from services.monitoring.domain.territory import Place
+from services.monitoring.domain.territory import Place, paths_to
 from services.monitoring.domain.values import Value
 from shared.contracts.monitoring import Evidence
 
@@ -290,15 +290,14 @@ def _group_of(condition: Peers, seen: Looked, known: Mapping[Wider, _Group]) -> 
         if group is None or group.peers < condition.peers:
             continue
         unseen = [group.peers + 1 - group.below[unit] for unit in _units_above(seen.place)]
-        if not any(0 < count < LEAST for count in unseen):
+        if not any(map(few, unseen)):
             return group
     return None
 
 
 def _units_above(place: Place) -> list[str]:
     """The paths of what lies above a place, without the nation: who sees that sees all."""
-    parts = place.path.strip("/").split("/")
-    return [f"/{'/'.join(parts[:depth])}/" for depth in range(2, len(parts))]
+    return list(paths_to(place.path))[1:-1]
 
 
 def _below(condition: Peers, looked: Sequence[Looked], compared: Mapping[int, _Group]) -> statistics.Numbers:

@@ -366,11 +366,12 @@ async def peers_at(
     known = [(shown.place.id, groups.get(shown.place.id, (shown.place.kind, -1))) for shown in table.shown]
     ranked = {shown.place.id for shown in table.shown[: table.ranked]}
     sees = ground.directory.sees
-    unseen = frozenset(shown.place.id for shown in table.shown if not sees(shown.place, edge.principal, until))
+    unseen = [shown.place for shown in table.shown if not sees(shown.place, edge.principal, until)]
     others = [each for each in known if each[0] in ranked and each[0] != own.id]
     # Who asks for the nation's and for the region's knows the difference.
-    far = frozenset(each.place.id for each in table.shown if region and not each.place.path.startswith(region.path))
-    wider, members = peers.members(group, others, unseen, unseen & far)
+    far = [each for each in unseen if region is not None and not each.path.startswith(region.path)]
+    apart = (frozenset(each.id for each in places) for places in (unseen, far))
+    wider, members = peers.members(group, others, *apart)
     # The whole group, whoever of it is asked about.
     found = await table.part(wider, frozenset((*members, own.id))) if wider is not None else None
     return json_response(

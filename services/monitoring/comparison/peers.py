@@ -40,6 +40,11 @@ def widening(group: Group) -> tuple[Wider, Wider]:
     return group, (group[0], None)
 
 
+def few(count: int, least: int = LEAST) -> bool:
+    """Whether so many of a group, where the rest is known, could be told from the group's figures."""
+    return 0 < count < least
+
+
 def members(
     group: Group, of: Iterable[tuple[int, Group]], *apart: frozenset[int], least: int = LEAST
 ) -> tuple[Wider | None, list[int]]:
@@ -51,7 +56,6 @@ def members(
     every = list(of)
     for wider in widening(group):
         found = [id_ for id_, other in every if wider in widening(other)]
-        few = any(0 < len(places.intersection(found)) < least for places in apart)
-        if len(found) >= least and not few:
+        if len(found) >= least and not any(few(len(places.intersection(found)), least) for places in apart):
             return wider, found
     return None, []

@@ -1,6 +1,6 @@
 """The territory as the engine sees it: places as integers, and above each institution its chain of places over time."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import IntEnum
@@ -199,3 +199,11 @@ class Image:
             self._moved.discard(place.id)
             for level, above in zip(self._levels, chain, strict=False):
                 level[place.id] = above
+
+
+def paths_to(path: str) -> Iterator[str]:
+    """The paths of everything above a place, the nation first, and its own."""
+    end = path.find("/", 1)
+    while end > 0:
+        yield path[: end + 1]
+        end = path.find("/", end + 1)

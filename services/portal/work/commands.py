@@ -349,7 +349,7 @@ async def _search(worker: Worker, form: Form, path: str) -> None:
             form.found[path] = await look_for(worker, source, value["find"], form.register.name)
 
 
-async def look_for(worker: Worker, name: str, typed: str, below: str = "") -> list[tuple[str, str]]:
+async def look_for(worker: Worker, name: str, typed: str, below: str) -> list[tuple[str, str]]:
     """Entries of a register that fit what was typed, with what they are called; raises NotFound, Unavailable.
 
     `below`: only those under which an entry of that register may stand.

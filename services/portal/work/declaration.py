@@ -46,7 +46,7 @@ class StepRule(_Declared):
 
     def takes(self, entry: Mapping[str, Any], list_: str, item: Mapping[str, Any], role: Role, org: str) -> bool:
         """True if the step may be about this thing in that list of the entry, where this reader takes it."""
-        if list_ == PARTIES and role in self.own and (item.get("category"), item.get("ref")) != (role.value, org):
+        if list_ == PARTIES and role in self.own and not is_party(item, role, org):
             return False
         for name, wanted in self.among.get(list_, {}).items():
             values = _held(entry, wanted[1:]) or () if isinstance(wanted, str) else wanted
@@ -125,6 +125,11 @@ class Declared(_Declared):
     def rule(self, step: str) -> StepRule:
         """What is declared of a step; everything is allowed where nothing is."""
         return self.steps.get(step, StepRule())
+
+
+def is_party(party: Mapping[str, Any], role: Role, org: str) -> bool:
+    """True if a party of an agreement is the organisation of that role."""
+    return (party.get("category"), party.get("ref")) == (role.value, org)
 
 
 def _fits(entry: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:

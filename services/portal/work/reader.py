@@ -13,7 +13,7 @@ from services.portal.proxy import Upstreams
 from services.portal.sessions import Session
 from services.portal.sign_in import SessionEnded, SignIn
 from services.portal.work.api import Descriptions, Names, Services
-from services.portal.work.declaration import Declaration, Declared
+from services.portal.work.declaration import Declaration, Declared, is_party
 from services.portal.work.schema import Description
 from services.portal.work.shown import Shower
 from services.portal.work.words import Words
@@ -49,7 +49,7 @@ class Worker:
     def signs_for(self, entry: Mapping[str, Any], party: Mapping[str, Any]) -> bool:
         """Whether a party of an entry is the reader, or the institution whose entry it is and whose work they do."""
         own = str(entry.get("institution_id") or self.org) if self.role is Role.INSTITUTION else self.org
-        return (party.get("category"), party.get("ref")) == (self.role.value, own)
+        return is_party(party, self.role, own)
 
     def registers(self) -> list[Declared]:
         """The registers this reader may open, as far as their services have them."""

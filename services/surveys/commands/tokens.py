@@ -48,9 +48,9 @@ async def require_blinded(uow: UnitOfWork, vault: Vault, campaign_id: str, blind
 async def sign_blinded(uow: UnitOfWork, vault: Vault, campaign_id: str, blinded: bytes) -> bytes:
     """The blind signature of a campaign; raises BadBlinded, SealBroken.
 
-    Whoever calls it has made sure, in the same transaction, that what is redeemed is redeemed once.
+    Whoever calls it has made sure, in the same transaction, that there is a key and that what is redeemed is redeemed
+    once.
     """
-    await ensure_key(uow, vault, campaign_id)
     query = select(token_key.c.sealed).where(token_key.c.campaign_id == campaign_id)
     sealed = bytes((await uow.session.execute(query)).scalar_one())
     key = SecretKey.read(vault.unseal_key(campaign_id, sealed))

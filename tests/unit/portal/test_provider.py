@@ -85,18 +85,23 @@ def keycloak(key_file: Path) -> Keycloak:
     return Keycloak(key_file)
 
 
-@pytest.fixture
-async def client(
-    environment: dict[str, str], upstream: Upstream, keycloak: Keycloak
-) -> AsyncIterator[httpx.AsyncClient]:
-    """A browser-like client on a portal that signs in at the provider."""
+def a_client(environment: dict[str, str], upstream: Upstream, keycloak: Keycloak) -> httpx.AsyncClient:
+    """Somebody at a portal process of their own that signs in at the provider."""
     settings = environment | {
         "PORTAL_EMBEDDED_ISSUER": "false",
         "AUTH_ISSUER": ISSUER,
         "PORTAL_CLIENT_SECRET": "secret",
     }
     app = build(settings, httpx.MockTransport(upstream), httpx.MockTransport(keycloak))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=PORTAL) as client:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=PORTAL)
+
+
+@pytest.fixture
+async def client(
+    environment: dict[str, str], upstream: Upstream, keycloak: Keycloak
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser-like client on a portal that signs in at the provider."""
+    async with a_client(environment, upstream, keycloak) as client:
         yield client
 
 
@@ -196,13 +201,7 @@ async def test_copied_cookie_is_worth_nothing_anywhere_after_signing_out(
     (revoked,) = keycloak.revoked
     assert (revoked["token"], revoked["token_type_hint"]) == ("r1", "refresh_token")
     assert (revoked["client_id"], revoked["client_secret"]) == ("hamkor-portal", "secret")
-    settings = environment | {
-        "PORTAL_EMBEDDED_ISSUER": "false",
-        "AUTH_ISSUER": ISSUER,
-        "PORTAL_CLIENT_SECRET": "secret",
-    }
-    other = build(settings, httpx.MockTransport(upstream), httpx.MockTransport(keycloak))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=other), base_url=PORTAL) as thief:
+    async with a_client(environment, upstream, keycloak) as thief:
         thief.cookies = copied
         assert (await thief.get("/api/monitoring/v1/scope")).status_code == 401
     assert upstream.requests == []
