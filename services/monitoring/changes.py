@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from services.monitoring.directory import Directory
 from services.monitoring.domain.definitions import INDICATORS
 from services.monitoring.domain.measures import COLUMNS
 from services.monitoring.domain.territory import Level, Place, paths_to
-from services.monitoring.notices import CHANNEL
+from services.monitoring.notices import CHANNEL, decode
 from shared.persistence.engine import dsn_of
 from shared.persistence.unit_of_work import Database
 from shared.retry import Backoff
@@ -40,31 +40,40 @@ for _indicator in INDICATORS.values():
         INDICATORS_OF_SLOT.setdefault(_measure // COLUMNS, set()).add(_indicator.code)
 
 
+@dataclass(slots=True)
+class _Moved:
+    """What moved in a part of the territory, and the time of the latest event behind it."""
+
+    places: set[str] = field(default_factory=set)
+    indicators: set[str] = field(default_factory=set)
+    as_of: int = 0
+
+    def add(self, places: Iterable[str], indicators: Iterable[str], as_of: int) -> None:
+        self.places.update(places)
+        self.indicators.update(indicators)
+        self.as_of = max(self.as_of, as_of)
+
+
 @dataclass(eq=False)
 class Watcher:
     """One open stream: what has changed in its part of the territory since it was last told."""
 
     place: Place
-    places: set[str] = field(default_factory=set)
-    indicators: set[str] = field(default_factory=set)
-    as_of: int = 0
+    moved: _Moved = field(default_factory=_Moved)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def notice(self, codes: set[str], indicators: set[str], as_of: int) -> None:
-        """Remember a change."""
-        if codes:
-            self.places |= codes
-            self.indicators |= indicators
-            self.as_of = max(self.as_of, as_of)
-            self.changed.set()
+    def notice(self, places: Iterable[str], indicators: Iterable[str], as_of: int = 0) -> None:
+        """Remember a change; `as_of` 0: nobody knows of when."""
+        self.moved.add(places, indicators, as_of)
+        self.changed.set()
 
     def take(self) -> str:
         """What is to be told, as JSON; forgotten afterwards."""
-        as_of = datetime.fromtimestamp(self.as_of / 1e6, UTC).isoformat()
+        moved, self.moved = self.moved, _Moved()
+        as_of = datetime.fromtimestamp(moved.as_of / 1e6, UTC).isoformat() if moved.as_of else None
         # Shorter codes are higher places: of very many changes those are told that everybody sees first.
-        places = sorted(self.places, key=lambda code: (len(code), code))[:MOST_PLACES]
-        message = {"places": places, "indicators": sorted(self.indicators), "as_of": as_of}
-        self.places, self.indicators, self.as_of = set(), set(), 0
+        places = sorted(moved.places, key=lambda code: (len(code), code))[:MOST_PLACES]
+        message = {"places": places, "indicators": sorted(moved.indicators), "as_of": as_of}
         self.changed.clear()
         return json.dumps(message)
 
@@ -97,7 +106,7 @@ class Changes:
         try:
             await connection.add_listener(CHANNEL, lambda *message: heard.put_nowait(message[3]))
             for watcher in self._watchers:
-                watcher.notice({watcher.place.code}, set(INDICATORS), 0)
+                watcher.notice({watcher.place.code}, INDICATORS)
             while True:
                 self._progress.beat("changes")
                 payload = None
@@ -115,22 +124,23 @@ class Changes:
             await close(connection.close(), 2)
 
     def _tell(self, payload: str) -> None:
-        message = json.loads(payload)
-        slots: list[int] = message["slots"]
-        indicators = {code for slot in slots for code in INDICATORS_OF_SLOT.get(slot, ())}
-        changed: dict[str, set[str]] = {path: set() for path in self._by_path}
-        for id_ in message["places"]:
-            place = self._directory.by_id(id_)
-            for path in paths_to(place.path) if place else ():
-                if path in changed:
-                    assert place is not None
-                    changed[path].add(place.code)
-        for path, codes in changed.items():
+        notice = decode(payload)
+        moved: dict[str, _Moved] = {}
+        for move in notice.moves:
+            indicators = {code for slot in move.slots for code in INDICATORS_OF_SLOT.get(slot, ())}
+            for id_ in move.places:
+                place = self._directory.by_id(id_)
+                for path in paths_to(place.path) if place else ():
+                    if path in self._by_path:
+                        assert place is not None
+                        moved.setdefault(path, _Moved()).add({place.code}, indicators, move.as_of)
+        for path, part in moved.items():
             for watcher in self._by_path[path]:
-                own = codes
-                if message.get("more") and watcher.place.level is Level.INSTITUTION:
-                    own = {*codes, watcher.place.code}  # too many institutions moved to name them: perhaps this one
-                watcher.notice(own, indicators, message["as_of"])
+                watcher.notice(part.places, part.indicators, part.as_of)
+        if notice.more:  # too many institutions moved to name them: perhaps this one, in whatever
+            for watcher in self._watchers:
+                if watcher.place.level is Level.INSTITUTION:
+                    watcher.notice({watcher.place.code}, INDICATORS)
 
     async def stream(self, place: Place) -> AsyncIterator[ServerSentEvent]:
         """The changes at a place and below, never faster than they can be looked at."""

@@ -13,7 +13,7 @@ from services.monitoring.domain.readings import Institution, Owned
 from services.monitoring.domain.territory import Image
 from services.monitoring.domain.totals import Rows
 from services.monitoring.engine import Key, NotNew, Read, Stored, Touched, apply, tells_of_places
-from services.monitoring.notices import CHANNEL, notice
+from services.monitoring.notices import CHANNEL, Told, notices
 from services.monitoring.suppression.tables import Unit, note, units_of
 from services.monitoring.tables import Tables
 
@@ -84,7 +84,7 @@ class Applier:
             touched = await apply(tables, batch, careful=True)
         released = await tables.release(touched.rows, self._k)
         self._waits = bool(tables.counted)
-        await tables.end(CHANNEL, self._payload(touched, released))
+        await tables.end(CHANNEL, notices(self._image, _told(touched, released)))
 
     async def _tables(self, connection: Any, batch: Sequence[Read]) -> _Logging:
         tables = _Logging(connection, self._image, self._types, batch)
@@ -103,18 +103,16 @@ class Applier:
         if self._waits:
             self._counted()
 
-    def _payload(self, touched: Touched, released: set[tuple[int, int]]) -> str:
-        """What changed, for those who watch; empty where nothing did that may be seen."""
-        rows = touched.rows
-        moved = np.stack(rows.amounts, axis=1) != 0
-        seen = (moved & _SEEN[rows.slots]).any(axis=1)
-        places = set(np.unique(rows.places[seen]).tolist()) | {place for place, _ in released}
-        slots = {*np.unique(rows.slots[seen]).tolist(), *(slot for _, slot in released)}
-        if not places:
-            return ""
-        let_go = np.isin(rows.places, [place for place, _ in released]) & np.isin(rows.slots, list(slots))
-        as_of = int(rows.as_of[seen | let_go].max(initial=0))
-        return notice(self._image, places, slots, as_of)
+
+def _told(touched: Touched, released: set[tuple[int, int]]) -> Told:
+    """What changed of that which may be seen, for those who watch."""
+    rows = touched.rows
+    moved = np.stack(rows.amounts, axis=1) != 0
+    seen = (moved & _SEEN[rows.slots]).any(axis=1)
+    if released:
+        pairs = np.array([place << 16 | slot for place, slot in released])
+        seen |= np.isin(rows.places << 16 | rows.slots, pairs)
+    return Told(rows.places[seen], rows.slots[seen], rows.as_of[seen])
 
 
 def _own_place(ids: dict[str, int], state: Any) -> int | None:

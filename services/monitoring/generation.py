@@ -7,7 +7,6 @@ everyone waits a moment, then the tables change places in one transaction.
 """
 
 import asyncio
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +16,7 @@ import structlog
 
 from services.monitoring import LISTENS_TO
 from services.monitoring.lanes import Lane, Local, Process
-from services.monitoring.notices import CHANNEL
+from services.monitoring.notices import CHANNEL, Told, everything
 from services.monitoring.replay import BATCH, Worker, connected, transaction
 from services.monitoring.suppression.tables import NOTE_EVERYTHING
 from services.monitoring.tables import SHARDS_LOCK, SOURCES, TERRITORY_LOCK
@@ -197,7 +196,8 @@ class Rebuild:
                 await worker.late()
                 await connection.execute("select rebuild_swap()")
                 await connection.execute(NOTE_EVERYTHING)
-                await connection.execute("select pg_notify($1, $2)", CHANNEL, await _everything(connection))
+                for payload in await _everything(connection):
+                    await connection.execute("select pg_notify($1, $2)", CHANNEL, payload)
         except asyncpg.LockNotAvailableError:
             log.info("rebuild.waits_for_readers")
             return False
@@ -216,12 +216,15 @@ class Busy(Exception):
     """Another rebuild is at work."""
 
 
-async def _everything(connection: Any) -> str:
+async def _everything(connection: Any) -> list[str]:
     """What watchers are told: everything may have changed, at every upper place."""
-    places = [row["id"] for row in await connection.fetch("select id from place where level < 3 order by level, id")]
-    slots = [row["slot"] for row in await connection.fetch("select distinct slot from cell order by slot")]
-    as_of = await connection.fetchval("select coalesce(max(as_of), 0) from cell where place = any($1)", places[:1])
-    return json.dumps({"places": places, "slots": slots, "as_of": as_of, "more": True}, separators=(",", ":"))
+    rows = await connection.fetch(_UPPER_ROWS)
+    return everything(Told.of({(place, slot): as_of for place, slot, as_of in rows}))
+
+
+_UPPER_ROWS = """
+    select place, slot, max(as_of) from cell where place in (select id from place where level < 3) group by 1, 2
+"""
 
 
 _LOCK = 0x72656275696C64  # one rebuild at a time

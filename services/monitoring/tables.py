@@ -260,14 +260,14 @@ class Tables:
         """Back to before the shards were taken."""
         await self._connection.execute("rollback to savepoint untouched")
 
-    async def end(self, channel: str, payload: str) -> None:
+    async def end(self, channel: str, payloads: Sequence[str]) -> None:
         """All is done that could be undone; tell it to those who listen.
 
         What is written after this belongs to the transaction itself: a row that it had locked before, and that was
         written below the savepoint, would be marked by two (a multixact), which every reader of the row pays for.
         """
-        telling = f"; notify {channel}, {text_literal(payload)}" if payload else ""
-        await self._connection.execute(f"release savepoint untouched{telling}")
+        telling = (f"notify {channel}, {text_literal(payload)}" for payload in payloads)
+        await self._connection.execute("; ".join(("release savepoint untouched", *telling)))
 
     async def look(self) -> Image:
         """The territory as it was last committed."""

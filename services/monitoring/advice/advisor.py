@@ -1,7 +1,6 @@
 """Looks at the rules every day by the Tashkent calendar, and soon after something they look at has changed."""
 
 import asyncio
-import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from services.monitoring.advice.trials import Trials
 from services.monitoring.directory import Directory
 from services.monitoring.domain.definitions import INDICATORS
 from services.monitoring.domain.measures import COLUMNS
-from services.monitoring.notices import CHANNEL
+from services.monitoring.notices import CHANNEL, Notice, decode
 from shared.clock import local_day
 from shared.contracts.monitoring import OfficeLevel
 from shared.persistence.engine import dsn_of, raw_connection
@@ -70,14 +69,15 @@ class Pending:
     since: float = 0.0
     wide: set[int] = field(default_factory=set)
 
-    def notice(self, message: dict[str, Any]) -> None:
-        """A committed batch: its places and cell rows."""
+    def notice(self, notice: Notice) -> None:
+        """What a committed batch moved."""
         if not self.places:
             self.since = time.monotonic()
-        self.places.update(message["places"])
-        self.slots.update(message["slots"])
-        self.wide.update(message["slots"])
-        if message.get("more") or len(self.places) > MOST_PLACES:
+        for move in notice.moves:
+            self.places.update(move.places)
+            self.slots.update(move.slots)
+            self.wide.update(move.slots)
+        if notice.more or len(self.places) > MOST_PLACES:
             self.places.clear()
             self.slots.clear()
 
@@ -130,7 +130,7 @@ class Advisor:
     async def _work(self, backoff: Backoff) -> None:
         connection: Any = await asyncpg.connect(dsn_of(self.database_url), timeout=5)
         try:
-            await connection.add_listener(CHANNEL, lambda *message: self._pending.notice(json.loads(message[3])))
+            await connection.add_listener(CHANNEL, lambda *message: self._pending.notice(decode(message[3])))
             await connection.add_listener(RULES_CHANNEL, lambda *message: self._rules.add(str(message[3])))
             leads = False
             while True:

@@ -135,7 +135,10 @@ async def lineage(
 
 @router.get("/v1/changes", tags=["indicators"])
 async def stream(edge: Edge, ground: Grounded, place: OptionalCode = None) -> EventSourceResponse:
-    """Server-sent events "changed" with the places and indicators that moved, at a place and below."""
+    """Server-sent events "changed" with the places and indicators that moved, at a place and below.
+
+    `as_of` is the time of the latest event behind them; null where anything may have moved: look at all again.
+    """
     async with edge.querying("indicator.read") as connection:
         await ground.directory.look(connection)
     root = ground.place(edge, place)

@@ -17,7 +17,7 @@ import structlog
 from services.monitoring.domain.disclosure import Row, settle, top
 from services.monitoring.domain.persons import BY_NUMBER
 from services.monitoring.domain.territory import Image, Level, Place
-from services.monitoring.notices import CHANNEL, notice
+from services.monitoring.notices import CHANNEL, Told, notices
 from services.monitoring.suppression import tables
 from services.monitoring.suppression.tables import LOCK, NOTHING, Settled, Unit
 from services.monitoring.tables import refresh
@@ -46,7 +46,10 @@ _SHOWN: Final = 1
 """The bit of a whole year among the stretches resolved, and among the segments shown."""
 
 
-_LATEST: Final = "select max(as_of) from held where place = any($1::integer[]) and slot = any($2::smallint[])"
+_LATEST: Final = """
+    select place, slot, max(as_of) from held where place = any($1::integer[]) and slot = any($2::smallint[])
+    group by 1, 2
+"""
 
 
 class Tree:
@@ -307,7 +310,8 @@ async def hide_fallen(connection: Any, releaser: Releaser, image: Image, after: 
 
 async def _tell(connection: Any, image: Image, seen: set[tuple[int, int]]) -> None:
     if seen:
-        places = {place for place, _ in seen}
-        slots = {slot for _, slot in seen}
-        as_of = await connection.fetchval(_LATEST, sorted(places), sorted(slots)) or 0
-        await connection.execute("select pg_notify($1, $2)", CHANNEL, notice(image, places, slots, as_of))
+        places, slots = ({pair[side] for pair in seen} for side in range(2))
+        rows = await connection.fetch(_LATEST, sorted(places), sorted(slots))
+        latest = {(place, slot): as_of for place, slot, as_of in rows}
+        for payload in notices(image, Told.of({pair: latest.get(pair, 0) for pair in seen})):
+            await connection.execute("select pg_notify($1, $2)", CHANNEL, payload)

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import date
 from random import Random
 from typing import Any
@@ -18,6 +19,7 @@ from services.monitoring.domain.standing import stage_of
 from services.monitoring.recompute.parts import recompute
 from shared.contracts.agreements import EmploymentState, EmploymentStatus
 from shared.contracts.partners import EnrolmentState
+from shared.contracts.preparation import OrientationState, OrientationStatus
 from shared.contracts.surveys import ResponseState
 from shared.contracts.vocabulary import RespondentGroup
 from shared.ids import new_id
@@ -326,10 +328,9 @@ async def test_small_numbers_of_persons_are_withheld_everywhere(monitoring: Runn
     assert all("member" not in item for item in own)
 
 
-async def test_change_stream_tells_what_moved_within_the_place(monitoring: Running) -> None:
-    story = a_country()
-    await tell(monitoring, story.events)
-    client = monitoring.as_(Role.REGION, "1700")
+@asynccontextmanager
+async def listening_to(client: Client) -> AsyncIterator[list[dict[str, Any]]]:
+    """What the change stream tells the client, while it tells it."""
     messages: list[dict[str, Any]] = []
     headers = {"Authorization": f"Bearer {client.token}"}
 
@@ -342,21 +343,35 @@ async def test_change_stream_tells_what_moved_within_the_place(monitoring: Runni
 
     listening = asyncio.create_task(listen())
     try:
+        yield messages
+    finally:
+        listening.cancel()
+
+
+def an_enrolment(institution: str, version: int = 1) -> EnrolmentState:
+    """A report of 100 places, with as many applications more as there were reports."""
+    return EnrolmentState(
+        id=institution[:-1] + "0",
+        version=version,
+        institution_id=institution,
+        academic_year="2025-26",
+        places=100,
+        first_choice=100 + version,
+    )
+
+
+async def test_change_stream_tells_what_moved_within_the_place(monitoring: Running) -> None:
+    story = a_country()
+    await tell(monitoring, story.events)
+    client = monitoring.as_(Role.REGION, "1700")
+    async with listening_to(client) as messages:
         version = 0
 
         async def heard() -> bool:
             nonlocal version
             version += 1
             before = len(story.events)
-            state = EnrolmentState(
-                id=story.institutions[0][:-1] + "0",
-                version=version,
-                institution_id=story.institutions[0],
-                academic_year="2025-26",
-                places=100,
-                first_choice=100 + version,
-            )
-            story.tell(state)
+            story.tell(an_enrolment(story.institutions[0], version))
             await tell(monitoring, story.events[before:])
             return bool(messages)
 
@@ -369,11 +384,7 @@ async def test_change_stream_tells_what_moved_within_the_place(monitoring: Runni
         before = len(story.events)
         story.an_institution(story.districts[0], date(2024, 9, 1))
         new = story.institutions[-1]
-        story.tell(
-            EnrolmentState(
-                id=new[:-1] + "0", version=1, institution_id=new, academic_year="2025-26", places=10, first_choice=20
-            )
-        )
+        story.tell(an_enrolment(new))
         await tell(monitoring, story.events[before:])
 
         async def named() -> bool:
@@ -382,8 +393,51 @@ async def test_change_stream_tells_what_moved_within_the_place(monitoring: Runni
 
         await eventually(named, "the stream names the new school")
         assert (await value(client, "I2", new, "2025-26"))["value"] is not None
-    finally:
-        listening.cancel()
+
+
+async def test_nobody_hears_what_moved_elsewhere_because_one_transaction_moved_both(monitoring: Running) -> None:
+    story = Story(Random(1))
+    story.territory(1, 2)
+    one, other = (story.an_institution(district) for district in story.districts)
+    await tell(monitoring, story.events)
+    async with AsyncExitStack() as stack:
+        readers = [monitoring.as_(Role.INSTITUTION, one), monitoring.as_(Role.DISTRICT, story.districts[1])]
+        readers.append(monitoring.as_(Role.REGION, "1700"))
+        heard = [await stack.enter_async_context(listening_to(reader)) for reader in readers]
+        version = 0
+
+        async def told_all() -> bool:
+            nonlocal version
+            version += 1
+            before = len(story.events)
+            story.tell(an_enrolment(one, version))
+            status = OrientationStatus.ADOPTED if version % 2 else OrientationStatus.REVOKED
+            story.tell(
+                OrientationState(
+                    id=other[:-1] + "1",
+                    version=version,
+                    institution_id=other,
+                    decision_ref="1",
+                    decided_on=date(2025, 9, 1),
+                    responsible_ref="T-1",
+                    valid_until=date(2027, 8, 31),
+                    status=status,
+                )
+            )
+            assert len({event.source for event in story.events[before:]}) == 1
+            await tell(monitoring, story.events[before:])
+            return all(heard)
+
+        await eventually(told_all, "all three streams speak")
+        indicators = [{code for message in messages for code in message["indicators"]} for messages in heard]
+        places = [{code for message in messages for code in message["places"]} for messages in heard]
+    assert "I2" in indicators[0]
+    assert "R1" in indicators[1]
+    assert {"I2", "R1"} <= indicators[2]
+    assert "R1" not in indicators[0]
+    assert "I2" not in indicators[1]
+    assert places[:2] == [{one}, {story.districts[1], other}]
+    assert places[2] == {"1700", *story.districts, one, other}
 
 
 async def test_the_stage_names_every_gate_with_its_state_and_evidence_within_scope(told: Running, story: Story) -> None:

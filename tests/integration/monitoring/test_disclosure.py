@@ -1,6 +1,5 @@
 """Everything that a role sees of counts of persons, at several moments: nobody can compute a small one from it."""
 
-import json
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -12,7 +11,7 @@ import pytest
 
 from services.monitoring.domain.periods import NESTED, SEPTEMBER, PeriodKind, month_of, parse
 from services.monitoring.domain.persons import PERSON_SLOTS
-from services.monitoring.notices import CHANNEL
+from services.monitoring.notices import CHANNEL, Notice, decode
 from services.monitoring.suppression import release
 from services.monitoring.suppression.release import Releasing
 from services.monitoring.suppression.tables import NOTE_EVERYTHING
@@ -353,24 +352,24 @@ async def test_the_stream_tells_of_counts_of_persons_only_what_was_released(benc
     land = Land.founded(Random(2))
     worker = await bench.worker()
     await worker.take(land.story.events)
-    heard: list[dict[str, Any]] = []
+    heard: list[Notice] = []
     listener = await bench.connection()
-    await listener.add_listener(CHANNEL, lambda *message: heard.append(json.loads(message[3])))
+    await listener.add_listener(CHANNEL, lambda *message: heard.append(decode(message[3])))
     ident = land.story.institutions[0]
 
-    async def employ(persons: int) -> list[dict[str, Any]]:
+    async def employ(persons: int) -> list[Notice]:
         before = len(land.story.events)
         for _ in range(persons):
             land.count("F3", ident, 0)
         heard.clear()
         await worker.take(land.story.events[before:])
         await listener.fetchval("select 1")
-        return [message for message in heard if PERSON_SLOTS & set(message["slots"])]
+        return [notice for notice in heard if any(PERSON_SLOTS & {*move.slots} for move in notice.moves)]
 
     await employ(1)  # nobody becomes hidden, and that is seen
     assert await employ(8) == []
     (told,) = await employ(1)
-    assert told["places"]
+    assert all(move.places for move in told.moves)
     assert await employ(9) == []
     assert len(await employ(1)) == 1
     for first in (True, False):
