@@ -4,16 +4,18 @@ Most of it the cells count: those are the value's own parts. Enterprises and sec
 the aggregates behind the value, as lineage reads them. Of persons what is told is made of whole cells – the persons of
 one institution at one enterprise in one academic year – of k or more, beside which the institution's others have room
 (`tellable`): every count, of whatever place or sector, sums such cells alone, so that one less another leaves no few.
+They are made of the same events as the institution's released count: they move with it, or not at all.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from services.monitoring import queries
+from services.monitoring import archive, queries
 from services.monitoring.comparison import enterprises
 from services.monitoring.directory import Directory, below
+from services.monitoring.domain.contributions import contributions
 from services.monitoring.domain.definitions import INDICATORS, fed_by
 from services.monitoring.domain.formulas import Indicator, Window
 from services.monitoring.domain.measures import (
@@ -26,9 +28,12 @@ from services.monitoring.domain.measures import (
     GRADUATES_EMPLOYED,
     TRAINEES,
 )
-from services.monitoring.domain.periods import Period, PeriodKind, period_at
+from services.monitoring.domain.parts import Contributions
+from services.monitoring.domain.periods import YEARS, Period, PeriodKind, period_at
+from services.monitoring.domain.readings import SOURCE_OF_KIND, decode
 from services.monitoring.domain.territory import Place
-from services.monitoring.tables import contributions_from
+from services.monitoring.suppression.tables import upto
+from services.monitoring.tables import SOURCES, contributions_from, positions_from
 from shared.contracts.vocabulary import Form, PartnerCategory
 from shared.errors import DomainError, FieldError, InvalidInput
 
@@ -42,7 +47,8 @@ _COUNT: Final = """
     ) found
 """
 _ROWS: Final = """
-    select place, contributions from aggregate where place = any($1::integer[]) and kind = any($2::smallint[])
+    select place, kind, shard, contributions, positions from aggregate
+    where place = any($1::integer[]) and kind = any($2::smallint[])
 """
 
 
@@ -233,16 +239,43 @@ async def _cells(
     cells: Cells = {}
     number = 0
     for begin in range(0, len(institutions), CHUNK):
-        for row in await connection.fetch(_ROWS, institutions[begin : begin + CHUNK], kinds):
+        some = institutions[begin : begin + CHUNK]
+        rows = await connection.fetch(_ROWS, some, kinds)
+        if way.counted is None:
+            behind = [(row["place"], contributions_from(row["contributions"])) for row in rows]
+        else:
+            behind = await _as_released(connection, rows, await upto(connection, some, period.code - YEARS))
+        for place, contributed in behind:
             number += 1
-            found = lineage.contributed(row["place"], contributions_from(row["contributions"]))
+            found = lineage.contributed(place, contributed)
             members = {member for window, _, _, member in found if window.measure == way.counted}
             for window, amount, _, member in found:
                 if window.measure == way.by and member is not None and amount > 0:
-                    cell = cells.setdefault(row["place"], {}).setdefault(member, set())
+                    cell = cells.setdefault(place, {}).setdefault(member, set())
                     cell |= members if way.counted is not None else {number}
         await asyncio.sleep(0)  # others of this loop take events meanwhile
     return cells
+
+
+async def _as_released(
+    connection: Any, rows: Iterable[Any], released: Mapping[int, int]
+) -> list[tuple[int, Contributions]]:
+    """(institution, contributions) of each aggregate as its institution's last `released` event left it."""
+    found: list[tuple[int, Contributions]] = []
+    older: dict[tuple[int, int, int], int] = {}
+    for row in rows:
+        place = row["place"]
+        positions = positions_from(row["positions"])
+        then = [position for position in positions if position <= released.get(place, 0)]
+        if len(then) == len(positions):
+            found.append((place, contributions_from(row["contributions"])))
+        elif then:
+            older[SOURCES[SOURCE_OF_KIND[row["kind"]]], row["shard"], max(then)] = place
+    found += [
+        (older[SOURCES[event.source], event.shard, event.position], contributions(decode(event)))
+        for event in await archive.events(connection, older)
+    ]
+    return found
 
 
 async def _shown(

@@ -51,14 +51,6 @@ _RESETTLED = """
     where t.name like 'hamkor.partners.institution.%' and e.place <> all($5::integer[])
     limit $6
 """
-_EVENTS = """
-    select e.source, e.shard, e.position, t.name, e.subject, e.id, e.time, e.data
-    from unnest($1::smallint[], $2::smallint[], $3::bigint[]) as key(source, shard, position),
-    lateral (
-        select * from event_seen e
-        where e.source = key.source and e.shard = key.shard and e.position = key.position offset 0
-    ) e join event_type t on t.id = e.type
-"""
 _TERRITORY_BEFORE = """
     select distinct on (e.subject) e.source, e.shard, e.position, e.subject
     from unnest($1::smallint[], $2::bigint[]) as key(shard, low),
@@ -295,22 +287,7 @@ class Rewinder:
         return await self._events(list(newest.values()))
 
     async def _events(self, keys: Sequence[tuple[int, int, int]]) -> list[tuple[Event, Reading]]:
-        if not keys:
-            return []
-        rows = await self._connection.fetch(_EVENTS, *map(list, zip(*keys, strict=True)))
-        found = []
-        for source, shard, position, name, subject, id_, time, data in rows:
-            event = Event(str(id_), name, SERVICES[source], subject, "", time, shard, position, bytes(data))
-            found.append((event, decode(event)))
-        there = {(SOURCES[event.source], event.shard, event.position) for event, _ in found}
-        missing = [(source, shard, position - 1, position) for source, shard, position in {*keys} - there]
-        for row, _ in await archive.read(self._connection, missing):
-            source_name = SERVICES[row.source]
-            event = Event(
-                _text(row.id), row.type, source_name, row.subject, "", row.time, row.shard, row.position, row.data
-            )
-            found.append((event, decode(event)))
-        return found
+        return [(event, decode(event)) for event in await archive.events(self._connection, keys)]
 
 
 _KINDS = {aggregate: reading.kind for (_, aggregate), reading in READINGS.items() if reading.kind}

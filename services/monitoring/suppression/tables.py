@@ -10,9 +10,10 @@ from typing import Any, Final
 import numpy as np
 
 from services.monitoring.domain.disclosure import Row
-from services.monitoring.domain.measures import COLUMNS, MEASURES, Kind
+from services.monitoring.domain.measures import COLUMNS, GRADUATES_EMPLOYED, MEASURES, Kind
 from services.monitoring.domain.periods import QUARTERS, SEPTEMBER, YEARS
 from services.monitoring.domain.persons import BY_NUMBER, FAMILY_OF_SLOT, PERSON_SLOTS
+from services.monitoring.domain.readings import SOURCE_OF_KIND, Employment
 from services.monitoring.domain.totals import Rows
 from shared.persistence.arrays import plain
 
@@ -54,7 +55,17 @@ _COPIED = """
     where (held.v0, held.v1, held.v2, held.v3, held.as_of)
         <> (excluded.v0, excluded.v1, excluded.v2, excluded.v3, excluded.as_of)
 """
+# With the counts, which events they are of: what cells do not count is read from those alone (comparison/breakdown.py).
 _HOLD = f"""
+    with noted as (
+        insert into held_upto
+        select u.place, (u.first - {SEPTEMBER}) / 12, i.position
+        from unnest($1::integer[], $2::smallint[], $3::integer[]) as u(place, slot, first),
+        lateral (select shard from aggregate where place = u.place and kind = {Employment.kind} limit 1) a
+        join inbox i on i.source = '{SOURCE_OF_KIND[Employment.kind]}' and i.shard = a.shard
+        where u.slot = {GRADUATES_EMPLOYED // COLUMNS}
+        on conflict (place, year) do update set position = excluded.position
+    )
     insert into held select c.*
     from unnest($1::integer[], $2::smallint[], $3::integer[]) as u(place, slot, first)
     join cell c on c.place = u.place and c.slot = u.slot and (c.period between u.first and u.first + 11
@@ -91,6 +102,7 @@ _HELD, _COUNTED = (
     """  # noqa: S608 - constants
     for table in ("held", "cell")
 )
+_UPTO: Final = "select place, position from held_upto where place = any($1::integer[]) and year = $2"
 _DISCLOSED = """
     select place, family, year, shown, opened, possible from disclosed
     where place = any($1::integer[]) and family = any($2::smallint[]) and year = any($3::smallint[])
@@ -279,6 +291,14 @@ async def settle(connection: Any, changed: Mapping[Unit, Row]) -> None:
         for unit, row in sorted(changed.items(), key=itemgetter(0))
     ]
     await connection.execute(_SETTLE, *map(plain, zip(*columns, strict=True)))
+
+
+async def upto(connection: Any, places: Sequence[int], year: int) -> dict[int, int]:
+    """By institution: the last event about employment that the graduates released of a year count.
+
+    It is a position in the one log in which an institution's employment is told; without one nothing was released.
+    """
+    return dict(await connection.fetch(_UPTO, list(places), year))
 
 
 async def disclosed(

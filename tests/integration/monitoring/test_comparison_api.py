@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import AsyncIterator
 from datetime import date
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -82,12 +83,13 @@ def enrolled(story: Story, school: str, places: int, wishes: int) -> None:
     )
 
 
-def employed(story: Story, school: str, enterprise: str) -> None:
-    id_ = new_id()
+def employed(story: Story, school: str, enterprise: str, id_: str | None = None) -> None:
+    """A graduate is employed, or the one whose employment has this id is employed elsewhere."""
+    id_ = id_ or new_id()
     story.tell(
         EmploymentState(
             id=id_,
-            version=1,
+            version=story.next_version(id_),
             institution_id=school,
             graduate_ref=id_[-8:],
             enterprise_id=enterprise,
@@ -323,6 +325,40 @@ async def test_values_are_broken_down_without_telling_of_few(ministry: Client, s
             await got(ministry, "/v1/breakdown", indicator=each["indicator"]["code"], by=by, period="2026-02")
     wrong = (await ministry.get("/v1/breakdown", indicator="F3", by="colour")).json()["errors"][0]
     assert "profession, enterprise, sector" in wrong["remedy"]
+
+
+async def test_enterprises_are_told_of_in_the_steps_of_the_count_that_they_are_part_of(
+    postgres: Any, issuer: Any, http: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    story = Story(Random(6))
+    story.territory(1, 1)
+    works, garage = story.enterprises = [new_id(), new_id()]
+    school, *others = (story.an_institution(story.districts[0], date(2024, 9, 1)) for _ in range(3))
+    for at in others:
+        for _ in range(30):
+            employed(story, at, works)
+    for enterprise, graduates in ((works, 22), (garage, 21)):
+        for _ in range(graduates):
+            employed(story, school, enterprise)
+    moved = story.events[-1].subject.removeprefix("employment/")
+    async with alone(postgres, issuer, http, tmp_path) as (running, _):
+        ministry = running.as_(Role.MINISTRY, "17")
+
+        async def told(since: int) -> tuple[int, dict[str, int]]:
+            await tell(running, story.events[since:])
+            found = await got(ministry, "/v1/breakdown", indicator="F3", by="enterprise", period=YEAR, place=school)
+            return found["value"], {row["key"]: row["count"] for row in found["items"]}
+
+        seen = [await told(0)]
+        assert seen == [(43, {works: 20, garage: 20})]
+        since = len(story.events)
+        employed(story, school, works, moved)  # from the garage: nobody more, nobody less
+        seen.append(await told(since))
+        for _ in range(14):  # at the third of them twenty-five would be at the works
+            since = len(story.events)
+            employed(story, school, works)
+            seen.append(await told(since))
+    assert set(map(str, seen)) == {str(seen[0]), str((53, {works: 30, garage: 20}))}
 
 
 async def test_what_does_not_exist_is_answered_with_what_does(ministry: Client, story: Story) -> None:
