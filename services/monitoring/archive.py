@@ -189,17 +189,19 @@ async def archive(
     digest = await asyncio.to_thread(prove, draft, seal)
     draft.replace(path)
     await asyncio.to_thread(_settle, path)
-    try:
-        async with connection.transaction():
+    async with connection.transaction():
+        try:
             await connection.execute("select set_config('app.scope', 'all', true)")
             await connection.execute(f"set local lock_timeout = {PATIENCE_MS}")
             file = await connection.fetchval(_TELL_FILE, str(path), seal.events, digest, seal.since, seal.until)
             columns = zip(*((*key, *span) for key, span in seal.spans.items()), strict=True)
             await connection.execute(_TELL_SPANS, *map(list, columns), file)
             await connection.execute("select archive_drop($1, $2)", part.name, seal.events)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        # From here on the file stays, whatever happens: a COMMIT that looks failed may have been done, and then there
+        # is no other copy. One that nobody knows of is overwritten when its part is archived the next time.
     log.info("archive.dropped", part=part.name, events=seal.events)
     return Archived(path, seal.events, digest)
 

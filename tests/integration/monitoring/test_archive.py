@@ -6,7 +6,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import asyncpg
 import pytest
+from asyncpg.transaction import Transaction
 
 from deploy.cli.archive import _archive, _check
 from services.monitoring import LISTENS_TO, archive
@@ -30,6 +32,12 @@ async def _archived(live: Live, story: Story, folder: Path) -> None:
     """All of the story in the database, then in a file: its positions lie in the first part."""
     await live.take(story.events)
     await _archive(dsn_of(live.bench.database.url), folder, max(each.time for each in story.events) + timedelta(days=1))
+
+
+async def _all_seeing(live: Live) -> Any:
+    connection = await live.bench.connection()
+    await connection.execute("select set_config('app.scope', 'all', false)")
+    return connection
 
 
 async def test_what_is_archived_leaves_the_database_and_is_read_within_scope(
@@ -88,8 +96,7 @@ async def test_a_file_that_is_not_whole_is_noticed(live: Live, story: Story, tmp
     path.unlink()
     assert await _check(dsn) == 1
     event = story.events[0]
-    connection = await live.bench.connection()
-    await connection.execute("select set_config('app.scope', 'all', false)")
+    connection = await _all_seeing(live)
     with pytest.raises(Unavailable):
         await archive.read(connection, [(SERVICES.index(event.source), event.shard, 0, event.position)])
 
@@ -113,3 +120,27 @@ async def test_an_event_that_comes_during_the_export_keeps_its_part(
     assert len(await live.bench.rows(EVERYTHING)) == len(story.events)
     assert list(tmp_path.glob("*.parquet")) == []
     assert await live.bench.rows("select 1 from archive_file union all select 1 from archive_span") == []
+
+
+async def test_a_commit_whose_answer_is_lost_leaves_the_only_copy_there_is(
+    live: Live, story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await live.take(story.events)
+    dsn = dsn_of(live.bench.database.url)
+    committed = Transaction.__aexit__
+
+    async def cut(self: Transaction, *problem: Any) -> None:
+        await committed(self, *problem)
+        if self._readonly is False and not self._connection.is_closed():  # not the export, which only reads
+            raise asyncpg.ConnectionDoesNotExistError("connection was closed in the middle of operation")
+
+    monkeypatch.setattr(Transaction, "__aexit__", cut)
+    connection = await _all_seeing(live)
+    parts = await archive.parts(connection, max(each.time for each in story.events) + timedelta(days=1))
+    with pytest.raises(asyncpg.ConnectionDoesNotExistError):
+        await archive.archive(connection, parts[0], tmp_path)
+    monkeypatch.undo()
+    assert await live.bench.rows(EVERYTHING) == []
+    assert await _check(dsn) == 0
+    windows = [(SOURCES[source], shard, 0, 1 << 40) for source in LISTENS_TO for shard in range(64)]
+    assert len(await archive.read(await _all_seeing(live), windows)) == len(story.events)
