@@ -141,6 +141,13 @@ _NOTE_ALL: Final = f"""
         as f(slot, family) using (slot)
     where c.period < {QUARTERS}
 """  # noqa: S608 - constants
+# A rebuild makes no row where all that was ever counted was taken back: what is released must find a zero to follow.
+_EMPTIED: Final = """
+    insert into cell (place, slot, period, v0, v1, v2, v3, as_of)
+    select h.place, h.slot, h.period, 0, 0, 0, 0, h.as_of from held h
+    where not exists (select from cell c where c.place = h.place and c.slot = h.slot and c.period = h.period)
+    on conflict do nothing
+"""
 EVERYTHING: Final[Unit] = (0, 0, 0)
 NOTE_EVERYTHING: Final = "insert into unreleased values (0, 0, 0)"
 """After a rebuild: whatever is counted otherwise now is released by and by."""
@@ -176,6 +183,7 @@ async def take(connection: Any, most: int = MOST_AT_ONCE) -> set[Unit]:
     units: set[Unit] = {tuple(row) for row in await connection.fetch(_TAKE, most)}
     if EVERYTHING not in units:
         return units
+    await connection.execute(_EMPTIED)
     await connection.execute(_NOTE_ALL)
     return units - {EVERYTHING} or await take(connection, most)
 

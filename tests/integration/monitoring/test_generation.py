@@ -16,6 +16,7 @@ from services.monitoring.tables import TERRITORY_LOCK
 from shared.child import ChildEnded
 from shared.persistence.engine import dsn_of
 from tests.integration.monitoring.support import Live
+from tests.integration.monitoring.test_disclosure import Land
 from tests.support.monitoring import a_story
 
 KILLED = """
@@ -179,3 +180,30 @@ async def test_two_rebuilds_at_once_are_one_too_many(live: Live) -> None:
     await connection.execute("select pg_advisory_lock($1)", 0x72656275696C64)
     with pytest.raises(Busy):
         await Rebuild(dsn_of(live.bench.database.url)).run()
+
+
+async def test_what_was_released_follows_where_a_rebuild_finds_nobody(live: Live) -> None:
+    """All that was counted there was taken back before the rebuild, which makes no row of it."""
+    land = Land.founded(Random(3))
+    school = land.story.institutions[0]
+    for ident in land.story.institutions:
+        for _ in range(25):
+            land.count("F3", ident, 0)
+    await live.take(land.story.events)
+    worker = await live.bench.worker()
+    await worker.take([])
+    told = len(land.story.events)
+    for _ in range(25):
+        land.take_away("F3", school, 0)
+    await live.take(land.story.events[told:])
+    await worker.take([])
+    apart = (
+        "select p.code, h.slot, h.period from held h join place p on p.id = h.place "
+        "left join cell c using (place, slot, period) where (h.v0, h.v1, h.v2, h.v3) "
+        "<> (coalesce(c.v0, 0), coalesce(c.v1, 0), coalesce(c.v2, 0), coalesce(c.v3, 0))"
+    )
+    assert {row["code"] for row in await live.bench.rows(apart)} == {school}  # shown until the day ends
+    await Rebuild(dsn_of(live.bench.database.url)).run()
+    await worker.take([])
+    assert await worker.sweep()
+    assert await live.bench.rows(apart) == []
