@@ -51,8 +51,10 @@ def archive_command(
     try:
         target.mkdir(parents=True, exist_ok=True)
         asyncio.run(_archive(dsn, target, _before(months)))
+    except archive.Busy as problem:
+        raise StackError(f"Not archived: {problem}. Wait for it, or stop it first.") from problem
     except (archive.Damaged, OSError) as problem:
-        raise StackError(f"Not archived: {problem}. Nothing has left the database.") from problem
+        raise StackError(f"Not archived: {problem}. What was not told of above is in the database still.") from problem
 
 
 def _before(months: int) -> datetime:

@@ -53,6 +53,7 @@ _PARTS = """
     select relname, pg_get_expr(relpartbound, pg_class.oid) as bounds from pg_inherits
     join pg_class on pg_class.oid = inhrelid where inhparent = 'event_log'::regclass order by length(relname), relname
 """
+_IS_PART = f"select exists (select from ({_PARTS}) part where relname = $1)"  # noqa: S608 - constants
 _NEWEST = "select max(time) from event_seen where position >= $1 and position < $2"
 _ROWS = """
     select e.source, e.shard, e.position, e.time, t.name, p.code, e.subject, e.id, e.data
@@ -102,6 +103,10 @@ class Logged(NamedTuple):
 Window = tuple[int, int, int, int]
 """(source, shard, low, high): the positions above `low`, up to `high`."""
 Keep = Callable[[Logged], bool]
+
+
+class Busy(Exception):
+    """Another run is archiving, or has archived the part meanwhile."""
 
 
 class Damaged(Exception):
@@ -178,9 +183,25 @@ async def archive(
 ) -> Archived:
     """Export a part, prove the file by reading it again, tell of it and drop the part, all or nothing.
 
-    `connection`: the service's role, outside a transaction. Raises Damaged where the file does not prove, and
-    asyncpg.LockNotAvailableError where somebody is at work in the part: try again.
+    `connection`: the service's role, outside a transaction. Raises Damaged where the file does not prove, Busy where
+    somebody else archives, and asyncpg.LockNotAvailableError where somebody is at work in the part: try again.
     """
+    # Two at once would write, and remove, the same files.
+    if not await connection.fetchval("select pg_try_advisory_lock($1)", _LOCK):
+        raise Busy("another run is at work")
+    try:
+        if not await connection.fetchval(_IS_PART, part.name):
+            raise Busy(f"another run has archived {part.name}")
+        return await _archive(connection, part, folder, progress)
+    finally:
+        if not connection.is_closed():
+            await connection.execute("select pg_advisory_unlock($1)", _LOCK)
+
+
+_LOCK = 0x61726368697665  # one run at a time
+
+
+async def _archive(connection: Any, part: Part, folder: Path, progress: Callable[[int], None]) -> Archived:
     path = (folder / f"{part.name}-{part.low:012d}.parquet").resolve()
     draft = path.with_suffix(".part")
     async with connection.transaction(isolation="repeatable_read", readonly=True):

@@ -153,9 +153,12 @@ async def count_quotas(uow: UnitOfWork, id_: str, step: int) -> list[EventType]:
 
 
 async def notice_institutions(uow: UnitOfWork) -> None:
-    """Institutions came, moved or closed: every open wave looks again at which of them lack their campaign."""
-    due = select(col(WaveRow.id)).where(col(WaveRow.status) == WaveStatus.OPEN.value, ~col(WaveRow.campaigns_due))
-    ids = list((await uow.session.execute(due.order_by(col(WaveRow.id)).with_for_update())).scalars())
+    """Institutions came, moved or closed: every open wave looks again at which of them lack their campaign.
+
+    A wave that is at it waits, too: it has read the institutions already, and may be about to say that it is done.
+    """
+    waiting = select(col(WaveRow.id)).where(col(WaveRow.status) == WaveStatus.OPEN.value)
+    ids = list((await uow.session.execute(waiting.order_by(col(WaveRow.id)).with_for_update())).scalars())
     if ids:
         await uow.session.execute(
             update(WaveRow)

@@ -144,3 +144,26 @@ async def test_a_commit_whose_answer_is_lost_leaves_the_only_copy_there_is(
     assert await _check(dsn) == 0
     windows = [(SOURCES[source], shard, 0, 1 << 40) for source in LISTENS_TO for shard in range(64)]
     assert len(await archive.read(await _all_seeing(live), windows)) == len(story.events)
+
+
+async def test_two_runs_at_once_do_not_remove_each_others_file(
+    live: Live, story: Story, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await live.take(story.events)
+    one, other = await _all_seeing(live), await _all_seeing(live)
+    (part,) = await archive.parts(one, max(each.time for each in story.events) + timedelta(days=1))
+    settled = archive._settle
+
+    def beside(path: Path) -> None:
+        """While the first has its file in place and has told of it to nobody yet."""
+        monkeypatch.setattr(archive, "_settle", settled)
+        with pytest.raises(archive.Busy, match="at work"):
+            asyncio.run_coroutine_threadsafe(archive.archive(other, part, tmp_path), loop).result(30)
+        settled(path)
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(archive, "_settle", beside)
+    done = await archive.archive(one, part, tmp_path)
+    with pytest.raises(archive.Busy, match="has archived"):
+        await archive.archive(other, part, tmp_path)
+    assert (done.events, await _check(dsn_of(live.bench.database.url))) == (len(story.events), 0)

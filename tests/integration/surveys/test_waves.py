@@ -1,5 +1,6 @@
 """Waves: a campaign at every institution that matches, now and later; quotas said at the door; rates by stratum."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from shared.persistence.engine import make_session
 from shared.scope import Role, Scope
 from tests.integration.surveys.asking import facts, pass_time, told
 from tests.integration.surveys.support import DISTRICT, MINE, OTHER, OTHER_DISTRICT, K, Office, an_institution, today
+from tests.support.services import eventually
 
 NEWCOMER = "019a0000-0000-7000-8000-000000000003"
 
@@ -83,6 +85,40 @@ async def test_institutions_that_come_move_in_or_close_are_followed(office: Offi
         OTHER: "open",
         NEWCOMER: "open",
     }
+
+
+async def test_who_comes_while_a_waves_last_campaigns_are_made_gets_one_too(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wave = await plan(office)
+    without = waves._without
+    read, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(*asked: Any) -> Any:
+        found = await without(*asked)
+        read.set()
+        await goes_on.wait()
+        return found
+
+    monkeypatch.setattr(waves, "_without", slowly)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(pass_time(office))
+        await read.wait()
+        coming = tasks.create_task(came(office, an_institution(NEWCOMER, DISTRICT)))
+        await done_or_waiting(office, coming)
+        goes_on.set()
+    await pass_time(office)
+    assert {each["institution_id"] for each in await campaigns(office, wave["id"])} == {MINE, OTHER, NEWCOMER}
+
+
+async def done_or_waiting(office: Office, task: asyncio.Task[None]) -> None:
+    """Until the task is done, or a transaction of this database waits for what another one holds."""
+    waits = "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+
+    async def either() -> bool:
+        return task.done() or bool(await office.rows(waits))
+
+    await eventually(either, "it is done, or waits")
 
 
 async def test_steps_follow_the_table_with_versions_and_keys(office: Office) -> None:
