@@ -60,12 +60,13 @@ class Surroundings:
     async def _institutions(self, uow: UnitOfWork, states: Mapping[str, InstitutionState]) -> None:
         if not states:
             return
+        # Waves come first everywhere: whoever counts their quotas holds them, and writes campaigns.
+        await waves.notice_institutions(uow)
         await institutions.take_over(uow, states)
         for id_, state in sorted(states.items()):
             if state.status is InstitutionStatus.CLOSED:
                 await campaigns.close_all(uow, id_, self._step)
         await invitations.find_homes(uow, states)
-        await waves.notice_institutions(uow)
 
 
 async def _enterprises(uow: UnitOfWork, states: Mapping[str, EnterpriseState]) -> None:

@@ -4,6 +4,7 @@ A validator raises ValueError with the rule's code; its texts stand in the messa
 """
 
 import re
+import unicodedata
 from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
@@ -51,10 +52,24 @@ def _district(value: str) -> str:
     return value
 
 
-def _clean(value: str) -> str:
-    if not value.isprintable() and any(ord(character) < 32 for character in value):
-        raise ValueError("control_characters")
+UNPRINTABLE = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+"""Unicode categories of what has no shape of its own, or changes that of others."""
+
+
+def printable(value: str, *, allowed: str = "") -> str:
+    """`value`, if every character of it is `allowed` or can be printed as it is read; raises ValueError(rule)."""
+    for character in value:
+        if character not in allowed and unicodedata.category(character) in UNPRINTABLE:
+            raise ValueError("control_characters")
     return value
+
+
+JOINERS = "\u200c\u200d"
+"""Some scripts are not written without them."""
+
+
+def _clean(value: str) -> str:
+    return printable(value, allowed=JOINERS)
 
 
 IscoUnitGroup = Annotated[str, AfterValidator(_isco)]

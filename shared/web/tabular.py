@@ -20,7 +20,6 @@ from typing import Annotated, Any, Union, get_args, get_origin
 
 import anyio
 from openpyxl import Workbook as NewWorkbook
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 
@@ -212,10 +211,14 @@ async def xlsx_file(
             yield chunk
 
 
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What no document may hold (XML 1.0, 2.2): one such character in one name would end the download of all."""
+
+
 def _sheet_cell(cell: Cell) -> Cell:
     if not isinstance(cell, str):
         return cell
-    cell = ILLEGAL_CHARACTERS_RE.sub("", cell)
+    cell = _NO_XML.sub("", cell)
     return cell if len(cell) <= MOST_CELL_CHARACTERS else cell[: MOST_CELL_CHARACTERS - 1] + "…"
 
 

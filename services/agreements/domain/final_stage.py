@@ -1,6 +1,5 @@
 """What the rooms of the final stage share: texts, evidence, and editions that follow one another, never two at once."""
 
-import unicodedata
 from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
@@ -9,28 +8,13 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from services.agreements.domain.inputs import Command, Day, check_day
-from shared.contracts.fields import Ref
+from shared.contracts.fields import Ref, printable
 from shared.contracts.final_stage import AdoptionStatus, Edition, Evidence, EvidenceKind, InstructionState, SampleState
 from shared.errors import FieldError, InvalidInput, WrongState
 
-UNPRINTABLE = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
-"""Unicode categories of what has no shape of its own, or changes that of others."""
-
-
-def printable(value: str) -> str:
-    """`value`, if every character of it can be printed as it is read; raises ValueError("control_characters")."""
-    return _without(value, allowed="")
-
 
 def _printable_lines(value: str) -> str:
-    return _without(value.replace("\r\n", "\n"), allowed="\n\t")
-
-
-def _without(value: str, allowed: str) -> str:
-    for character in value:
-        if character not in allowed and unicodedata.category(character) in UNPRINTABLE:
-            raise ValueError("control_characters")
-    return value
+    return printable(value.replace("\r\n", "\n"), allowed="\n\t")
 
 
 Line = Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True), AfterValidator(printable)]

@@ -17,7 +17,7 @@ from services.agreements.domain.final_stage import (
 )
 from services.agreements.domain.inputs import Opportunities
 from shared.contracts.events import EventType
-from shared.contracts.fields import Id
+from shared.contracts.fields import Id, printable
 from shared.contracts.final_stage import (
     NORMATIVE_DOCUMENT_ADOPTED,
     NORMATIVE_DOCUMENT_REPEALED,

@@ -46,7 +46,9 @@ _TAKE = (
     "with sent as (select * from unnest($1::text[], $2::bytea[], $3::bytea[]) as s(campaign_id, mark, sealed)), "
     "taking as (select id from campaign where id = any($4::text[]) and (status = 'open' "
     "and $5::date between first_day and last_day or $7 and status <> 'draft' and interview_days > 0 "
-    "and $5::date between first_day and coalesce(closed_on, last_day) + interview_days)), "
+    "and $5::date between first_day and coalesce(closed_on, last_day) + interview_days) "
+    # Whose request was under way while the marks were wiped, past midnight: what it sends may have been counted.
+    "and not exists (select from intake i where i.campaign_id = campaign.id and i.over)), "
     "spent as (insert into spent_mark (mark, campaign_id) select mark, campaign_id from sent "
     "join taking on id = campaign_id order by mark on conflict do nothing returning mark), "
     "staged as (insert into staged_answer (campaign_id, key_id, sealed) "

@@ -118,6 +118,10 @@ async def test_a_batch_made_while_the_campaign_was_open_syncs_after_its_end_once
     await then.look()
     await then._wipe()
     assert (await office.count("response"), await office.count("spent_mark")) == (4, 0)
+    # A request that began on the last day is over with it, too: nothing would tell that it was counted.
+    report = (await enter(office.coordinator, campaign.id, *late)).json()
+    assert [item["status"] for item in report["items"]] == [409] * 4
+    assert (await office.count("staged_answer"), await office.count("spent_mark")) == (0, 0)
 
 
 async def test_while_interviews_still_come_in_no_code_says_whether_it_was_used(office: Office) -> None:

@@ -89,6 +89,12 @@ async def test_what_excel_would_make_a_cell_of_its_own_is_kept_from_being_calcul
     assert entry_of({"code": str(cell_of(text, COLUMNS["code"]))}, COLUMNS) == {"code": text}
 
 
+@pytest.mark.parametrize("sign", ["\x00", "\x0b", "\ufffe", "\uffff", "\ud800"])
+async def test_a_character_that_no_document_may_hold_ends_no_download(sign: str) -> None:
+    content = await file_of("xlsx", [{"code": f"Kollej{sign} 7"}, {"code": "next"}])
+    assert [cells[0] for _, cells in xlsx_rows(content)][1:] == ["Kollej 7", "next"]
+
+
 def test_numbers_stay_numbers() -> None:
     assert cell_of(-5, COLUMNS["count"]) == -5
     assert cell_of(None, COLUMNS["count"]) is None

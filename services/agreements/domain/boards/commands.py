@@ -5,9 +5,9 @@ from typing import Annotated
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
-from services.agreements.domain.final_stage import Details, EvidenceInput, Line, Text, printable
+from services.agreements.domain.final_stage import Details, EvidenceInput, Line, Text
 from services.agreements.domain.inputs import Command, Day
-from shared.contracts.fields import Id, Ref
+from shared.contracts.fields import Id, Ref, printable
 from shared.contracts.final_stage import BoardState, MemberCategory
 from shared.errors import BrokenRule
 
