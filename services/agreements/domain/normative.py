@@ -12,7 +12,6 @@ from services.agreements.domain.final_stage import (
     Repeal,
     Text,
     check_period,
-    printable,
     refuse,
 )
 from services.agreements.domain.inputs import Opportunities
