@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -22,6 +22,8 @@ NAMES_KEPT = 5_000
 AT_ONCE = 8
 """Look-ups of one page at a time."""
 TIMEOUT = httpx.Timeout(15, connect=3)
+IMPORT_TIMEOUT = httpx.Timeout(600, connect=3)
+"""Thousands of rows are judged, or a large spreadsheet is unpacked, before the answer begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,24 @@ class Services:
         if answer.status_code == 401:
             raise SessionEnded
         return Answer(answer.status_code, content if isinstance(content, Mapping) else {"items": content})
+
+    async def bring_in(
+        self, service: str, path: str, content: bytes | AsyncIterator[bytes], kind: str, key: str, *, commit: bool
+    ) -> Answer:
+        """Send a file of entries, as it is or as it comes; without `commit` it is only tried.
+
+        An answer that did not come is Answer(503), as in `send`. What reading the content raises is raised here.
+        """
+        headers = self._headers | {"idempotency-key": key, "content-type": kind}
+        url = f"{self._upstreams.url(service)}{path}?commit={str(commit).lower()}"
+        try:
+            answer = await self._upstreams.client.post(url, headers=headers, content=content, timeout=IMPORT_TIMEOUT)
+            said = answer.json() if answer.content else {}
+        except (httpx.HTTPError, ValueError):
+            return Answer(503, {})
+        if answer.status_code == 401:
+            raise SessionEnded
+        return Answer(answer.status_code, said if isinstance(said, Mapping) else {})
 
     async def named(
         self, wanted: Mapping[str, set[str]], services: Mapping[str, str], parts: Mapping[str, str]

@@ -66,7 +66,8 @@ class Declared(_Declared):
 
     `under` names the registers whose entries stand under one of this, with the filter that finds them; `under_when`
     the fields an entry must have for that, and `shown_when` those without which a field of it says nothing. `named_by`
-    says where a role that may not read an entry finds its name.
+    says where a role that may not read an entry finds its name. `importers` are those of the creators who may also
+    bring a file of entries in; None: all.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Declared(_Declared):
     readers: frozenset[Role]
     writers: frozenset[Role]
     creators: frozenset[Role] | None = None
+    importers: frozenset[Role] | None = None
     columns: tuple[str, ...]
     title: tuple[str, ...]
     state: str = "status"
@@ -103,6 +105,10 @@ class Declared(_Declared):
     def creates(self, role: Role) -> bool:
         """True if a new entry is offered to this role."""
         return role in (self.writers if self.creators is None else self.creators)
+
+    def brings_in(self, role: Role) -> bool:
+        """True if bringing in a file of new entries is offered to this role."""
+        return self.creates(role) and (self.importers is None or role in self.importers)
 
     def offers(self, step: str, role: Role, entry: Mapping[str, Any], org: str) -> bool:
         """True if `step` is offered to a reader of this role and organisation on an entry in its present state."""

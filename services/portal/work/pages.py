@@ -17,6 +17,7 @@ from services.portal.work.commands import Done, Form
 from services.portal.work.controls import every_control
 from services.portal.work.declaration import declaration
 from services.portal.work.forms import FIND
+from services.portal.work.imports.routes import add_imports
 from services.portal.work.reader import Worker, Workers
 from services.portal.work.words import suggestions
 from shared.errors import Forbidden, NotFound
@@ -64,6 +65,8 @@ def work_routes(pages: Pages, upstreams: Upstreams, sign_in: SignIn, catalogue: 
         return pages.page(
             request, "work/matches.html", matches=await desk.matches(worker, worker.org), by=worker.role.value
         )
+
+    add_imports(router, pages, workers, worker_of)
 
     @router.get("/work/{name}")
     async def register(request: Request, name: str) -> Response:

@@ -47,6 +47,7 @@ class Listing:
     exports: tuple[tuple[str, str], ...] = ()
     files: tuple[tuple[str, str], ...] = ()
     creates: bool = False
+    imports: bool = False
     new: str = ""
     new_query: str = ""
 
@@ -102,6 +103,7 @@ async def listing(worker: Worker, name: str, query: Any) -> Listing:
         exports=_exports(register, description, params),
         files=_files(register.service, register.list_files, description, "", worker.org),
         creates=description.create is not None and register.creates(worker.role),
+        imports=description.imports is not None and register.brings_in(worker.role),
         new=worker.words.new(name),
         new_query=urlencode(params),
     )

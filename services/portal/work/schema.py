@@ -83,6 +83,14 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Import:
+    """That a register takes files: where, and whether it answers with a job that is watched."""
+
+    path: str
+    watched: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Description:
     """What a service says of one register; `parts` are lists under an entry, by name."""
 
@@ -94,6 +102,7 @@ class Description:
     steps: Mapping[str, Step] = field(default_factory=dict)
     parts: frozenset[str] = frozenset()
     exports: tuple[str, ...] = ()
+    imports: Import | None = None
     paths: frozenset[str] = frozenset()
 
 
@@ -141,6 +150,7 @@ class Reader:
             steps=steps,
             parts=frozenset(parts),
             exports=tuple(path for path in (f"{base}/export", f"{base}.csv", f"{base}.xlsx") if path in self._paths),
+            imports=self._import(f"{base}/import"),
             paths=frozenset(self._paths),
         )
 
@@ -250,6 +260,10 @@ class Reader:
 
     def _answer(self, operation: Mapping[str, Any]) -> tuple[Field, ...]:
         return self.fields(self._resolve(_content(operation.get("responses", {}).get("200", {})))[0])
+
+    def _import(self, path: str) -> Import | None:
+        operation = self._paths.get(path, {}).get("post")
+        return None if operation is None else Import(path, watched="202" in operation.get("responses", {}))
 
     def _step(self, name: str, method: str, path: str, operation: Mapping[str, Any]) -> Step:
         named = _PLACE.findall(path)
