@@ -63,7 +63,7 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A list that stands under an entry and has no register of its own."""
+    """A list that stands under an entry and is shown with it."""
 
     name: str
     title: str
@@ -165,7 +165,7 @@ async def under(worker: Worker, register: Declared, entry: Entry) -> list[Listin
 
 
 async def parts(worker: Worker, register: Declared, description: Description, entry: Entry) -> list[Part]:
-    """Lists under an entry that are no registers: an institution's enrolments, an agreement's activities."""
+    """Lists under an entry beside what it says of itself: an institution's enrolments, an agreement's activities."""
     found = []
     for name in register.parts:
         if name not in description.parts:
@@ -181,11 +181,11 @@ async def parts(worker: Worker, register: Declared, description: Description, en
         links = {}
         for item in items:
             id_ = str(item.get("id", ""))
-            if linked:
-                links[id_] = f"/work/{name}/{id_}"
-            elif step is not None and register.offers(step.name, worker.role, entry, worker.org):
+            if step is not None and register.offers(step.name, worker.role, entry, worker.org):
                 places = {place.name: str(item.get(place.name) or id_) for place in step.places}
                 links[id_] = f"/work/{register.name}/{entry['id']}/{step.name}?{urlencode(places)}"
+            elif linked:
+                links[id_] = f"/work/{name}/{id_}"
         fields = worker.described[name].shown if kind is not None else ()
         rows = tuple(
             Row(
