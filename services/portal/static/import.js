@@ -43,7 +43,12 @@
     const outcome = document.getElementById("outcome");
     outcome.replaceChildren(...(shown.id === "outcome" ? shown.childNodes : [shown]));
     window.htmx?.process(outcome);
-    if (answer.status < 400) history.replaceState(null, "", answer.responseURL);
+    if (answer.status < 400) {
+      history.replaceState(null, "", answer.responseURL);
+      // Another language shows this page again, not the one it began as.
+      const back = document.querySelector(".languages input[name=next]");
+      if (back) back.value = new URL(answer.responseURL).pathname;
+    }
     const heading = outcome.querySelector("[data-focus]") ?? outcome;
     heading.focus();
     heading.scrollIntoView({ block: "nearest" });

@@ -84,6 +84,9 @@ def test_large_file_is_sent_from_the_page_and_stays_chosen(on_platform: Browser,
     on_platform.until(lambda: on_platform.driver.current_url != tried, "not sent once more")
     on_platform.until(lambda: on_platform.all("#outcome a[href='/work/enterprises']"), "not brought in")
     assert on_platform.text(".faults tbody code") == "stir"
+    on_platform.click(".languages button[value='ru']")
+    on_platform.until(lambda: on_platform.run("return document.documentElement.lang") == "ru", "another language")
+    assert on_platform.text("#outcome-title") == "Файл загружен"
     assert on_platform.complaints() == []
 
 
