@@ -15,10 +15,18 @@
 
   document.querySelectorAll("form[enctype='multipart/form-data']").forEach((form) => {
     form.addEventListener("submit", (event) => {
-      if (fits(form)) return;
+      if (fits(form)) {
+        const working = form.querySelector("[data-working]");
+        if (working) working.hidden = false;
+        return;
+      }
       event.preventDefault();
       event.stopImmediatePropagation();
     }, { capture: true });
+    window.addEventListener("pageshow", () => {
+      const working = form.querySelector("[data-working]");
+      if (working) working.hidden = true;
+    });
   });
 
   const form = document.querySelector("form[data-upload]");

@@ -405,6 +405,23 @@ async def test_other_sites_and_other_forms_bring_nothing_in(browser: httpx.Async
     many = await send(browser, NEEDS, {"carried": "x" * 5_000_000})
     assert many.status_code == 413
     assert services.files == []
+    odd = await send(browser, NEEDS, {"key": "ключ\r\nx: y", "do": "try"}, FILE)
+    assert odd.status_code == 200
+    ((request, _),) = services.files
+    assert re.fullmatch(r"[0-9a-f-]{36}", request.headers["idempotency-key"])
+
+
+@pytest.mark.parametrize("address", [NEEDS, ENTERPRISES])
+async def test_file_that_was_cut_off_is_no_shorter_file(
+    browser: httpx.AsyncClient, services: Services, address: str
+) -> None:
+    await sign_in(browser, "ministry" if address == ENTERPRISES else f"institution:{SCHOOL}")
+    services.answer = lambda _: httpx.Response(202, json=job())
+    head = b'--b\r\ncontent-disposition: form-data; name="file"; filename="e.csv"\r\n\r\n'
+    headers = PAGE | SAME_ORIGIN | {"content-type": "multipart/form-data; boundary=b"}
+    answer = await browser.post(address, content=head + FILE, headers=headers)
+    assert answer.status_code == 400
+    assert services.files == [], "the service never sees the end of it"
 
 
 # -- large files -------------------------------------------------------------------------------------------------------

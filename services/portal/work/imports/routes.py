@@ -4,6 +4,7 @@ The reader's own token goes with every file, and the service alone judges it: no
 not bring in by the API.
 """
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -34,7 +35,6 @@ MOST_WATCHED_BYTES: Final = 200_000_000
 MOST_ROWS: Final = 5_000
 """What the services take; they refuse what is more."""
 FAULTS_SHOWN: Final = 100
-KEY_CHARACTERS: Final = 64
 PARTS: Final = ("title", "detail", "remedy")
 
 
@@ -135,7 +135,7 @@ def add_imports(  # noqa: C901 - a list of routes
             return await tell(request, worker, taking, ended=True)
         taking = taking_of(worker, name)
         if taking.imports.watched:
-            return await watch(request, worker, taking, tried[:KEY_CHARACTERS])
+            return await watch(request, worker, taking, tried)
         return await tell(request, worker, taking)
 
     @router.post("/work/{name}/import/faults.csv")
@@ -145,7 +145,7 @@ def add_imports(  # noqa: C901 - a list of routes
         upload = Upload(request, 0)
         await upload.open()
         files = await _files()
-        faults = faults_carried(upload.fields.get("faults", ""))
+        faults = await run_in_threadpool(faults_carried, upload.fields.get("faults", ""))
         table = files.faults_head(worker.words) + files.faults_rows(faults)
         return Response(table, media_type=f"{CSV}; charset=utf-8", headers=_attached(f"{name}-faults.csv"))
 
@@ -191,6 +191,8 @@ def add_imports(  # noqa: C901 - a list of routes
         try:
             await upload.open()
             content = b"".join([chunk async for chunk in upload.chunks()])
+        except ClientDisconnect:
+            return Response(status_code=499)
         except TooLarge:
             await upload.drain()
             return page(request, worker, taking, problem=_too_large(worker, taking))
@@ -199,7 +201,7 @@ def add_imports(  # noqa: C901 - a list of routes
         if not upload.name:
             carried = upload.fields.get("carried", "")
             content = unpacked(carried, taking.most)
-        key = upload.fields.get("key", "")[:KEY_CHARACTERS] or str(new_id())
+        key = _key_of(upload.fields.get("key", ""))
         commit = upload.fields.get("do") == "commit"
         kind = upload.kind if upload.name else KINDS.get(f".{name.rpartition('.')[2].lower()}", "")
         if problem_ := _unsendable(worker, name if upload.name or content else "", kind):
@@ -215,13 +217,14 @@ def add_imports(  # noqa: C901 - a list of routes
             )
         except SessionEnded:
             return session_over(request, await workers.stranger(request), taking, key=key, held=held)
-        return told(request, worker, taking, answer, key, held)
+        return await told(request, worker, taking, answer, key, held)
 
-    def told(request: Request, worker: Worker, taking: Taking, answer: Answer, key: str, held: Held) -> Response:
+    async def told(request: Request, worker: Worker, taking: Taking, answer: Answer, key: str, held: Held) -> Response:
         if not answer.done:
             again = held if answer.status >= 500 else None
             return page(request, worker, taking, problem=_refused(worker, taking, answer), key=key, held=again)
-        report = report_of(worker.words, taking.name, answer.body)
+        # five thousand rows may have a hundred thousand faults
+        report = await run_in_threadpool(report_of, worker.words, taking.name, answer.body)
         good = report.new and not report.committed
         # Rows count once under their key: it stays for the mended file, in which only refused rows are different.
         return page(
@@ -230,7 +233,7 @@ def add_imports(  # noqa: C901 - a list of routes
             taking,
             report=report,
             faults=report.faults[:FAULTS_SHOWN],
-            all_faults=carried_faults(report.faults),
+            all_faults=await run_in_threadpool(carried_faults, report.faults),
             key=key if report.refused or not report.committed else str(new_id()),
             mended=bool(report.committed and report.refused),
             held=Held(held.name, held.carried, commit=True) if good else None,
@@ -242,7 +245,7 @@ def add_imports(  # noqa: C901 - a list of routes
     async def watch(request: Request, worker: Worker, taking: Taking, tried: str) -> Response:
         upload = Upload(request, taking.most)
         # One bringing in for each trial, however often the button is pressed. Trials store nothing: each is its own.
-        key = f"page-{tried or new_id()}"
+        key = f"page-{_key_of(tried)}"
         try:
             await upload.open()
             problem = _unsendable(worker, upload.name, upload.kind)
@@ -340,6 +343,11 @@ def _names(worker: Worker, taking: Taking) -> list[str]:
 
 def _attached(name: str) -> dict[str, str]:
     return {"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"}
+
+
+def _key_of(text: str) -> str:
+    """A key as a page gave it, or another where it is none: it goes into a header."""
+    return text if re.fullmatch(r"[A-Za-z0-9-]{1,64}", text) else str(new_id())
 
 
 def _unsendable(worker: Worker, name: str, kind: str) -> Problem | None:

@@ -1,6 +1,7 @@
 """A form with a file, read as it comes: short fields are kept, the file passes through chunk by chunk."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from email.message import Message
 from pathlib import PurePath
 from typing import Final
@@ -8,7 +9,7 @@ from typing import Final
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from shared.errors import TooLarge
 
@@ -38,7 +39,7 @@ class Upload:
         self._most = most
         self._stream = request.stream()
         self._size = self._kept = 0
-        self._in_file = False
+        self._in_file = self._whole = False
         self._header, self._headers = b"", Message()
         self._named: dict[str, bytearray] = {}
         self._part: bytearray | None = None
@@ -53,6 +54,7 @@ class Upload:
                 "on_headers_finished": self._on_headers,
                 "on_part_data": self._on_data,
                 "on_part_end": self._end,
+                "on_end": self._over,
             },
         )
         self._value = b""
@@ -78,15 +80,18 @@ class Upload:
     async def drain(self) -> None:
         """Let what is still being sent come to nothing, as far as that is decent."""
         left = DRAINED_BYTES
-        async for chunk in self._stream:
-            left -= len(chunk)
-            if left < 0:
-                return
+        with suppress(ClientDisconnect):
+            async for chunk in self._stream:
+                left -= len(chunk)
+                if left < 0:
+                    return
 
     async def _more(self) -> bool:
         chunk = await anext(self._stream, None)
         if not chunk:
-            # an empty chunk is the last
+            # An empty chunk is the last. A file that was cut off on its way is no shorter file.
+            if not self._whole:
+                raise HTTPException(400)
             self.fields |= {name: bytes(value).decode("utf-8", "replace") for name, value in self._named.items()}
             return False
         try:
@@ -130,6 +135,9 @@ class Upload:
 
     def _end(self) -> None:
         self._in_file = False
+
+    def _over(self) -> None:
+        self._whole = True
 
 
 def _boundary(request: Request) -> bytes:
