@@ -255,6 +255,18 @@ async def test_file_is_tried_first_and_then_brought_in_without_being_chosen_agai
     assert "cookie" not in request.headers
 
 
+async def test_long_list_of_faults_is_begun_on_the_page_and_whole_in_the_file(
+    browser: httpx.AsyncClient, services: Services
+) -> None:
+    await at_school(browser)
+    services.answer = lambda _: report(*(wrong(row, "since") for row in range(2, 5002)))
+    page = (await send(browser, NEEDS, {"key": "k"}, FILE)).text
+    assert page.count("<code>since</code><br>") == imports.FAULTS_SHOWN
+    assert "The first 100 of 5,000 are shown. The CSV file has them all." in page
+    (carried,) = re.findall(r'name="faults" value="([^"]+)"', page)
+    assert [each.row for each in faults_carried(carried)] == list(range(2, 5002))
+
+
 async def test_mended_file_goes_under_the_same_key_so_that_what_is_in_counts_once(
     browser: httpx.AsyncClient, services: Services
 ) -> None:

@@ -10,9 +10,8 @@ from services.portal.work.api import Answer
 from services.portal.work.imports.carried import packed, unpacked
 from services.portal.work.words import Words
 
-MOST_FAULTS: Final = 10_000
-"""That a page carries for the file of faults."""
-MOST_FAULT_BYTES: Final = 20_000_000
+MOST_FAULT_BYTES: Final = 30_000_000
+"""Of the faults that a page carries, unpacked: twenty of each of five thousand rows, which is what services tell."""
 CREATED: Final = 201
 REUSED: Final = "idempotency-key-reused"
 
@@ -101,10 +100,9 @@ def _in_words(text: str, column: str, label: str) -> str:
 
 
 def carried_faults(faults: Sequence[Fault]) -> str:
-    """Faults for a hidden field, the first MOST_FAULTS of them; "" where there is nothing, or too much, to carry."""
-    if not faults:
-        return ""
-    return packed(json.dumps([list(asdict(each).values()) for each in faults[:MOST_FAULTS]]).encode())
+    """Faults for a hidden field; "" where there is nothing, or too much, to carry."""
+    told = json.dumps([list(asdict(each).values()) for each in faults], ensure_ascii=False).encode() if faults else b""
+    return packed(told) if 0 < len(told) <= MOST_FAULT_BYTES else ""
 
 
 def faults_carried(text: str) -> list[Fault]:
@@ -113,7 +111,7 @@ def faults_carried(text: str) -> list[Fault]:
         rows = json.loads(unpacked(text, MOST_FAULT_BYTES) or b"[]")
         return [
             Fault(int(row), *(str(each)[:2000] for each in (column, label, value, message, remedy)))
-            for row, column, label, value, message, remedy in rows[:MOST_FAULTS]
+            for row, column, label, value, message, remedy in rows
         ]
     except (ValueError, TypeError, RecursionError):
         return []
