@@ -370,6 +370,7 @@ async def test_session_that_ends_meanwhile_keeps_the_file_in_the_page(
     page = await send(browser, NEEDS, {"key": "k-3", "do": "commit"}, FILE)
     assert page.status_code == 401
     assert "Your session has ended" in page.text
+    assert "The file needs.csv is kept in this page" in page.text
     assert services.files == []
     await at_school(browser)
     services.answer = lambda _: httpx.Response(401)

@@ -301,8 +301,8 @@ def add_imports(  # noqa: C901 - a list of routes
     ) -> Response:
         """The session ended meanwhile: the page again, with the file as far as it can be carried."""
         request.state.new_session = None
-        kept = "ended" if held is not None and held.carried else "ended_file"
-        problem = _ours(worker, kept, 401)
+        carried = held is not None and bool(held.carried)
+        problem = _ours(worker, "ended" if carried else "ended_file", 401, name=held.name if held else "")
         return page(request, worker, taking, problem=Problem(problem.texts, 401, sign_in=True), key=key, held=held)
 
     def page(request: Request, worker: Worker, taking: Taking, **more: Any) -> Response:
