@@ -417,6 +417,8 @@ async def test_other_sites_and_other_forms_bring_nothing_in(browser: httpx.Async
     assert broken.status_code == 400
     many = await send(browser, NEEDS, {"carried": "x" * 5_000_000})
     assert many.status_code == 413
+    parts = await send(browser, NEEDS, {f"field{number}": "" for number in range(1_000)}, FILE)
+    assert parts.status_code == 400
     assert services.files == []
     odd = await send(browser, NEEDS, {"key": "ключ\r\nx: y", "do": "try"}, FILE)
     assert odd.status_code == 200

@@ -19,6 +19,8 @@ KINDS: Final = {".csv": CSV, ".txt": CSV, ".tsv": CSV, ".xlsx": XLSX}
 """By the name's end: what browsers say of a CSV file's kind depends on the programs that are installed."""
 MOST_FIELD_BYTES: Final = 4_000_000
 """Of all fields together: a packed file and packed faults are among them."""
+MOST_PARTS: Final = 20
+"""Of a form: empty ones weigh nothing, and take memory all the same."""
 MOST_NAME: Final = 200
 DRAINED_BYTES: Final = 64_000_000
 """How much of a refused file is read all the same: whoever is cut off while sending never sees the answer."""
@@ -38,7 +40,7 @@ class Upload:
         self.name = ""
         self._most = most
         self._stream = request.stream()
-        self._size = self._kept = 0
+        self._size = self._kept = self._parts = 0
         self._in_file = self._whole = False
         self._header, self._headers = b"", Message()
         self._named: dict[str, bytearray] = {}
@@ -101,6 +103,9 @@ class Upload:
         return True
 
     def _begin(self) -> None:
+        self._parts += 1
+        if self._parts > MOST_PARTS:
+            raise HTTPException(400)
         self._headers, self._part, self._in_file = Message(), None, False
 
     def _on_header_name(self, data: bytes, start: int, end: int) -> None:
