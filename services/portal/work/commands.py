@@ -104,7 +104,7 @@ async def fresh(worker: Worker, name: str, step_name: str, id_: str, query: Mapp
         given |= {each: entry.get(source) for each, source in register.rule(step_name).fill.items()}
         given |= await _of_part(worker, register, description, step, id_, query)
     else:
-        given = dict(register.start)
+        given = {name: worker.org if value == "@org" else value for name, value in register.start.items()}
         given |= {each.name: query[each.name] for each in step.body or () if query.get(each.name)}
         given = _own_party(worker, given) | ({templates.PARTY_NAMES: names} if names else {})
     given = {key: value for key, value in given.items() if value is not None}
@@ -282,6 +282,7 @@ def drawn(worker: Worker, form: Form) -> tuple[list[Control], list[Control], lis
         inside=inside,
         fixed=form.fixed,
         found=form.found,
+        office=worker.office,
     )
     body = drawing.draw(_keyed_inside(form.body, inside), form.raw)
     at = drawing.draw(_keyed_inside(form.step.places, inside), form.places, AT)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from services.portal.territory import NATION
 from services.portal.work.forms import FIND, Raw, place_of_error
 from services.portal.work.schema import Field, Kind
 from services.portal.work.words import Groups, Words, choices
@@ -60,7 +61,7 @@ class Drawing:
     """What controls are drawn from besides fields and what was typed.
 
     `name_of` names an entry by register and id, `inside` gives the keys inside the entry a step changes, `fixed` are
-    fields that are known and not asked for, `found` are entries looked for, by path.
+    fields that are known and not asked for, `found` are entries looked for, by path, `office` is the reader's territory.
     """
 
     register: str
@@ -71,6 +72,7 @@ class Drawing:
     inside: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
     fixed: frozenset[str] = frozenset()
     found: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
+    office: str = NATION
 
     def draw(self, fields: Sequence[Field], raw: Raw, prefix: str = "") -> list[Control]:
         """The controls of these fields."""
@@ -101,10 +103,10 @@ class Drawing:
             case Kind.CHOICE | Kind.CHOICES:
                 control.groups = [("", [(option, self.words.code(each.enum, option)) for option in each.options])]
             case Kind.CODE:
-                control.groups = choices(each.source, self.words.lang, self.today)
+                control.groups = choices(each.source, self.words.lang, self.today, self.office)
             case Kind.CODES:
                 control.value = [*(value or ()), *[""] * SPARE]
-                control.groups = choices(each.source, self.words.lang, self.today)
+                control.groups = choices(each.source, self.words.lang, self.today, self.office)
             case Kind.INSIDE | Kind.INSIDES:
                 control.groups = [("", list(self.inside.get(each.source, ())))]
             case Kind.LINES:

@@ -12,6 +12,7 @@ from services.portal.language import language_of
 from services.portal.proxy import Upstreams
 from services.portal.sessions import Session
 from services.portal.sign_in import SessionEnded, SignIn
+from services.portal.territory import NATION
 from services.portal.work.api import Descriptions, Names, Services
 from services.portal.work.declaration import Declaration, Declared, is_party
 from services.portal.work.schema import Description
@@ -45,6 +46,11 @@ class Worker:
     def org(self) -> str:
         """The institution, enterprise or territory the reader works for."""
         return self.session.org
+
+    @property
+    def office(self) -> str:
+        """The territory of which the reader sees the whole; the nation where there is none."""
+        return self.org if self.role in (Role.REGION, Role.DISTRICT) else NATION
 
     def signs_for(self, entry: Mapping[str, Any], party: Mapping[str, Any]) -> bool:
         """Whether a party of an entry is the reader, or the institution whose entry it is and whose work they do."""

@@ -12,14 +12,13 @@ from services.portal.work.declaration import Declared
 from services.portal.work.forms import read, to_json
 from services.portal.work.reader import Worker
 from services.portal.work.schema import Description, Field
-from services.portal.work.shown import Entry, Value, tone
+from services.portal.work.shown import INSTITUTIONS, Entry, Value, tone
 from shared.errors import Forbidden, NotFound, Unavailable
 from shared.scope import Role
 
 ROWS = 25
 UNDER_ROWS = 5
 EXPORT_FORMATS = ("csv", "xlsx")
-INSTITUTIONS = "institutions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,8 @@ async def listing(worker: Worker, name: str, query: Any) -> Listing:
         each.source: {raw[each.name]["id"]} for each in shown_filters
         if isinstance(raw[each.name], Mapping) and raw[each.name]["id"]
     })  # fmt: skip
-    drawing = Drawing(register.name, worker.words, worker.today, worker.declared.parties, worker.shower.name_of)
+    drawing = Drawing(register.name, worker.words, worker.today, worker.declared.parties, worker.shower.name_of,
+        office=worker.office)  # fmt: skip
     base = f"/work/{name}"
     return Listing(
         register=register,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from services.portal.territory import NATION
+from services.portal.territory import NATION, territory
 from services.portal.work.api import Services
 from services.portal.work.controls import inside_of
 from services.portal.work.declaration import Declaration, Declared
@@ -24,6 +24,10 @@ LIVE = frozenset(
 )
 WARN = frozenset({"overdue", "lapsed", "missing", "refused", "broken_off", "disabled"})
 PAST = frozenset({"cancelled", "ended", "expired", "closed", "repealed", "annulled", "revoked", "merged", "dissolved"})
+
+OWNER = "owner"
+"""A code of the territory, or an institution's id."""
+INSTITUTIONS = "institutions"
 
 Entry = Mapping[str, Any]
 Found = Mapping[tuple[str, str], Any]
@@ -60,6 +64,8 @@ def references(fields: Sequence[Field], entry: Entry, parties: Mapping[str, str]
             inside = value.get(each.name)
             if each.kind is Kind.REFERENCE:
                 want(each.source, inside)
+            elif _owning(each, inside):
+                want(INSTITUTIONS, inside)
             elif each.kind is Kind.PARTY:
                 want(parties.get(str(value.get("category")), ""), inside)
             elif each.kind is Kind.GROUP and isinstance(inside, Mapping):
@@ -214,6 +220,8 @@ class Shower:
                 return self._link(field.source, str(value))
             case Kind.PARTY:
                 return self._link(self._declared.parties.get(str(around.get("category")), ""), str(value))
+            case Kind.CODE if _owning(field, value):
+                return self._link(INSTITUTIONS, str(value))
             case Kind.CHOICE:
                 return Value(self._words.code(field.enum, str(value)), tone=tone(str(value)))
         return Value(self._plain(field, value))
@@ -265,6 +273,11 @@ class Shower:
             return Value(id_)
         href = f"/work/{register}/{id_}" if register in self._readable and self._found.get((register, id_)) else ""
         return Value(self.name_of(register, id_), href=href)
+
+
+def _owning(field: Field, value: Any) -> bool:
+    """True if an owner, who may be an office called by its territory, is an institution."""
+    return field.source == OWNER and bool(value) and value not in territory()
 
 
 def _territory(path: str, lang: Lang) -> str:

@@ -7,7 +7,7 @@ from datetime import date
 from functools import cache
 from itertools import groupby
 
-from services.portal.territory import REFERENCE, territory
+from services.portal.territory import NATION, REFERENCE, territory
 from shared.i18n import Catalogue, Lang
 
 Options = list[tuple[str, str]]
@@ -75,14 +75,17 @@ def named(source: str, code: str, lang: Lang) -> str:
             return f"{code} – {_isco()[code]}" if code in _isco() else code
         case "isic":
             return f"{code} – {_isic()[code]}" if code in _isic() else code
-        case "region" | "district" | "territory":
+        case "region" | "district" | "territory" | "owner":
             place = territory().get(code)
             return place.name(lang) if place else code
     return code
 
 
-def choices(source: str, lang: Lang, today: date) -> Groups:
-    """What may be chosen from a code list; professions are too many to choose from: they are typed (`suggestions`)."""
+def choices(source: str, lang: Lang, today: date, office: str = NATION) -> Groups:
+    """What may be chosen from a code list; professions are too many to choose from: they are typed (`suggestions`).
+
+    `office` is the reader's territory: it may speak for itself and what lies in it.
+    """
     match source:
         case "isic":
             return [("", [(code, named(source, code, lang)) for code in _isic()])]
@@ -95,12 +98,19 @@ def choices(source: str, lang: Lang, today: date) -> Groups:
             return _districts(lang)
         case "territory":
             return [("", _places("nation", lang) + _places("region", lang)), *_districts(lang)]
+        case "owner":
+            return _within(choices("territory", lang, today), office)
     return []
 
 
 def suggestions(source: str) -> Options:
     """Codes that a field suggests while one types."""
     return list(_isco().items()) if source == "isco" else []
+
+
+def _within(groups: Groups, office: str) -> Groups:
+    narrowed = [(name, [option for option in options if option[0].startswith(office)]) for name, options in groups]
+    return [(name, options) for name, options in narrowed if options]
 
 
 def _places(level: str, lang: Lang) -> Options:

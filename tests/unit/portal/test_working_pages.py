@@ -475,3 +475,40 @@ async def test_a_list_names_the_institution_whose_work_the_reader_goes_on_with_a
     # One signs for it, by this form.
     page = (await browser.get(f"/work/agreements/{followed['id']}/sign", headers=PAGE)).text
     assert re.search(r'value="electronic"[^>]*(checked|selected)', page)
+
+
+HOOK = {"url": "https://portal.example.uz/h", "label": "Portal", "types": ["hamkor.*"], "status": "active", "secrets": 1}
+
+
+@pytest.mark.parametrize(
+    ("user", "org", "owners"),
+    [("ministry", "17", {"17", "1708", "1708201"}), ("jizzakh", "1708", {"1708", "1708201"}),
+     ("zomin", "1708218", {"1708218"})],
+)  # fmt: skip
+async def test_office_registers_webhooks_of_itself_and_of_what_lies_in_it(
+    browser: httpx.AsyncClient, services: Services, user: str, org: str, owners: set[str]
+) -> None:
+    await sign_in(browser, user)
+    page = (await browser.get("/work/webhooks/new", headers=PAGE)).text
+    select = re.search(r'<select[^>]*name="owner".*?</select>', page, re.DOTALL)
+    assert select is not None
+    offered = set(re.findall(r'<option value="(\d+)"', select[0]))
+    assert owners <= offered
+    assert all(code.startswith(org) for code in offered)
+    assert re.findall(r'<option value="(\d+)" selected', select[0]) == [org]
+    services.command = lambda _: httpx.Response(201, json={"id": "h1", "version": 1, "owner": org, "secret": "whsec_1"})
+    typed = {"owner": org, "label": "Portal", "url": HOOK["url"], "types": "hamkor.*"}
+    made = await post(browser, "/work/webhooks/new", hidden(page) | typed)
+    assert "whsec_1" in made.text
+    ((_, body),) = services.commands
+    assert body == typed | {"types": ["hamkor.*"]}
+
+
+async def test_whose_events_a_webhook_sends_is_said_by_name(browser: httpx.AsyncClient, services: Services) -> None:
+    for id_, owner in (("h1", "1708"), ("h2", SCHOOL)):
+        services.entries[f"/v1/webhooks/{id_}"] = {"id": id_, "version": 1, "owner": owner, **HOOK}
+    await sign_in(browser, "jizzakh")
+    own, schools = [(await browser.get(f"/work/webhooks/{id_}", headers=PAGE)).text for id_ in ("h1", "h2")]
+    assert re.search(r"Whose events</dt>\s*<dd[^>]*>\s*Jizzax viloyati|Whose events</dt>.{0,80}Jizzakh", own, re.DOTALL)
+    assert f'href="/work/institutions/{SCHOOL}">Texnikum' in schools
+    assert "/work/webhooks/h1/rotate" in own
