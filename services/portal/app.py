@@ -20,6 +20,7 @@ from services.portal.comparison.routes import comparison_routes
 from services.portal.guard import SameOriginMiddleware, SecurityHeadersMiddleware, security_headers
 from services.portal.issuer.keys import load_or_make_key
 from services.portal.issuer.people import People
+from services.portal.issuer.revoked import Revoked
 from services.portal.issuer.routes import issuer_routes
 from services.portal.issuer.tokens import Clients, Tokens
 from services.portal.operations import Operations, operations_routes
@@ -152,7 +153,8 @@ def _embedded_issuer(settings: PortalSettings, upstreams: Upstreams, pages: Page
         service_secret=settings.service_client_secret,
     )
     issuer = settings.auth_issuer
-    tokens = Tokens(issuer, settings.auth_audience, key, clients, settings.demo_password, clock.now)
+    revoked = Revoked(settings.issuer_key_file.with_suffix(".revoked"))
+    tokens = Tokens(issuer, settings.auth_audience, key, clients, settings.demo_password, revoked, clock.now)
     people = People(upstreams, tokens.service_token)
     return issuer_routes(issuer, key, tokens, people, pages, settings.url + "/signed-out")
 

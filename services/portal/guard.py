@@ -10,7 +10,7 @@ from services.portal.problems import Problems
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CSRF_HEADER = "x-hamkor-csrf"
-WITHOUT_COOKIE = ("/oidc/token", "/s/", "/c/")
+WITHOUT_COOKIE = ("/oidc/token", "/oidc/revoke", "/s/", "/c/")
 """Paths that never look at a cookie: nothing to forge there."""
 API = "/api/"
 """Where a request without a cookie is nobody's: there is nothing to forge, and programs send no browser's headers."""

@@ -11,7 +11,7 @@ from starlette.types import Scope
 from services.portal.language import language_of
 from shared.i18n import Catalogue, Lang
 
-NO_PAGE = ("/api/", "/oidc/token", "/oidc/jwks", "/fragments/", "/s/")
+NO_PAGE = ("/api/", "/oidc/token", "/oidc/revoke", "/oidc/jwks", "/fragments/", "/s/")
 """Paths whose caller is a program."""
 
 ErrorPage = Callable[[Scope, int, dict[str, str]], Response]

@@ -17,13 +17,26 @@ from starlette.responses import RedirectResponse, Response
 
 from services.portal.issuer.tokens import challenge_of
 from services.portal.problems import Problems
-from services.portal.sessions import Bearer, Box, Session, TokenMemory, Tokens, cookie_header, read_cookie
+from services.portal.sessions import (
+    SESSION_SECONDS,
+    Bearer,
+    Box,
+    Session,
+    TokenMemory,
+    Tokens,
+    cookie_header,
+    read_cookie,
+)
 from services.portal.settings import PortalSettings
 
 log = structlog.get_logger(__name__)
 
 LOGIN_COOKIE: Final = "hamkor_sign_in"
 LOGIN_SECONDS: Final = 600
+IDENTITY_COOKIE: Final = "hamkor_identity"
+MOST_OF_COOKIE: Final = 3_800
+"""Characters of a cookie's value: browsers keep no cookie of more than 4,096 bytes."""
+SIGN_OUT: Final = "/sign-out"
 CALLBACK: Final = "/sign-in/callback"
 ALGORITHMS: Final = ["RS256", "PS256", "ES256", "EdDSA"]
 
@@ -134,6 +147,7 @@ class SignIn:
         self._settings = settings
         self._provider = provider
         self._box = Box(settings.session_secret, "sign-in")
+        self._identities = Box(settings.session_secret, "identity")
         self._tokens = TokenMemory()
         self._locks: dict[str, asyncio.Lock] = {}
 
@@ -199,6 +213,8 @@ class SignIn:
         log.info("sign_in.done", role=session.role)
         back = RedirectResponse(local_path(begun["target"]), 303)
         back.headers.append("set-cookie", self._login_cookie(""))
+        if not self._settings.embedded_issuer:
+            back.headers.append("set-cookie", self._identity_cookie(session.id, str(answer["id_token"])))
         return back
 
     async def access_token(self, request: Request) -> str:
@@ -233,8 +249,29 @@ class SignIn:
             endpoint = None
         if endpoint and not self._settings.embedded_issuer:
             query = {"client_id": self._settings.client_id, "post_logout_redirect_uri": target}
-            return RedirectResponse(f"{endpoint}?{urlencode(query)}", 303)
+            back = RedirectResponse(f"{endpoint}?{urlencode(query | self._hint(request, session))}", 303)
+            back.headers.append("set-cookie", self._identity_cookie("", ""))
+            return back
         return RedirectResponse(target, 303)
+
+    def _hint(self, request: Request, session: Session | None) -> dict[str, str]:
+        """Which session it is, proven, so that the provider needs not ask the person (RP-Initiated Logout 1.0, 2)."""
+        sealed = read_cookie(request.headers, IDENTITY_COOKIE)
+        kept = self._identities.open(sealed, SESSION_SECONDS) if sealed else None
+        if kept is None or session is None or kept["session"] != session.id:
+            return {}
+        return {"id_token_hint": kept["token"]}
+
+    def _identity_cookie(self, session_id: str, token: str) -> str:
+        """The identity token for the provider's logout, in a cookie of its own that no other page is sent.
+
+        One too large for a cookie is not kept: then the provider is told the client alone, and may ask the person.
+        """
+        value = self._identities.seal({"session": session_id, "token": token}) if token else ""
+        if len(value) > MOST_OF_COOKIE:
+            value = ""
+        max_age_s = SESSION_SECONDS if value else 0
+        return cookie_header(IDENTITY_COOKIE, value, max_age_s=max_age_s, secure=self._settings.secure, path=SIGN_OUT)
 
     async def _revoke(self, session: Session) -> None:
         """Whoever has a copy of the cookie obtains no more tokens by it, from no process."""
@@ -334,7 +371,7 @@ def sign_in_routes(
             log.warning("sign_in.refused", reason=str(problem))
             return problems.response(request.scope, 403, "sign-in-refused")
 
-    @router.post("/sign-out")
+    @router.post(SIGN_OUT)
     async def end(request: Request) -> Response:
         return await sign_in.end(request)
 

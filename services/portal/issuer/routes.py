@@ -28,6 +28,8 @@ def discovery_document(issuer: str) -> dict[str, Any]:
         "authorization_endpoint": f"{issuer}/authorize",
         "token_endpoint": f"{issuer}/token",
         "jwks_uri": f"{issuer}/jwks",
+        "revocation_endpoint": f"{issuer}/revoke",
+        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post", "none"],
         "end_session_endpoint": f"{issuer}/logout",
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
@@ -97,6 +99,16 @@ def issuer_routes(  # noqa: C901 - a list of routes
         except OAuthError as refusal:
             return _refusal(refusal)
         return JSONResponse(answer, headers=NO_STORE)
+
+    @router.post("/revoke")
+    async def revoke(request: Request) -> Response:
+        form = await _form(request)
+        try:
+            client_id, secret = _client(request, form)
+            tokens.revoke(form, client_id, secret)
+        except OAuthError as refusal:
+            return _refusal(refusal)
+        return Response(headers=NO_STORE)
 
     @router.get("/logout")
     async def logout() -> Response:

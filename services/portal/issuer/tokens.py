@@ -13,6 +13,7 @@ from typing import Any, Final
 import jwt
 
 from services.portal.issuer.keys import SigningKey
+from services.portal.issuer.revoked import Revoked
 from services.portal.issuer.users import DemoUser, find_user
 from shared.scope import Role
 
@@ -64,10 +65,18 @@ class Tokens:
     """Grants codes and tokens; codes live in memory for a minute and work once."""
 
     def __init__(
-        self, issuer: str, audience: str, key: SigningKey, clients: Clients, password: str, now: Callable[[], datetime]
+        self,
+        issuer: str,
+        audience: str,
+        key: SigningKey,
+        clients: Clients,
+        password: str,
+        revoked: Revoked,
+        now: Callable[[], datetime],
     ) -> None:
         self._issuer, self._audience, self._key, self._clients = issuer, audience, key, clients
         self._password = password
+        self._revoked = revoked
         self._now = now
         self._codes: dict[str, _Code] = {}
 
@@ -124,6 +133,24 @@ class Tokens:
                     "unsupported_grant_type", "one of authorization_code, refresh_token, client_credentials, password"
                 )
 
+    def revoke(self, form: dict[str, str], client_id: str, client_secret: str | None) -> None:
+        """Take a refresh token back, as RFC 7009 has it: one that counts no longer is none; raises OAuthError."""
+        if client_id != CLI_CLIENT:
+            self._check_portal(client_id, client_secret)
+        token = form.get("token", "")
+        if not token:
+            raise OAuthError("invalid_request", "token is required")
+        try:
+            claims = self._key.verify(token, issuer=self._issuer, audience=self._issuer)
+        except jwt.InvalidAudienceError:
+            # Services take an access token by its signature alone: nobody could tell them.
+            raise OAuthError("unsupported_token_type", "only refresh tokens are revoked") from None
+        except jwt.InvalidTokenError:
+            return
+        if claims.get("azp") != client_id:
+            raise OAuthError("invalid_grant", "the refresh token belongs to another client")
+        self._revoked.add(str(claims["jti"]), float(claims["exp"]), self._now().timestamp())
+
     def service_token(self) -> str:
         """An access token of role service, for the issuer's own look-ups."""
         claims = {"sub": f"service:{self._clients.service_id}", "role": Role.SERVICE, "azp": self._clients.service_id}
@@ -147,6 +174,8 @@ class Tokens:
             claims = self._key.verify(form.get("refresh_token", ""), issuer=self._issuer, audience=self._issuer)
         except jwt.InvalidTokenError:
             raise OAuthError("invalid_grant", "the refresh token is invalid or has expired") from None
+        if claims.get("jti") in self._revoked:
+            raise OAuthError("invalid_grant", "the refresh token was revoked")
         user = find_user(claims["sub"], claims.get("note", ""))
         if user is None or claims.get("azp") != client_id:
             raise OAuthError("invalid_grant", "the refresh token belongs to another client")

@@ -61,7 +61,8 @@ class Drawing:
     """What controls are drawn from besides fields and what was typed.
 
     `name_of` names an entry by register and id, `inside` gives the keys inside the entry a step changes, `fixed` are
-    fields that are known and not asked for, `found` are entries looked for, by path, `office` is the reader's territory.
+    fields that are known and not asked for, `found` are entries looked for, by path,
+    `office` is the reader's territory.
     """
 
     register: str

@@ -7,7 +7,9 @@ import httpx
 import jwt
 import pytest
 
+from services.portal.app import build
 from services.portal.issuer.keys import load_or_make_key
+from services.portal.issuer.revoked import Revoked
 from services.portal.issuer.tokens import challenge_of
 from services.portal.issuer.users import DEMO_USERS, find_user
 from shared.settings import WrongSettings
@@ -185,6 +187,49 @@ async def test_refresh_token_gives_a_new_access_token_but_is_none(browser: httpx
         await claims_of(browser, first["refresh_token"])
     form["refresh_token"] = first["access_token"]
     assert (await browser.post("/oidc/token", data=form)).json()["error"] == "invalid_grant"
+
+
+async def test_revoked_refresh_token_is_worth_nothing_in_any_process(
+    browser: httpx.AsyncClient, environment: dict[str, str], upstream: Any
+) -> None:
+    token = (await browser.post("/oidc/token", data=exchange(await code_for(browser)))).json()["refresh_token"]
+    form = {"grant_type": "refresh_token", "client_id": "hamkor-portal", "refresh_token": token}
+    app = build(environment, httpx.MockTransport(upstream))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=PORTAL) as another:
+        assert (await another.post("/oidc/token", data=form)).status_code == 200
+        for _ in range(2):
+            answer = await browser.post("/oidc/revoke", data={"client_id": "hamkor-portal", "token": token})
+            assert answer.status_code == 200
+        for each in (browser, another):
+            assert (await each.post("/oidc/token", data=form)).json()["error"] == "invalid_grant"
+
+
+async def test_revocation_answers_as_rfc_7009_has_it(browser: httpx.AsyncClient) -> None:
+    tokens = (await browser.post("/oidc/token", data=exchange(await code_for(browser)))).json()
+
+    async def error(**form: str) -> str | None:
+        answer = await browser.post("/oidc/revoke", data=form)
+        return answer.json()["error"] if answer.status_code != 200 else None
+
+    assert await error(client_id="hamkor-portal", token="made up") is None
+    assert await error(client_id="hamkor-portal") == "invalid_request"
+    assert await error(client_id="hamkor-portal", token=tokens["access_token"]) == "unsupported_token_type"
+    assert await error(client_id="hamkor-cli", token=tokens["refresh_token"]) == "invalid_grant"
+    assert await error(client_id="somebody", token=tokens["refresh_token"]) == "invalid_client"
+
+
+def test_revoked_tokens_are_remembered_over_a_restart_and_in_bounds(tmp_path: Path) -> None:
+    path = tmp_path / "issuer.revoked"
+    revoked = Revoked(path, most=20)
+    for number in range(200):
+        revoked.add(f"t{number}", 1_000 + number, now=1_000)
+    after = Revoked(path, most=20)
+    assert "t199" in after
+    assert "t0" not in after
+    assert len(path.read_text().splitlines()) <= 20
+    unwritable = Revoked(tmp_path / "missing" / "issuer.revoked")
+    unwritable.add("t", 2_000, now=1_000)
+    assert "t" in unwritable
 
 
 async def test_unreadable_token_requests_are_answered_in_oauths_words(browser: httpx.AsyncClient) -> None:

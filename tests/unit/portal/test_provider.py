@@ -1,5 +1,6 @@
 """The portal as an ordinary client of a provider elsewhere (Keycloak, say): codes, refresh tokens, logout."""
 
+import random
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
@@ -31,6 +32,7 @@ class Keycloak:
         self.grants: list[dict[str, str]] = []
         self.down = False
         self.ended = False
+        self.padding = ""
         self.revoked: list[dict[str, str]] = []
 
     def token(self, audience: str, **claims: Any) -> str:
@@ -70,7 +72,8 @@ class Keycloak:
             return httpx.Response(400, json={"error": "invalid_grant"})
         return httpx.Response(200, json={
             "access_token": self.token("hamkor", **self.claims), "expires_in": self.lifetime_s,
-            "id_token": self.token("hamkor-portal", nonce=self.nonce), "refresh_token": self.refresh_token,
+            "id_token": self.token("hamkor-portal", nonce=self.nonce, padding=self.padding),
+            "refresh_token": self.refresh_token,
         })  # fmt: skip
 
 
@@ -189,6 +192,28 @@ async def test_signing_out_ends_the_session_at_the_provider_too(client: httpx.As
     answer = await client.post("/sign-out", headers=SAME_ORIGIN)
     assert answer.headers["location"].startswith(f"{ISSUER}/logout?client_id=hamkor-portal&post_logout_redirect_uri=")
     assert "form-action 'self' https://idp.test" in answer.headers["content-security-policy"]
+
+
+async def test_provider_is_told_whose_session_ends_so_that_it_asks_nobody(
+    client: httpx.AsyncClient, keycloak: Keycloak
+) -> None:
+    keycloak.padding = random.Random(1).randbytes(500).hex()  # as a realm's own claims
+    back = await sign_in(client, keycloak)
+    (cookie,) = [each for each in back.headers.get_list("set-cookie") if each.startswith("hamkor_identity=")]
+    assert "HttpOnly" in cookie
+    assert "Path=/sign-out" in cookie
+    assert len(cookie) < 4096
+    answer = await client.post("/sign-out", headers=SAME_ORIGIN)
+    (hint,) = parse_qs(urlsplit(answer.headers["location"]).query)["id_token_hint"]
+    assert keycloak.key.verify(hint, issuer=ISSUER, audience="hamkor-portal")["sub"] == "u1"
+    assert "hamkor_identity" not in client.cookies
+
+
+async def test_identity_token_too_large_for_a_cookie_is_left_out(client: httpx.AsyncClient, keycloak: Keycloak) -> None:
+    keycloak.padding = random.Random(1).randbytes(4000).hex()
+    await sign_in(client, keycloak)
+    answer = await client.post("/sign-out", headers=SAME_ORIGIN)
+    assert parse_qs(urlsplit(answer.headers["location"]).query).keys() == {"client_id", "post_logout_redirect_uri"}
 
 
 async def test_copied_cookie_is_worth_nothing_anywhere_after_signing_out(

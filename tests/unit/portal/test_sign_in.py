@@ -57,6 +57,18 @@ async def test_sign_out_ends_the_session(browser: httpx.AsyncClient) -> None:
     assert (await browser.get("/", headers={"accept": "text/html"})).headers["location"] == "/sign-in"
 
 
+async def test_copied_cookie_is_worth_nothing_in_another_process_after_signing_out(
+    browser: httpx.AsyncClient, environment: dict[str, str], upstream: Upstream
+) -> None:
+    await sign_in(browser)
+    copied = browser.cookies["hamkor_session"]
+    await browser.post("/sign-out", headers=SAME_ORIGIN)
+    app = build(environment, httpx.MockTransport(upstream))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url=PORTAL) as thief:
+        thief.cookies.set("hamkor_session", copied)
+        assert (await thief.get("/api/monitoring/v1/scope")).status_code == 401
+
+
 async def test_copied_cookie_is_worth_nothing_after_signing_out(browser: httpx.AsyncClient, upstream: Upstream) -> None:
     await sign_in(browser)
     copied = browser.cookies["hamkor_session"]

@@ -477,7 +477,7 @@ async def test_a_list_names_the_institution_whose_work_the_reader_goes_on_with_a
     assert re.search(r'value="electronic"[^>]*(checked|selected)', page)
 
 
-HOOK = {"url": "https://portal.example.uz/h", "label": "Portal", "types": ["hamkor.*"], "status": "active", "secrets": 1}
+HOOK = {"url": "https://portal.example.uz/h", "types": ["hamkor.*"], "status": "active", "secrets": 1}
 
 
 @pytest.mark.parametrize(
