@@ -119,10 +119,11 @@ class TooLarge(HamkorError):
 
 
 class Unavailable(HamkorError):
-    """A part the request needs is down; trying again is right."""
+    """A part the request needs is down; trying again is right, after so many seconds."""
 
     status = 503
     code = "unavailable"
+    retry_after_s: ClassVar[int] = 1
 
 
 class BrokenRule(ValueError):

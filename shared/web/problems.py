@@ -75,7 +75,7 @@ class Problems:
         """The answer to one expected error."""
         headers = {"WWW-Authenticate": "Bearer"} if isinstance(problem, Unauthenticated) else {}
         if isinstance(problem, Unavailable):
-            headers["Retry-After"] = "1"
+            headers["Retry-After"] = str(problem.retry_after_s)
         return _answer(self.told(request, problem), problem.status, headers)
 
     def told(self, request: Request, problem: HamkorError) -> dict[str, Any]:

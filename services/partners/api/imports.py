@@ -4,6 +4,7 @@ import hashlib
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -11,7 +12,7 @@ from fastapi import APIRouter, Query, Response
 from starlette.concurrency import run_in_threadpool
 
 from services.partners.commands.imports import TARGETS
-from shared.errors import FieldError, InvalidInput, NotFound, TooLarge
+from shared.errors import FieldError, InvalidInput, NotFound, TooLarge, Unavailable
 from shared.importing.jobs import Fault, Sent, faults_of, job_of, stage
 from shared.importing.reading import header_of, rows_of
 from shared.persistence.unit_of_work import could_be_id
@@ -24,12 +25,43 @@ from shared.web.registers import Register
 PERMISSIONS: dict[str, frozenset[Role]] = {"enterprise.import": TERRITORIAL, "import.read": TERRITORIAL}
 REGISTERS: tuple[Register, ...] = ()
 MOST_BYTES = 200_000_000
+AT_ONCE = 3
+"""Files a process takes in at once: each may fill 350 MB of the disk and a core while it is read."""
 LARGE_BODIES = {"/v1/enterprises/import": MOST_BYTES}
 """Routes whose bodies go to a file as they come, with the most bytes they may have."""
 JOBS = uuid.UUID("6f3f3b0e-5a63-5d0f-9f6e-1f8b3c6f2f10")
 NOTHING: tuple[int, str, str] = (0, "", "")
 
 router = APIRouter(prefix="/v1")
+
+
+class ImportsBusy(Unavailable):
+    """As many files as the process takes at once are coming in, or one of the same caller."""
+
+    code = "imports-busy"
+    retry_after_s = 30
+
+
+class Room:
+    """Who is sending a file: so many at once, and one a caller, so that nobody's slow line keeps all others out."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.senders: set[str] = set()
+
+    @contextmanager
+    def taken_by(self, sender: str) -> Iterator[None]:
+        """A place for as long as it lasts; raises ImportsBusy where there is none."""
+        if sender in self.senders or len(self.senders) >= self._most:
+            raise ImportsBusy(most=self._most)
+        self.senders.add(sender)
+        try:
+            yield
+        finally:
+            self.senders.discard(sender)
+
+
+ROOM = Room(AT_ONCE)
 
 
 @router.post(
@@ -56,7 +88,8 @@ async def import_enterprises(
 
     The first row names the columns: stir, name, size, isic_section, district and, if known, union_affiliation. New
     STIRs are registered, known ones updated by what differs, rows with faults left out and named. The same
-    Idempotency-Key with the same file is the same job.
+    Idempotency-Key with the same file is the same job. One file of a caller is taken at a time, and few of all; else
+    the answer is 503 `imports-busy`, with Retry-After.
     """
     return await _import(edge, "enterprises", "enterprise.import", commit=commit)
 
@@ -113,12 +146,13 @@ async def _import(edge: RequestEdge, register: str, action: str, *, commit: bool
     if media_type not in (CSV, XLSX):
         raise UnsupportedFile(value=media_type[:100])
     who = edge.principal
-    with tempfile.TemporaryDirectory(prefix="hamkor-import-") as folder:
+    sender = f"{who.role}:{who.subject}"
+    with ROOM.taken_by(sender), tempfile.TemporaryDirectory(prefix="hamkor-import-") as folder:
         path = Path(folder) / ("file.xlsx" if media_type == XLSX else "file.txt")
         with path.open("wb") as file:
             digest = await _spool(edge, file)
         digest.update(f"{register} {commit}".encode())
-        id_ = str(uuid.uuid5(JOBS, f"{who.role}:{who.subject}:{key}"))
+        id_ = str(uuid.uuid5(JOBS, f"{sender}:{key}"))
         sent = Sent(id_, register, commit, digest.digest(), path_of(who.org))
         rows = await run_in_threadpool(_opened, path, media_type == XLSX)
         target = TARGETS[register]

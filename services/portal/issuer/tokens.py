@@ -174,7 +174,7 @@ class Tokens:
             claims = self._key.verify(form.get("refresh_token", ""), issuer=self._issuer, audience=self._issuer)
         except jwt.InvalidTokenError:
             raise OAuthError("invalid_grant", "the refresh token is invalid or has expired") from None
-        if claims.get("jti") in self._revoked:
+        if str(claims.get("jti")) in self._revoked:
             raise OAuthError("invalid_grant", "the refresh token was revoked")
         user = find_user(claims["sub"], claims.get("note", ""))
         if user is None or claims.get("azp") != client_id:

@@ -1,8 +1,10 @@
 """Imports of any size: jobs that are watched, name what is wrong, and never do a row twice – also after a crash."""
 
+import asyncio
 import dataclasses
 import io
 import uuid
+from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
@@ -11,6 +13,7 @@ import openpyxl
 import pytest
 from sqlalchemy import text
 
+from services.partners.api import imports
 from services.partners.commands.imports import TARGETS, EnterpriseImport
 from shared.i18n import Lang
 from shared.importing import jobs, worker
@@ -31,7 +34,12 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 async def send(
-    client: Client, content: bytes | str, *, commit: bool = True, key: str = "", kind: str = "text/csv"
+    client: Client,
+    content: bytes | str | AsyncIterator[bytes],
+    *,
+    commit: bool = True,
+    key: str = "",
+    kind: str = "text/csv",
 ) -> httpx.Response:
     headers = {"Authorization": f"Bearer {client.token}", "Content-Type": kind, "Accept-Language": "en"}
     headers["Idempotency-Key"] = key or str(uuid.uuid4())
@@ -173,6 +181,38 @@ async def test_an_office_imports_within_its_territory_and_sees_its_jobs(partners
         assert (await foreign.get(address)).status_code == 404
     assert (await send(partners.as_(Role.INSTITUTION, "0198-a"), HEADER)).status_code == 403
     assert (await send(ministry, "{}", kind="application/json")).status_code == 415
+
+
+async def test_only_so_many_files_are_taken_in_at_once_and_one_of_a_caller(partners: Running) -> None:
+    await a_territory(partners)
+    callers = [partners.as_(Role.MINISTRY, "17"), *(partners.as_(Role.REGION, code) for code in ("1703", "1708"))]
+    assert len(callers) == imports.AT_ONCE
+    more = asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield f"{HEADER}\n".encode()
+        await more.wait()
+        yield b"301000001;A;small;C;1708201"
+
+    coming = []
+    for number, client in enumerate(callers, start=1):
+        coming.append(asyncio.create_task(send(client, slowly())))
+
+        async def taken(many: int = number) -> bool:
+            return len(imports.ROOM.senders) == many
+
+        await eventually(taken, "the file is coming in")
+        refused = await send(client, HEADER)
+        assert (refused.status_code, refused.json()["type"]) == (503, "urn:hamkor:problem:imports-busy")
+    other = partners.as_(Role.DISTRICT, "1708201")
+    refused = await send(other, HEADER)
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "30")
+    assert refused.json()["detail"] == "At most 3 files are taken in at once, and one of yours at a time."
+    more.set()
+    assert [answer.status_code for answer in await asyncio.gather(*coming)] == [202] * 3
+    assert (await send(other, f"{HEADER}\n301000002;A;small;C;1708201")).status_code == 202
+    assert (await send(other, "")).status_code == 422
+    assert imports.ROOM.senders == set()
 
 
 class Crash(Exception):
