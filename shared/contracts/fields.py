@@ -80,4 +80,14 @@ DistrictCode = Annotated[str, AfterValidator(_district)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True), AfterValidator(_clean)]
 REF_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
 Ref = Annotated[str, StringConstraints(pattern=REF_PATTERN)]
-Id = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[0-9a-f-]+$")]
+ID_PATTERN = r"^[0-9a-f-]+$"
+Id = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=ID_PATTERN)]
+NAMED_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:-]*$"
+"""Of what a list is narrowed by."""
+PLAIN_PATTERN = r"^[^\x00-\x1f]*$"
+"""Of what is looked for."""
+REGION_PATTERN = r"^17[0-9]{2}$"
+PLACE_PATTERN = r"^17[0-9]{2}([0-9]{3})?$"
+"""Codes of regions and districts."""
+TERRITORY_PATTERN = r"^17([0-9]{2}([0-9]{3})?)?$"
+"""Those and the nation's."""

@@ -12,7 +12,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from shared.contracts.fields import REF_PATTERN
+from shared.contracts.fields import (
+    ID_PATTERN,
+    NAMED_PATTERN,
+    PLACE_PATTERN,
+    PLAIN_PATTERN,
+    REF_PATTERN,
+    REGION_PATTERN,
+    TERRITORY_PATTERN,
+)
 from shared.errors import (
     AlreadyExists,
     FieldError,
@@ -33,7 +41,15 @@ FAILURES = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSEr
 UNIQUE_VIOLATION = "23505"
 DATA_EXCEPTION = "22"
 
-PATTERNS_IN_WORDS: dict[object, str] = {REF_PATTERN: "reference"}
+PATTERNS_IN_WORDS: dict[object, str] = {
+    REF_PATTERN: "reference",
+    NAMED_PATTERN: "reference",
+    ID_PATTERN: "entry_id",
+    PLAIN_PATTERN: "control_characters",
+    REGION_PATTERN: "region_code",
+    PLACE_PATTERN: "place_code",
+    TERRITORY_PATTERN: "territory_code",
+}
 """Patterns that people meet in forms, and the texts that say them in words.
 
 A service says in words what a field of its own must look like as the rule `form_of_<field>`.
@@ -165,8 +181,8 @@ class Problems:
 
 
 def _name(field: str) -> str:
-    """The name of a field, or of the list that it stands in."""
-    return next((part for part in reversed(field.split(".")) if not part.isdecimal()), field)
+    """The name of a field, or of the list that it stands in; "key" of what is wrong as a key."""
+    return next((part for part in reversed(field.split(".")) if not part.isdecimal()), field).strip("[]")
 
 
 def _route(request: Request) -> str:

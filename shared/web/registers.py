@@ -20,15 +20,16 @@ from sqlalchemy import ColumnElement, Select, SelectBase, any_, func, select
 from sqlmodel import col
 
 from shared.contracts.events import State
+from shared.contracts.fields import NAMED_PATTERN, PLAIN_PATTERN
 from shared.persistence.aggregates import AggregateRow
 from shared.persistence.pages import one_state, page_of_states
 from shared.persistence.unit_of_work import UnitOfWork
 from shared.scope import Scope
 from shared.web.edge import Edge, page_response, state_dict_response
 
-Reference = Annotated[str | None, Field(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
+Reference = Annotated[str | None, Field(max_length=64, pattern=NAMED_PATTERN)]
 """A query parameter that names something by its id or code."""
-Search = Annotated[str | None, Field(max_length=100, pattern=r"^[^\x00-\x1f]*$")]
+Search = Annotated[str | None, Field(max_length=100, pattern=PLAIN_PATTERN)]
 """A query parameter that is looked for in names."""
 
 

@@ -24,7 +24,7 @@ from services.partners.tables.preparation import (
 )
 from services.partners.tables.registers import InstitutionRow, own_paths
 from shared.clock import local_day
-from shared.contracts.fields import IscoUnitGroup, IsicSection
+from shared.contracts.fields import PLACE_PATTERN, REGION_PATTERN, IscoUnitGroup, IsicSection
 from shared.contracts.labour_market import (
     DemandReportState,
     PlanPriorityState,
@@ -324,8 +324,8 @@ async def close_offer(edge: Edge, id_: str, body: domain.CloseListing) -> Respon
 
 # -- analyses: sums over all institutions of an area, and what is public of them
 
-Area = Annotated[str, Query(pattern=r"^17[0-9]{2}([0-9]{3})?$", description="SOATO code of a region or district")]
-Region = Annotated[str, Query(pattern=r"^17[0-9]{2}$", description="SOATO code of a region")]
+Area = Annotated[str, Query(pattern=PLACE_PATTERN, description="SOATO code of a region or district")]
+Region = Annotated[str, Query(pattern=REGION_PATTERN, description="SOATO code of a region")]
 
 
 class Overview(BaseModel):

@@ -21,7 +21,7 @@ from services.partners.tables.registers import (
     TerritoryRow,
     own_paths,
 )
-from shared.contracts.fields import AcademicYear, IsicSection, Stir
+from shared.contracts.fields import PLACE_PATTERN, PLAIN_PATTERN, TERRITORY_PATTERN, AcademicYear, IsicSection, Stir
 from shared.contracts.partners import (
     EnrolmentState,
     EnterpriseState,
@@ -65,9 +65,9 @@ PERMISSIONS: dict[str, frozenset[Role]] = {
 
 
 Territory = Annotated[
-    str | None, Field(pattern=r"^17([0-9]{2}([0-9]{3})?)?$", description="code of the nation, a region or a district")
+    str | None, Field(pattern=TERRITORY_PATTERN, description="code of the nation, a region or a district")
 ]
-Place = Annotated[str | None, Field(pattern=r"^17[0-9]{2}([0-9]{3})?$", description="code of a region or district")]
+Place = Annotated[str | None, Field(pattern=PLACE_PATTERN, description="code of a region or district")]
 
 
 class PartnershipFilter(Filter):
@@ -165,7 +165,7 @@ add_exchange(router, ENTERPRISES, imports=False)
 add_exchange(router, TERRITORY)
 Limit = Annotated[int, Query(ge=1, le=500, description="items a page")]
 After = Annotated[str | None, Query(max_length=500, description="cursor of the page before")]
-Search = Annotated[str | None, Query(max_length=100, pattern=r"^[^\x00-\x1f]*$")]
+Search = Annotated[str | None, Query(max_length=100, pattern=PLAIN_PATTERN)]
 
 
 @router.get("/territory", tags=["territory"])
@@ -319,7 +319,7 @@ async def list_enterprises(
     edge: Edge,
     q: Annotated[
         str | None,
-        Query(max_length=100, pattern=r"^[^\x00-\x1f]*$", description="words of the name, or a STIR's first digits"),
+        Query(max_length=100, pattern=PLAIN_PATTERN, description="words of the name, or a STIR's first digits"),
     ] = None,
     stir: Stir | None = None,
     district: Annotated[str | None, Query(max_length=7, description="code of a region or district")] = None,

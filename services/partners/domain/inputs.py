@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from shared.contracts.fields import REGION_PATTERN
 from shared.contracts.vocabulary import Form, Opportunity
 from shared.errors import FieldError, InvalidInput, WrongState
 
@@ -34,7 +35,7 @@ Grade = Annotated[int, Field(ge=1, le=5)]
 Quantity = Annotated[int, Field(ge=1, le=100_000)]
 Opportunities = Annotated[tuple[Opportunity, ...], Field(min_length=1, max_length=7)]
 Forms = Annotated[tuple[Form, ...], Field(max_length=9)]
-RegionCode = Annotated[str, Field(pattern=r"^17[0-9]{2}$", description="SOATO code of the region")]
+RegionCode = Annotated[str, Field(pattern=REGION_PATTERN, description="SOATO code of the region")]
 
 
 def not_in_future(field: str, day: date, today: date) -> None:
