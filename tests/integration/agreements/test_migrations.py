@@ -5,9 +5,13 @@ from datetime import date
 from typing import Any
 
 import asyncpg
+from alembic import command
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
 
 from shared.persistence.engine import dsn_of
-from shared.persistence.migrate import migrate
+from shared.persistence.migrate import config_of, migrate
 from tests.support.engines import Postgres
 
 BEFORE_ENTERPRISES = (
@@ -88,3 +92,30 @@ async def test_boards_in_which_a_term_ends_are_looked_at_by_the_calendar(postgre
         ]
     finally:
         await connection.close()
+
+
+async def test_indexes_of_lists_by_status_come_and_go(postgres: Postgres) -> None:
+    made = await postgres.database("agreements")
+
+    def down(connection: Connection) -> None:
+        config = config_of("agreements")
+        config.attributes["connection"] = connection
+        command.downgrade(config, "0009")
+
+    async def indexes() -> int:
+        connection: asyncpg.Connection[Any] = await asyncpg.connect(dsn_of(made.owner_url))
+        try:
+            return int(
+                await connection.fetchval("select count(*) from pg_indexes where indexdef like '%(status, id, %'")
+            )
+        finally:
+            await connection.close()
+
+    before = await indexes()
+    engine = create_async_engine(made.owner_url, poolclass=NullPool)
+    async with engine.begin() as connection:
+        await connection.run_sync(down)
+    await engine.dispose()
+    assert await indexes() == 0
+    await migrate("agreements", made.owner_url)
+    assert await indexes() == before > 0
