@@ -496,6 +496,7 @@ async def test_office_registers_webhooks_of_itself_and_of_what_lies_in_it(
     assert owners <= offered
     assert all(code.startswith(org) for code in offered)
     assert re.findall(r'<option value="(\d+)" selected', select[0]) == [org]
+    assert "Everything that happens in this territory." in page
     services.command = lambda _: httpx.Response(201, json={"id": "h1", "version": 1, "owner": org, "secret": "whsec_1"})
     typed = {"owner": org, "label": "Portal", "url": HOOK["url"], "types": "hamkor.*"}
     made = await post(browser, "/work/webhooks/new", hidden(page) | typed)
