@@ -19,6 +19,7 @@ from services.monitoring.domain.formulas import Direction, Indicator, Unit
 from services.monitoring.domain.periods import parse
 from services.monitoring.domain.territory import Level, Place
 from services.monitoring.domain.values import Value
+from services.monitoring.outputs.printing import press
 from services.monitoring.outputs.printing.press import Page, printed
 from services.monitoring.outputs.report.content import GATE_PARTS, content
 from services.monitoring.outputs.report.gathering import BELOW, Figure, Gathered, _periods, fit
@@ -26,6 +27,7 @@ from services.monitoring.outputs.report.wording import Words
 from services.monitoring.outputs.shapes import outlines
 from services.monitoring.queries import PlaceValue
 from shared.i18n import SHARED_MESSAGES, Catalogue, Lang
+from shared.printing.press import Press
 
 MESSAGES = Path(__file__).parents[3] / "services" / "monitoring" / "messages"
 CATALOGUE = Catalogue.load(SHARED_MESSAGES, MESSAGES)
@@ -176,3 +178,38 @@ async def test_letters_that_the_font_lacks_are_printed_as_question_marks() -> No
     odd = replace(NATION, names={"": "王 Texnikum ไทย"})
     pdf = await printed(Page.REPORT, content(gathered(root=odd), CATALOGUE, Lang.EN))
     assert pdf.startswith(b"%PDF-")
+
+
+async def test_names_in_many_foreign_scripts_cost_one_more_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[str] = []
+
+    async def run(module: str, job: bytes, name: str) -> bytes:
+        tries.append(job.decode())
+        return await Press.run(press.PRESS, module, job, name)
+
+    monkeypatch.setattr(press.PRESS, "run", run)
+    odd = [replace(each, names={"": f"{letter} maktab"}) for each, letter in zip(REGIONS, "中ཀሀᎠកႠไक", strict=False)]
+    told = replace(gathered(), children=[*odd, *REGIONS[len(odd) :]])
+    pdf = await printed(Page.REPORT, content(told, CATALOGUE, Lang.UZ))
+    assert pdf.startswith(b"%PDF-")
+    assert len(tries) == 2
+    assert tries[1].count("? maktab") == tries[0].count(" maktab")
+
+
+@pytest.mark.parametrize("lang", Lang)
+def test_of_our_own_letters_none_is_taken_for_lacking(lang: Lang) -> None:
+    told = json.dumps(content(gathered(), CATALOGUE, lang), ensure_ascii=False)
+    assert press._without(told, "") == told
+
+
+async def test_letters_that_are_never_taken_out_are_drawn() -> None:
+    every = "".join(chr(code) for code in range(0x20, 0x3000) if chr(code).isprintable())
+    kept = " ".join(letter for letter in every if not press._NOT_DRAWN.match(letter))
+    assert len(kept) > 2000
+    pdf = await press.PRESS.run("services.monitoring.outputs.printing", _page(kept), "letters")
+    assert pdf.startswith(b"%PDF-")
+
+
+def _page(name: str) -> bytes:
+    told = content(gathered(root=replace(NATION, names={"": name})), CATALOGUE, Lang.EN)
+    return json.dumps({"page": Page.REPORT, "content": told | {"title": name}}).encode()

@@ -1,14 +1,19 @@
 """The press of reports: one at a time, each in a process of its own."""
 
 import json
+import re
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from shared.errors import Unavailable
 from shared.printing.press import Press, Unprintable
 
-MOST_SCRIPTS = 5
-"""So often letters are taken out before a text is given up: the typesetter names one stretch of them at a time."""
+# ASCII; Latin with its signs and accents; Greek; Cyrillic; Latin with dots; punctuation; currencies; №; mathematics
+_NOT_DRAWN: Final = re.compile(
+    "[^\x00-\x7f\xa0-\u0377\u0384-\u038a\u038c\u038e-\u03a1\u03a3-\u04ff\u1e00-\u1eff\u2000-\u2040\u20a0-\u20bf"
+    "\u2100-\u211e\u2190-\u22ff]"
+)
+"""Letters that the fonts may lack: of all others it is known that they have them."""
 PRESS = Press("reports", places=1, inside_at_most=8)
 
 
@@ -26,9 +31,19 @@ async def printed(page: Page, content: dict[str, Any]) -> bytes:
     """
     told = json.dumps({"page": page, "content": content}, ensure_ascii=False)
     with PRESS.admitted():
-        for _ in range(MOST_SCRIPTS):
+        while True:
             try:
                 return await PRESS.run("services.monitoring.outputs.printing", told.encode(), page)
             except Unprintable as letters:
-                told = told.translate({ord(letter): "?" for letter in str(letters) if not letter.isascii()})
-    raise Unavailable(service="reports")
+                left = _without(told, str(letters))
+            if left == told:
+                raise Unavailable(service="reports")
+            told = left
+
+
+def _without(told: str, letters: str) -> str:
+    """The content without these letters and all others that may be lacking.
+
+    The typesetter names one stretch of them at a time, and every try takes the press anew.
+    """
+    return _NOT_DRAWN.sub("?", told.translate({ord(letter): "?" for letter in letters if not letter.isascii()}))
