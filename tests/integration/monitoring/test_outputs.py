@@ -3,15 +3,21 @@
 import csv
 import io
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
 import pytest
 from pypdf import PdfReader
 
+from services.monitoring.api import outputs
 from services.monitoring.domain.definitions import INDICATORS
+from services.monitoring.domain.periods import PeriodKind, month_of, period_at
 from services.monitoring.outputs.dhis2.mapping import elements, number_text, uid
-from shared.i18n import Lang
+from services.monitoring.outputs.report.content import content
+from services.monitoring.outputs.report.gathering import Gathered
+from shared.clock import local_day
+from shared.i18n import Catalogue, Lang
 from shared.scope import Role
 from tests.integration.monitoring.support import alone, tell
 from tests.support.dhis2 import faults, metadata_faults
@@ -87,6 +93,31 @@ async def test_a_report_stays_within_the_callers_scope(told: tuple[Running, Stor
     assert "2026-Q3" in wrong.json()["errors"][0]["remedy"]
     school = await pdf_of(running.as_(Role.INSTITUTION, story.institutions[0]), period="2026-03")
     assert len(school.pages) >= 4
+
+
+async def test_only_what_is_over_is_compared_with_the_period_before(
+    told: tuple[Running, Story], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running, _ = told
+    region, gathered = running.as_(Role.REGION, REGION), kept(monkeypatch)
+    this_month = period_at(PeriodKind.MONTH, month_of(local_day(datetime.now(UTC))))
+    for period, under_way in ((QUARTER, {False}), (this_month.text, {True})):
+        assert (await region.get("/v1/report.pdf", period=period)).status_code == 200
+        assert {figure.under_way for figure in gathered[-1].figures.values()} == under_way
+    assert not any(figure.before for figure in gathered[-1].figures.values())
+    assert any(figure.before for figure in gathered[0].figures.values())
+
+
+def kept(monkeypatch: pytest.MonkeyPatch) -> list[Gathered]:
+    """What reports are written from, as they are asked for."""
+    found: list[Gathered] = []
+
+    def keeping(gathered: Gathered, catalogue: Catalogue, lang: Lang) -> dict[str, Any]:
+        found.append(gathered)
+        return content(gathered, catalogue, lang)
+
+    monkeypatch.setattr(outputs, "content", keeping)
+    return found
 
 
 async def test_a_published_report_is_made_of_the_edition(told: tuple[Running, Story]) -> None:

@@ -174,6 +174,38 @@ def test_changes_are_good_or_bad_by_the_indicators_direction() -> None:
     assert words.change(up, low, HIDDEN) == words.change(up, HIDDEN, low) == words.change(up, low, None) == ("", "")
 
 
+def test_what_is_not_over_yet_is_no_fall() -> None:
+    told = gathered()
+    fewer = {
+        code: replace(each, series=[*each.series[:-2], many(each), few(each)], value=few(each))
+        for code, each in told.figures.items()
+    }
+    over = content(replace(told, figures=fewer), CATALOGUE, Lang.EN)
+    assert {tile["tone"] for tile in _compared(over)} >= {"bad"}
+    assert any("for the worse" in text for text in texts(sections(over, "points")))
+    lasting = {code: replace(each, under_way=True) for code, each in fewer.items()}
+    told_now = content(replace(told, figures=lasting, under_way=True), CATALOGUE, Lang.EN)
+    assert {(each["change"], each["tone"]) for each in _compared(told_now)} == {("", "")}
+    assert not any("for the worse" in text for text in texts(sections(told_now, "points")))
+    # Only what lasts itself: an indicator of months stands beside one of the academic year.
+    mixed = content(replace(told, figures=fewer | {"F3": lasting["F3"]}), CATALOGUE, Lang.EN)
+    assert {each["code"] for each in _compared(mixed) if each["change"] == ""} == {"F3"}
+
+
+def _compared(told: dict[str, Any]) -> list[dict[str, Any]]:
+    """Tiles and rows that may say how a value moved."""
+    rows = [row for section in sections(told, "indicators") for row in section["rows"]]
+    return [*(tile for section in sections(told, "tiles") for tile in section["tiles"]), *rows]
+
+
+def many(figure: Figure) -> Value:
+    return replace(figure.value, value=900.0)
+
+
+def few(figure: Figure) -> Value:
+    return replace(figure.value, value=120.0)
+
+
 async def test_letters_that_the_font_lacks_are_printed_as_question_marks() -> None:
     odd = replace(NATION, names={"": "王 Texnikum ไทย"})
     pdf = await printed(Page.REPORT, content(gathered(root=odd), CATALOGUE, Lang.EN))

@@ -49,11 +49,15 @@ class Figure:
     frozen: bool
     periods: Sequence[Period]
     series: Sequence[Value]
+    under_way: bool = False
 
     @property
     def before(self) -> Value | None:
-        """The value of the period before."""
-        return self.series[-2] if len(self.series) > 1 else None
+        """The value of the period before, to compare with; None while its own is under way.
+
+        What is not over yet is no fall, however much less it is so far than in all of the year before.
+        """
+        return None if self.under_way or len(self.series) < 2 else self.series[-2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +115,10 @@ class Gathering:
             known = frozen.get((root.id, indicator.code)) if fitted == period else None
             if known is not None:
                 series[-1] = known
-            found[indicator.code] = Figure(indicator, fitted, known or own.value, known is not None, periods, series)
+            lasts = fitted.last >= self._this_month
+            found[indicator.code] = Figure(
+                indicator, fitted, known or own.value, known is not None, periods, series, lasts
+            )
             if children and indicator.code in BELOW:
                 values = await sight.values(connection, indicator, children, fitted, self._k, parts=False)
                 for each in values:
