@@ -1,7 +1,7 @@
 """Places of a level and what is shown of them, as arrays to compare: read through `queries`, in the caller's scope."""
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -24,6 +24,9 @@ CHUNK: Final = 500
 """Places read at a time: so many leave the event loop to others soon."""
 MANY: Final = 300
 """Places from which on the numbers are worked out beside the event loop."""
+Frozen = Mapping[tuple[int, str], Value]
+"""The values of an edition by place's id and indicator."""
+NOTHING_FROZEN: Final[Frozen] = {}
 INDEX: Final = Indicator(
     code=CODE,
     group="index",
@@ -133,13 +136,13 @@ async def values(
 
 
 async def institutions_at(
-    connection: Any, places: Sequence[Place], period: Period, this_month: int, k: int
+    connection: Any, places: Sequence[Place], period: Period, this_month: int, k: int, frozen: Frozen = NOTHING_FROZEN
 ) -> dict[int, int]:
-    """How many institutions work at each of the places."""
+    """How many institutions work at each of the places; as `frozen` says it where it does."""
     if not places or places[0].level is Level.INSTITUTION:
         return {place.id: 1 for place in places}
     found = await values(connection, INDICATORS["I5"], places, period, this_month, k)
-    return {each.place.id: each.value.denominator or 0 for each in found}
+    return {each.place.id: frozen.get((each.place.id, "I5"), each.value).denominator or 0 for each in found}
 
 
 async def read(
@@ -250,15 +253,22 @@ def among(table: Table, places: Collection[int]) -> Table:
 
 
 async def index_of(
-    connection: Any, declared: Composition, places: Sequence[Place], period: Period, sight: queries.Sight, k: int
+    connection: Any,
+    declared: Composition,
+    places: Sequence[Place],
+    period: Period,
+    sight: queries.Sight,
+    k: int,
+    frozen: Frozen = NOTHING_FROZEN,
 ) -> list[tuple[Shown, list[queries.PlaceValue]]]:
     """The index of each of the places, and the values of its components.
 
-    A component is left out where its own period, which may end later, is not the caller's to see.
+    A component is left out where its own period, which may end later, is not the caller's to see. Of the period itself
+    `frozen` values, those of its edition, stand instead of what is known now.
     """
     columns: list[list[queries.PlaceValue]] = []
     scores = np.full((len(places), len(declared.component)), np.nan)
-    institutions = await institutions_at(connection, places, period, sight.this_month, k)
+    institutions = await institutions_at(connection, places, period, sight.this_month, k, frozen)
     for column, component in enumerate(declared.component):
         indicator = INDICATORS[component.indicator]
         own = fitted(indicator, period)
@@ -266,6 +276,8 @@ async def index_of(
         for begin in range(0, len(places), CHUNK):
             found += await sight.values(connection, indicator, places[begin : begin + CHUNK], own, k)
             await asyncio.sleep(0)  # as `values` does
+        if own == period:
+            found = [_as_frozen(each, frozen.get((each.place.id, indicator.code))) for each in found]
         columns.append(found)
         for row, each in enumerate(found):
             value = each.value.value
@@ -292,6 +304,20 @@ async def index_of(
         )
         rows.append((shown, mine))
     return rows
+
+
+def _as_frozen(known: queries.PlaceValue, frozen: Value | None) -> queries.PlaceValue:
+    return known if frozen is None else queries.PlaceValue(known.place, frozen, None)
+
+
+def not_frozen(declared: Composition, places: Sequence[Place], period: Period, frozen: Frozen) -> list[str]:
+    """The components' indicators that are as known now at some of the places: `frozen` lacks them."""
+    return [
+        each.indicator
+        for each in declared.component
+        if fitted(INDICATORS[each.indicator], period) != period
+        or any((place.id, each.indicator) not in frozen for place in places)
+    ]
 
 
 def _table_of_index(asked: Asked, rows: Sequence[tuple[Shown, list[queries.PlaceValue]]], now: datetime) -> Table:

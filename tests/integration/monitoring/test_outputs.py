@@ -3,14 +3,18 @@
 import csv
 import io
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 from pypdf import PdfReader
 
 from services.monitoring.api import outputs
+from services.monitoring.comparison.effectiveness import composition
 from services.monitoring.domain.definitions import INDICATORS
 from services.monitoring.domain.periods import PeriodKind, month_of, period_at
 from services.monitoring.outputs.dhis2.mapping import elements, number_text, uid
@@ -150,6 +154,44 @@ async def test_a_published_report_is_made_of_the_edition(told: tuple[Running, St
         assert values.get(key) == shown, (place, code)
     nothing = await region.get("/v1/dhis2/dataValueSets", period="2025-Q4", published=True)
     assert nothing.json()["errors"][0]["rule"] == "unknown_edition"
+
+
+async def test_the_index_of_a_published_report_is_made_of_the_edition_too(
+    postgres: Any, issuer: Any, http: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story, gathered = a_story(Random(7), 300), kept(monkeypatch)
+    async with alone(postgres, issuer, http, tmp_path) as (running, _):
+        await tell(running, story.events)
+        ministry = running.as_(Role.MINISTRY, NATION)
+        ordered = await ministry.post("/v1/publications", {"place": NATION, "period": QUARTER})
+
+        async def made() -> bool:
+            return bool((await ministry.get(f"/v1/publications/{ordered.json()['id']}")).json()["editions"])
+
+        await eventually(made, "the edition is made")
+        before = text_of(await pdf_of(ministry, period=QUARTER, lang="en"))
+        known = len(story.events)
+        story.go_on(300)
+        # Of reports the service has told by itself meanwhile.
+        await tell(running, [event for event in story.events[known:] if event.source != "monitoring"])
+        after = text_of(await pdf_of(ministry, period=QUARTER, lang="en"))
+        now = (await ministry.get("/v1/effectiveness", place=NATION, period=QUARTER)).json()
+    first, last = gathered
+    codes = [each.indicator for each in composition().component]
+    of_years = [code for code in codes if PeriodKind.QUARTER not in INDICATORS[code].period_kinds]
+    corrected = []
+    for at, code in enumerate(codes):
+        if code in of_years:
+            continue
+        for (shown, values), (shown_later, later) in zip(first.index, last.index, strict=True):
+            assert replace(later[at].value, parts={}) == replace(values[at].value, parts={})
+            np.testing.assert_equal(shown_later.scores[at], shown.scores[at])
+        assert replace(last.index[0][1][at].value, parts={}) == replace(last.figures[code].value, parts={})
+        if now["components"][at]["value"] != last.figures[code].value.value:
+            corrected.append(code)
+    assert corrected, "there was something to correct"
+    assert last.index_of_now == of_years
+    assert all("because the published edition does not have them" in text for text in (before, after))
 
 
 async def _all(client: Client, path: str, **asked: Any) -> list[dict[str, Any]]:

@@ -89,6 +89,7 @@ def gathered(*, hidden: frozenset[str] = frozenset(), root: Place = NATION) -> G
         counts={"own": nothing, "below": nothing},
         advice=[],
         index=index,
+        index_of_now=(),
     )
 
 
@@ -152,6 +153,15 @@ def test_the_index_stands_beside_its_coverage_and_says_what_it_is_made_of() -> N
     assert len(made_of["rows"]) == len(composition().component)
     (of_graduates,) = (row for row in made_of["rows"] if row[0].startswith("I1 "))
     assert (of_graduates[1], of_graduates[3:]) == ("•", ["–", "–"])
+
+
+@pytest.mark.parametrize("lang", Lang)
+def test_what_the_edition_lacks_of_the_index_is_named_below_it(lang: Lang) -> None:
+    told = gathered()
+    (said,) = set(texts(content(replace(told, index_of_now=("I2", "F5")), CATALOGUE, lang))) - set(
+        texts(content(told, CATALOGUE, lang))
+    )
+    assert "I2, F5" in said
 
 
 def test_only_the_nation_has_a_map_and_only_places_with_places_below_have_tables() -> None:

@@ -332,6 +332,9 @@ class _Writer:
             "total": False,
             "left": True,
         }
+        if self._told.index_of_now:
+            of_now = self._say("index_of_now", codes=", ".join(self._told.index_of_now))
+            yield self._section("points", "", points=[of_now])
 
     def _index_value(self, value: float | None) -> str:
         return NONE if value is None else self._words.number(value, 1)

@@ -12,7 +12,7 @@ from services.monitoring.advice import queries as advice_queries
 from services.monitoring.advice.lifecycle import WORKED_ON
 from services.monitoring.advice.tables import RecommendationRow
 from services.monitoring.comparison.effectiveness import composition
-from services.monitoring.comparison.reading import Shown, index_of
+from services.monitoring.comparison.reading import Shown, index_of, not_frozen
 from services.monitoring.directory import Directory
 from services.monitoring.domain.definitions import INDICATORS
 from services.monitoring.domain.formulas import Indicator
@@ -81,6 +81,8 @@ class Gathered:
     advice: Sequence[RecommendationRow]
     index: Sequence[tuple[Shown, Sequence[queries.PlaceValue]]]
     """The effectiveness index at the root and the places below it, with the values of its components."""
+    index_of_now: Sequence[str]
+    """Of a published report the components of the index that its edition lacks."""
     places: Mapping[str, Place] = field(default_factory=dict)
 
 
@@ -124,6 +126,7 @@ class Gathering:
                 for each in values:
                     key = each.place.id, indicator.code
                     below[key] = frozen.get(key, each.value) if fitted == period else each.value
+        indexed = [root, *children]
         scope = self._principal.scope
         rows, _ = await advice_queries.page(
             session,
@@ -151,7 +154,8 @@ class Gathering:
             progress=await reporting_queries.progress(connection, root, period.text, local_day(self._clock())),
             counts=await advice_queries.counts(session, scope, root, self._clock),
             advice=rows,
-            index=await index_of(connection, composition(), [root, *children], period, sight, self._k),
+            index=await index_of(connection, composition(), indexed, period, sight, self._k, frozen),
+            index_of_now=not_frozen(composition(), indexed, period, frozen) if published else (),
             places=named,
         )
 
