@@ -33,6 +33,7 @@ _VERBATIM = re.compile(
     r"|(?<![\w/])/[a-z][\w/{}.-]*"  # paths
     r"|\b[A-Z]{1,5}-?\d+(?:[–-][A-Z]{0,3}\d+)*\b"  # codes: AF1–AF9, I2, R13, ISCO-08
     rf"|\b(?:{KEEP})(?![\w])"
+    rf"|(?<![\w{APOSTROPHES}])[A-NP-TV-Z](?![\w.{APOSTROPHES}])"  # what letters name: R natijalar; U and O are words
     r"|\b[a-z]+(?:_[a-z0-9]+)+\b"  # snake_case field names
     r"|\b[A-Z]+(?:_[A-Z0-9]+)+\b"  # environment variables
 )
@@ -57,6 +58,7 @@ STEMS: dict[str, str] = {
     "multi": "мульти",
     "obyekt": "объект",
     "subyekt": "субъект",
+    "webhook": "вебхук",
     "obyom": "объём",
     "pult": "пульт",
     "rezultat": "результат",
@@ -144,7 +146,19 @@ def transliterate(text: str) -> str:
 
 
 def normalise(text: str) -> str:
-    """Uzbek Latin `text` with the official signs: U+02BB in oʻ and gʻ, U+02BC as the tutuq belgisi."""
+    """Uzbek Latin `text` with the official signs: U+02BB in oʻ and gʻ, U+02BC as the tutuq belgisi.
+
+    Code spans stay as they are: the sign behind `to` is none of its word's.
+    """
+    parts = _CODE_SPAN.split(text)
+    return "".join(part if number % 2 else _signed(part) for number, part in enumerate(parts))
+
+
+_CODE_SPAN = re.compile(r"(?<![A-Za-z])(`[^`]*`)")
+"""One begins behind no letter: oʻ and gʻ are typed with the same sign."""
+
+
+def _signed(text: str) -> str:
     text = re.sub(r"(?<=[oOgG])[‘`´ʻ]|(?<=[gG])'|(?<=[oOgG])['’ʼ](?=[A-Za-z])", "ʻ", text)
     return re.sub(rf"(?<=[A-Za-z])[{APOSTROPHES.replace('ʻ', '')}](?=[A-Za-z])", "ʼ", text)
 

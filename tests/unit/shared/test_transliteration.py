@@ -56,5 +56,16 @@ def test_any_text_is_taken_and_gives_the_same_letters_again(text: str) -> None:
     assert transliterate(text) == transliterate(text)
 
 
+def test_what_stands_in_a_code_span_stays_as_it_is() -> None:
+    text = "`yes` yoki `no` yozing, keyin `from` va `to` ostida bo`lsin"
+    assert normalise(text) == "`yes` yoki `no` yozing, keyin `from` va `to` ostida boʻlsin"
+    assert transliterate(normalise(text)) == "`yes` ёки `no` ёзинг, кейин `from` ва `to` остида бўлсин"
+
+
+def test_letters_that_name_something_stay_latin() -> None:
+    assert transliterate("R natijalar, A shaxsiy sabablar (webhook)") == "R натижалар, A шахсий сабаблар (вебхук)"
+    assert transliterate("U keldi. O dedi, A. Navoiy") == "У келди. О деди, А. Навоий"
+
+
 def test_normalise_writes_the_official_signs() -> None:
     assert normalise("O'zbekiston, bog‘, yo’l, ma'lumot, 'soʻz'") == "Oʻzbekiston, bogʻ, yoʻl, maʼlumot, 'soʻz'"
