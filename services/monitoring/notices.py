@@ -18,6 +18,10 @@ MOST_PAYLOADS = 8
 """A transaction's at most; where institutions would take more of them, only the places above are named."""
 
 
+MOST_PLACES = 2_000
+"""Of a transaction that can be named, however much alike they moved."""
+
+
 class Move(msgspec.Struct, frozen=True, array_like=True):
     """Places at which the same rows of cells changed: the time of the latest event behind it, slots, ids of places."""
 
@@ -64,9 +68,11 @@ def notices(image: Image, told: Told) -> list[str]:
     """The payloads, none where nothing is told; of too many institutions to name only the places above."""
     if not len(told):
         return []
-    payloads = _payloads(told, more=False)
-    if len(payloads) <= MOST_PAYLOADS:
-        return payloads
+    # Of a backlog's batch it is clear from the outset: naming all would take as long as some of the counting.
+    if len(np.unique(told.places)) <= MOST_PLACES:
+        payloads = _payloads(told, more=False)
+        if len(payloads) <= MOST_PAYLOADS:
+            return payloads
     return _payloads(told.above(image), more=True)
 
 
