@@ -9,7 +9,7 @@ They are made of the same events as the institution's released count: they move 
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from services.monitoring import archive, queries
@@ -20,10 +20,14 @@ from services.monitoring.domain.definitions import INDICATORS, fed_by
 from services.monitoring.domain.formulas import Indicator, Window
 from services.monitoring.domain.measures import (
     CATALOGUE_FORMS,
+    CATEGORY_ENDED,
+    CATEGORY_SIGNED,
     CAUSES,
     EMPLOYERS,
     ENTERPRISES,
     EXAMINING_ENTERPRISES,
+    FORM_ENDED,
+    FORM_SIGNED,
     GRADUATES_BY_GROUP,
     GRADUATES_EMPLOYED,
     TRAINEES,
@@ -61,9 +65,10 @@ class TooManyBehind(DomainError):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Rows that are the value's parts: the part of each key."""
+    """Rows that are the value's parts: the part of each key; `beside` it, by name, measures of each key."""
 
     of: Mapping[str, str]
+    beside: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +94,20 @@ Way = Parts | Terms | Traced
 Cells = dict[int, dict[str, set[Any]]]
 """What was counted by institution and enterprise: aggregates, or the persons in them."""
 _FORMS = {str(form): str(form) for form in Form}
+
+
+def _named(measures: Mapping[Any, int]) -> dict[str, int]:
+    return {str(key): measure for key, measure in measures.items()}
+
+
 BREAKDOWNS: Final[Mapping[str, Mapping[str, Way]]] = {
     "I5": {"form": Parts({str(form): str(form) for form in CATALOGUE_FORMS})},
     "F1": {
-        "form": Parts(_FORMS),
-        "category": Parts({str(category): str(category) for category in PartnerCategory}),
+        "form": Parts(_FORMS, {"signed": _named(FORM_SIGNED), "ended": _named(FORM_ENDED)}),
+        "category": Parts(
+            {str(category): str(category) for category in PartnerCategory},
+            {"signed": _named(CATEGORY_SIGNED), "ended": _named(CATEGORY_ENDED)},
+        ),
         "enterprise": Traced(ENTERPRISES),
         "sector": Traced(ENTERPRISES, sector=True),
     },
@@ -157,12 +171,25 @@ async def broken_down(
         return Broken(value, [], 0, True, None)
     match way:
         case Parts():
-            told = {key: value.value.parts.get(part) for key, part in way.of.items()}
-            rows = [Row(key, {"count": amount}) for key, amount in told.items() if amount != 0]
-            return _ordered(value, rows)
+            return _ordered(value, await _parts(connection, way, value, period, this_month))
         case Terms():
             return await _terms(connection, indicator, way, value, period, this_month, k)
     return await _traced(connection, directory, way, value, period, this_month, k)
+
+
+async def _parts(connection: Any, way: Parts, whole: queries.PlaceValue, period: Period, this_month: int) -> list[Row]:
+    beside: dict[str, Mapping[str, float | None]] = {}
+    if way.beside:
+        place = whole.place.id
+        measures = {measure for measures in way.beside.values() for measure in measures.values()}
+        until = queries.end_of(period, this_month)
+        amounts = (await queries.amounts_at(connection, measures, [place], period, until))[place]
+        beside = {
+            key: {name: amounts(measures[key]) for name, measures in way.beside.items() if key in measures}
+            for key in way.of
+        }
+    told = {key: {"count": whole.value.parts.get(part), **beside.get(key, {})} for key, part in way.of.items()}
+    return [Row(key, amounts) for key, amounts in told.items() if any(each != 0 for each in amounts.values())]
 
 
 async def _terms(

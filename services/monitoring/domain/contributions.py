@@ -100,7 +100,9 @@ def _agreement(state: Agreement) -> Contributions:
     if form is Form.AF1:
         for term in state.schedule:
             month = month_of(term.starts_on)
-            parts.append((SEATS_PLANNED, month, None, term.seats))
+            # What was to begin after an early end is planned no more.
+            if state.ended_on is None or term.starts_on < state.ended_on:
+                parts.append((SEATS_PLANNED, month, None, term.seats))
             parts.append((SEATS_FILLED, month, None, term.filled))
             parts.append((SEATS_COMPLETED, month, None, term.completed))
     parts += _partners(state, categories)

@@ -186,7 +186,8 @@ class Book:
                 self.add(f"{name}.ended", month_of(state.ended_on), 1)
         for term in state.schedule if state.form == Form.AF1 else ():
             month = month_of(term.starts_on)
-            self.add("internship.planned", month, term.seats)
+            if not (state.ended_on and state.ended_on <= term.starts_on):
+                self.add("internship.planned", month, term.seats)
             self.add("internship.filled", month, term.filled)
             self.add("internship.completed", month, term.completed)
         for period in state.active_periods:

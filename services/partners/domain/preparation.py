@@ -348,13 +348,18 @@ def review_sector(id_: str, command: ReviewSector, found: Numbers, today: date) 
     )
 
 
+WEIGHED = {"demand_unknown": ("demand", "vacancies"), "supply_unknown": ("unemployed", "places", "graduates")}
+"""What is weighed against each other, and the rule that is broken where nothing of it is known."""
+
+
 def assess_market(
     id_: str, command: AssessMarket, found: Numbers, today: date
 ) -> tuple[EventType, MarketAssessmentState]:
-    """The assessment as evidence; raises InvalidInput as review_market does, or where nothing at all is known."""
+    """The assessment as evidence; raises InvalidInput as review_market does, or where a side is not known at all."""
     day, until = _evidence("assessed_on", command.assessed_on, command.valid_until, today)
-    if all(found.get(name) is None for name in ("demand", "vacancies", "unemployed", "places", "graduates")):
-        raise InvalidInput(FieldError("profession", "nothing_known", {"value": command.profession}))
+    for rule, figures in WEIGHED.items():
+        if all(found.get(name) is None for name in figures):
+            raise InvalidInput(FieldError("profession", rule, {"value": command.profession}))
     return told.MARKET_ASSESSMENT_RECORDED, MarketAssessmentState(
         id=id_,
         version=1,

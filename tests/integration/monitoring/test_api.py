@@ -21,7 +21,7 @@ from shared.contracts.agreements import EmploymentState, EmploymentStatus
 from shared.contracts.partners import EnrolmentState
 from shared.contracts.preparation import OrientationState, OrientationStatus
 from shared.contracts.surveys import ResponseState
-from shared.contracts.vocabulary import RespondentGroup
+from shared.contracts.vocabulary import PartnerCategory, RespondentGroup
 from shared.ids import new_id
 from shared.scope import Role
 from tests.integration.monitoring.support import alone, tell
@@ -72,6 +72,15 @@ async def test_values_follow_from_the_recomputed_amounts_at_every_level(told: Ru
         assert f1["value"] == sum(proof.get((f"form.AF{n}.active", place, MONTH), 0) for n in range(1, 10))
         assert f1["parts"]["enterprises"] == proof.get(("enterprises.active", place, MONTH), 0)
         assert f1["parts"]["signed"] == sum(proof.get((f"form.AF{n}.signed", place, MONTH), 0) for n in range(1, 10))
+        for by, names in (("form", [f"AF{n}" for n in range(1, 10)]), ("category", list(PartnerCategory))):
+            broken = await ministry.get("/v1/breakdown", indicator="F1", by=by, place=place, period=MONTH)
+            rows = {row.pop("key"): row for row in broken.json()["items"]}
+            for name in names:
+                counted = {
+                    column: proof.get((f"{by}.{name}.{measure}", place, MONTH), 0)
+                    for column, measure in (("count", "active"), ("signed", "signed"), ("ended", "ended"))
+                }
+                assert rows.get(name, dict.fromkeys(counted, 0)) == counted
         f2 = await value(ministry, "F2", place, MONTH)
         assert f2["numerator"] or proof.get(("internship.complete", place, MONTH), 0) == 0
         i2 = await value(ministry, "I2", place, "2025-26")

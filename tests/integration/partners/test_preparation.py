@@ -145,7 +145,10 @@ async def test_market_sector_and_labour_market_are_weighed_and_kept_as_evidence(
     enterprise = (await ok(school.post("/v1/enterprises", ENTERPRISE)))["id"]
     region, zavod = partners.as_(Role.REGION, "1708"), partners.as_(Role.ENTERPRISE, enterprise)
     nothing = {"institution_id": id_, "profession": "5120", "qualification": "vocational"}
-    await refused(school.post("/v1/market-assessments", nothing), 422, "nothing_known")
+    await refused(school.post("/v1/market-assessments", nothing), 422, "demand_unknown")
+    # Places are known of it: with nothing to weigh them against it is no assessment.
+    weighed = nothing | {"profession": "7212"}
+    await refused(school.post("/v1/market-assessments", weighed), 422, "demand_unknown")
 
     plan = {"region": "1708", "isic_section": "C", "year_from": 2024, "year_until": 2030, "priority": 1}
     await ok(
@@ -161,6 +164,9 @@ async def test_market_sector_and_labour_market_are_weighed_and_kept_as_evidence(
     corrected = await ok(region.post("/v1/demand-reports", body | {"vacancies": 40}))
     assert (first["id"], corrected["version"]) == (corrected["id"], 2)
     await refused(zavod.post("/v1/demand-reports", body), 403)
+    wanted = demand | {"year": 2026, "positions": 5, "reporter": "enterprise", "reporter_ref": enterprise}
+    await ok(zavod.post("/v1/demand-reports", wanted | {"profession": "5120"}))
+    await refused(school.post("/v1/market-assessments", nothing), 422, "supply_unknown")
     supply = demand | {"reporter_ref": "bandlik-1708", "year": 2025, "unemployed": 55}
     await ok(region.post("/v1/supply-reports", supply))
     await refused(school.post("/v1/supply-reports", supply), 403)

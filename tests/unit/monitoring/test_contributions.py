@@ -26,6 +26,7 @@ from services.monitoring.domain.readings import (
     Outcome,
     Party,
     Reading,
+    Term,
 )
 from services.monitoring.domain.territory import Image, Level, Place
 from services.monitoring.domain.totals import Amounts
@@ -67,6 +68,16 @@ def test_an_agreement_counts_from_its_first_month_until_the_month_that_it_does_n
         (m.ENTERPRISES, OCTOBER, "factory"): 1,
         (m.ENTERPRISES, DECEMBER, "factory"): -1,
     }
+
+
+def test_seats_that_were_to_come_after_an_early_end_are_planned_no_more() -> None:
+    schedule = [Term(starts_on=date(2025, month, 1), seats=20, filled=filled) for month, filled in ((10, 7), (12, 0))]
+    planned = m.SEATS_PLANNED
+    whole = contributions(an_agreement(schedule=schedule))
+    assert (whole[planned, OCTOBER, None], whole[planned, DECEMBER, None]) == (20, 20)
+    ended = contributions(an_agreement(schedule=schedule, ended_on=date(2025, 11, 30)))
+    assert {key[1]: amount for key, amount in ended.items() if key[0] == planned} == {OCTOBER: 20}
+    assert ended[m.SEATS_FILLED, OCTOBER, None] == 7
 
 
 @pytest.mark.parametrize("status", [AgreementStatus.DRAFT, AgreementStatus.CANCELLED])
