@@ -107,8 +107,19 @@ class PartnershipStage(StrEnum):
     ENDED = "ended"
 
 
+class StageSince(Value):
+    """From `since` on a partnership is at `stage`."""
+
+    stage: PartnershipStage
+    since: date
+
+
 class PartnershipState(State):
-    """An institution's social partner: category, forms and opportunities of the cooperation (R2)."""
+    """An institution's social partner: category, forms and opportunities of the cooperation (R2).
+
+    `stages`: each it was at, in order of time, the present one last; empty where it was told before they were kept:
+    then it is at `stage` since `since`.
+    """
 
     institution_id: str
     category: PartnerCategory
@@ -118,6 +129,7 @@ class PartnershipState(State):
     forms: tuple[Form, ...]
     opportunities: tuple[Opportunity, ...]
     since: date
+    stages: tuple[StageSince, ...] = ()
 
 
 (TERRITORY_RECORDED,) = declare("partners", "territory", TerritoryState, "recorded")

@@ -28,7 +28,7 @@ from shared.contracts.final_stage import (
 )
 from shared.contracts.labour_market import Qualification, Trend
 from shared.contracts.monitoring import OfficeLevel
-from shared.contracts.partners import PartnershipStage, PartnershipState
+from shared.contracts.partners import PartnershipStage, PartnershipState, StageSince
 from shared.contracts.practice import (
     CertificationState,
     CourseStatus,
@@ -243,13 +243,16 @@ def income(story: Told, base: Base) -> State:
 
 
 def partnership(story: Told, base: Base) -> State:
+    days = sorted({story.day() for _ in range(story.random.randint(1, 3))})
+    stages = tuple(StageSince(stage=story.random.choice(list(PartnershipStage)), since=day) for day in days)
     return PartnershipState(
         **base,
         category=story.random.choice([PartnerCategory.ENTERPRISE, PartnerCategory.LABOUR_BODY]),
-        stage=story.random.choice(list(PartnershipStage)),
+        stage=stages[-1].stage,
         forms=(),
         opportunities=(),
-        since=story.day(),
+        since=days[0],
+        stages=stages if story.random.random() < 0.8 else (),
     )
 
 

@@ -286,7 +286,8 @@ def partnership(institution: Institution, partner: Enterprise, random: Random, c
     done = yield Act(on, "partnership.record", institution.user, "POST", "partners", "/v1/partnerships", body)
     later = random.uniform(10, 40)
     if not existing and not partner.doubled and random.random() < 0.6 and calendar.reached(later):
-        path, change = f"/v1/partnerships/{done.id}", {"stage": "existing"}
+        path = f"/v1/partnerships/{done.id}"
+        change = {"stage": "existing", "changed_on": calendar.day(later).isoformat()}
         yield Act(calendar.day(later), "partnership.update", institution.user, "PATCH", "partners", path, change)
 
 

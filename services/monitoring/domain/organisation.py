@@ -25,6 +25,7 @@ from services.monitoring.domain.readings import (
     Partnership,
     Sample,
     SectorReview,
+    StageSince,
     Visit,
     WorkPlan,
 )
@@ -53,12 +54,17 @@ def orientation(state: Orientation) -> Contributions:
 
 
 def partnership(state: Partnership) -> Contributions:
-    """R2, R13: a partner counts from the day told; one that ended counts no more."""
-    if state.stage is PartnershipStage.FUTURE:
-        return summed(holds("partner_future", state.since))
-    if state.stage is PartnershipStage.EXISTING:
-        return summed([*holds("partner_existing", state.since), *holds(f"partner.{state.category}", state.since)])
-    return {}
+    """R2, R13: a partner counts as future or existing from the day told until it was something else."""
+    stages = state.stages or [StageSince(state.stage, state.since)]
+    parts: list[Part] = []
+    for number, each in enumerate(stages, start=1):
+        until = stages[number].since if number < len(stages) else None
+        if each.stage is PartnershipStage.FUTURE:
+            parts += holds("partner_future", each.since, until)
+        if each.stage is PartnershipStage.EXISTING:
+            parts += holds("partner_existing", each.since, until)
+            parts += holds(f"partner.{state.category}", each.since, until)
+    return summed(parts)
 
 
 def market_review(state: MarketReview) -> Contributions:

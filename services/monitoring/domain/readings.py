@@ -342,14 +342,22 @@ class Income(Owned, frozen=True, gc=False):
 # -- preparation and contacts
 
 
+class StageSince(msgspec.Struct, frozen=True, gc=False):
+    """From `since` on a partnership is at `stage`."""
+
+    stage: PartnershipStage
+    since: date
+
+
 class Partnership(Owned, frozen=True, gc=False):
-    """A social partner of the institution (R2, R13)."""
+    """A social partner of the institution (R2, R13); without `stages` it is at `stage` since `since`."""
 
     kind: ClassVar[int] = 17
 
     category: PartnerCategory
     stage: PartnershipStage
     since: date
+    stages: list[StageSince] = []
 
 
 class Orientation(Owned, frozen=True, gc=False):

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import zip_longest
 from operator import itemgetter
 from typing import TypeVar
 
@@ -126,11 +127,14 @@ class Standing:
 
     def partnership(self, state: PartnershipState) -> None:
         """R2, R13."""
-        if state.stage is PartnershipStage.FUTURE:
-            self.add("partner_future", state.since, None)
-        if state.stage is PartnershipStage.EXISTING:
-            self.add("partner_existing", state.since, None)
-            self.add(f"partner.{state.category}", state.since, None)
+        told = [(each.stage, each.since) for each in state.stages] or [(state.stage, state.since)]
+        ends = [since for _, since in told[1:]]
+        for (stage, since), until in zip_longest(told, ends):
+            if stage is PartnershipStage.FUTURE:
+                self.add("partner_future", since, until)
+            if stage is PartnershipStage.EXISTING:
+                self.add("partner_existing", since, until)
+                self.add(f"partner.{state.category}", since, until)
 
     def orientation(self, state: OrientationState) -> None:
         """R1."""

@@ -11,6 +11,7 @@ from services.partners.domain import partnerships
 from services.partners.domain.names import words_of
 from services.partners.tables.base import Base
 from services.partners.tables.registers import EnterpriseRow, PartnershipRow
+from shared.clock import local_day
 from shared.contracts.events import EventType
 from shared.contracts.partners import (
     ENTERPRISE_REGISTERED,
@@ -147,7 +148,8 @@ async def reassign_partnerships(uow: UnitOfWork, old: str, new: str) -> None:
         state = await uow.load(PartnershipRow, PartnershipState, row.id, what="partnership")
         if row.institution_id in kept:
             # The institution partners both entries: one partnership remains, the duplicate ends.
-            outcome = partnerships.update(state, partnerships.UpdatePartnership(stage=PartnershipStage.ENDED))
+            ended = partnerships.UpdatePartnership(stage=PartnershipStage.ENDED)
+            outcome = partnerships.update(state, ended, local_day(uow.now))
         else:
             outcome = partnerships.reassign(state, new)
         await uow.record(PartnershipRow, *outcome, key=state.institution_id, org_path=row.org_path)

@@ -6,6 +6,7 @@ from sqlmodel import col
 from services.partners.commands.enterprises import living_enterprise
 from services.partners.domain import partnerships as domain
 from services.partners.tables.registers import InstitutionRow, PartnershipRow
+from shared.clock import local_day
 from shared.contracts.partners import InstitutionState, PartnershipState
 from shared.errors import AlreadyExists
 from shared.ids import new_id
@@ -36,6 +37,6 @@ async def update_partnership(
 ) -> PartnershipState:
     """Change stage, forms or opportunities."""
     state = await uow.load(PartnershipRow, PartnershipState, partnership_id, what="partnership")
-    event_type, changed = domain.update(state, command)
+    event_type, changed = domain.update(state, command, local_day(uow.now))
     institution = await uow.load(InstitutionRow, InstitutionState, state.institution_id, what="institution")
     return await uow.record(PartnershipRow, event_type, changed, key=state.institution_id, org_path=institution.path)

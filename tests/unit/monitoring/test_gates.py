@@ -48,6 +48,7 @@ from shared.contracts.partners import (
     Membership,
     PartnershipStage,
     PartnershipState,
+    StageSince,
 )
 from shared.contracts.preparation import (
     MarketAssessmentState,
@@ -461,3 +462,22 @@ def test_nothing_follows_from_one_more_of_many() -> None:
                 assert derivation.present
                 assert derivation.rule({at: amount for at, amount in after.items() if amount}) == derivation.rule(own)
     assert said > 50
+
+
+async def test_a_partner_that_ended_was_one_until_then() -> None:
+    school = School()
+    ends, begins = date(2026, 4, 1), date(2026, 1, 10)
+    partner(school, PartnershipStage.FUTURE, date(2024, 3, 1))
+    stages = {
+        PartnershipStage.FUTURE: date(2025, 2, 1),
+        PartnershipStage.EXISTING: begins,
+        PartnershipStage.ENDED: ends,
+    }
+    told = tuple(StageSince(stage=stage, since=since) for stage, since in stages.items())
+    partner(school, PartnershipStage.ENDED, date(2025, 2, 1), stages=told)
+    # A future partner from March 2024, an existing one only from January to March 2026.
+    assert await school.series("R2") == [
+        (date(2024, 3, 1), State.IN_PROGRESS),
+        (begins, State.MET),
+        (ends, State.LAPSED),
+    ]

@@ -1,6 +1,7 @@
 """The rules of partners, without anything around them."""
 
 from datetime import date
+from typing import Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -15,6 +16,7 @@ from shared.contracts.partners import (
     InstitutionState,
     InstitutionStatus,
     PartnershipStage,
+    PartnershipState,
 )
 from shared.contracts.vocabulary import EnterpriseSize, InstitutionKind
 from shared.errors import InvalidInput, WrongState
@@ -231,10 +233,36 @@ def test_partner_must_fit_its_category(changes: dict[str, object]) -> None:
 
 def test_ended_partnership_takes_no_change() -> None:
     _, state = partnerships.record("p", a_partnership())
-    kind, ended = partnerships.update(state, partnerships.UpdatePartnership(stage=PartnershipStage.ENDED))
+    today = date(2026, 9, 1)
+    kind, ended = partnerships.update(state, partnerships.UpdatePartnership(stage=PartnershipStage.ENDED), today)
     assert kind is PARTNERSHIP_ENDED
     with pytest.raises(WrongState):
-        partnerships.update(ended, partnerships.UpdatePartnership(stage=PartnershipStage.EXISTING))
+        partnerships.update(ended, partnerships.UpdatePartnership(stage=PartnershipStage.EXISTING), today)
+    tomorrow = partnerships.UpdatePartnership(stage=PartnershipStage.EXISTING, changed_on=date(2026, 9, 2))
+    with pytest.raises(InvalidInput):
+        partnerships.update(state, tomorrow, today)
+
+
+def test_what_a_partnership_was_stays_told() -> None:
+    today = date(2026, 9, 1)
+    _, state = partnerships.record("p", a_partnership(stage="future", since=date(2024, 3, 1)))
+
+    def then(state: PartnershipState, **changes: Any) -> PartnershipState:
+        return partnerships.update(state, partnerships.UpdatePartnership(**changes), today)[1]
+
+    def told(state: PartnershipState) -> list[tuple[str, date]]:
+        return [(each.stage.value, each.since) for each in state.stages]
+
+    existing = then(state, stage="existing", changed_on=date(2026, 2, 1))
+    assert told(existing) == [("future", date(2024, 3, 1)), ("existing", date(2026, 2, 1))]
+    assert told(then(existing, forms=["AF2"])) == told(existing)
+    assert told(then(existing, changed_on=date(2026, 1, 1)))[1:] == [("existing", date(2026, 1, 1))]
+    assert told(then(existing, stage="ended")) == [*told(existing), ("ended", today)]
+    # One that was existing from the day on which it was planned was never only planned.
+    assert told(then(state, stage="existing", changed_on=date(2024, 3, 1))) == [("existing", date(2024, 3, 1))]
+    # Told before stages were kept.
+    old = state.model_copy(update={"stages": ()})
+    assert told(then(old, stage="ended")) == [("future", date(2024, 3, 1)), ("ended", today)]
 
 
 NAMES = {"uz": "a", "uz-Cyrl": "а", "ru": "а", "en": "a"}
