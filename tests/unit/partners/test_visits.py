@@ -199,6 +199,18 @@ def test_every_item_gates_the_visit_until_it_is_answered() -> None:
     assert visits.prepare(state, size, dossier_complete=False)[1].status is VisitStatus.PREPARED
 
 
+def test_no_waiver_sends_a_teacher_to_the_head_of_what_has_become_a_large_company() -> None:
+    state = visits.plan("v1", a_plan(envoy_rank=Rank.TEACHER), EnterpriseSize.MEDIUM, NOW)[1]
+    waived = visits.AnswerCheck(waived=Waiver.URGENT, reason="buyruq")
+    for check in Check:
+        answer = waived if check in visits.COMPUTED else visits.AnswerCheck()
+        state = visits.answer(state, check, answer, TODAY)[1]
+    assert visits.prepare(state, EnterpriseSize.MEDIUM, dossier_complete=False)[1].status is VisitStatus.PREPARED
+    with pytest.raises(visits.NotPrepared) as refusal:
+        visits.prepare(state, EnterpriseSize.LARGE, dossier_complete=False)
+    assert refusal.value.params == {"missing": "V4", "ranks": "head"}
+
+
 @pytest.mark.parametrize("open_item", Check)
 def test_one_open_item_alone_keeps_the_visit_from_being_prepared(open_item: Check) -> None:
     rank = Rank.HEAD_OF_UNIT if open_item is Check.V4 else Rank.HEAD

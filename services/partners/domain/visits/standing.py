@@ -1,7 +1,7 @@
 """V4: the envoy's rank fits the rank of who receives – a rule, not a free text.
 
 The table names the lowest rank that may go, by who receives and how large the enterprise is; OTHER stands for partners
-that are no enterprise. A teacher or student is never sent to the head of a large or medium enterprise.
+that are no enterprise. A teacher or student is never sent to the head of a large enterprise.
 """
 
 from collections.abc import Mapping

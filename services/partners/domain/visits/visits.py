@@ -289,6 +289,8 @@ COMPUTED = frozenset({Check.V2, Check.V3, Check.V4})
 def missing(state: VisitState, size: EnterpriseSize | None, *, dossier_complete: bool) -> Iterator[Check]:
     """The items that keep a visit from being prepared, in order."""
     answered = {each.check for each in state.checklist}
+    if standing.never(state.envoy_rank, state.host_rank, size):
+        answered.discard(Check.V4)  # the enterprise has grown since the visit was planned: no waiver excuses that
     done = {
         Check.V2: dossier_complete,
         Check.V3: state.agreed_on is not None,
