@@ -20,7 +20,7 @@ from services.agreements.tables.final_stage import BoardRow, DocumentRow, Sample
 from services.agreements.templates import templates
 from shared.clock import local_day
 from shared.contracts.agreements import AgreementState, AgreementStatus
-from shared.contracts.final_stage import BoardState, DocumentState, SampleState
+from shared.contracts.final_stage import BoardState, DocumentKind, DocumentState, SampleState
 from shared.contracts.vocabulary import PartyCategory
 from shared.errors import FieldError, InvalidInput
 from shared.i18n import Lang
@@ -180,6 +180,8 @@ def _from_agreement(
         known={name: value for name, value in known.items() if name in names},
         known_tables={"schedule": _schedule(agreement)},
         more_sides=_more_sides(command, template, agreement, enterprise_id),
+        # Whoever was employed stays so when the agreement is over.
+        within=template.kind is not DocumentKind.EMPLOYMENT_CONTRACT,
     )
 
 

@@ -6,6 +6,7 @@ import re
 import tomllib
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from itertools import product
 from typing import Any
@@ -19,7 +20,7 @@ from pydantic import ValidationError
 
 from services.agreements.domain.documents import issuing
 from services.agreements.domain.documents.content import Content, sha256
-from services.agreements.domain.documents.filling import Filling, blank, fill
+from services.agreements.domain.documents.filling import Filling, blank, check, fill
 from services.agreements.domain.documents.templates import Subject
 from services.agreements.rendering import press
 from services.agreements.rendering.docx import to_docx
@@ -279,6 +280,40 @@ def test_what_is_known_need_not_be_given_and_what_is_given_counts() -> None:
     filling = Filling(values={**values, "ends_on": "2027-02-01"}, known=known)
     texts = "\n".join(texts_of(fill(templates()[KIND], Lang.UZ, filling, "x", TODAY)))
     assert "2027-yil 1-yanvar – 2027-yil 1-fevral" in texts
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        ({"starts_on": "2026-12-31"}, ("fields.starts_on", "outside_validity")),
+        ({"ends_on": "2027-03-02"}, ("fields.ends_on", "outside_validity")),
+        ({"starts_on": "2027-02-02", "ends_on": "2027-02-01"}, ("fields.ends_on", "earlier_than")),
+    ],
+)
+def test_days_of_a_document_lie_within_its_agreements(given: dict[str, str], fault: tuple[str, str]) -> None:
+    values = {name: value for name, value in a_filling(KIND).values.items() if name not in ("starts_on", "ends_on")}
+    known = {"starts_on": date(2027, 1, 1), "ends_on": date(2027, 3, 1)}
+    with pytest.raises(InvalidInput) as refused:
+        check(templates()[KIND], Filling(values=values | given, known=known))
+    assert [(error.field, error.rule) for error in refused.value.errors] == [fault]
+
+
+def test_employment_goes_on_when_its_agreement_is_over() -> None:
+    kind = DocumentKind.EMPLOYMENT_CONTRACT
+    known = {"starts_on": date(2026, 9, 1), "ends_on": date(2027, 6, 30)}
+    values = {**a_filling(kind).values, "ends_on": "2029-08-31"}
+    check(templates()[kind], Filling(values=values, known=known, within=False))
+
+
+def test_a_regulation_says_of_its_board_what_the_board_says() -> None:
+    kind = DocumentKind.BOARD_REGULATION
+    filling = a_filling(kind)
+    known = {"quorum_percent": "60"}
+    with pytest.raises(InvalidInput) as refused:
+        check(templates()[kind], replace(filling, known=known))
+    (error,) = refused.value.errors
+    assert (error.field, error.rule, error.params["value"]) == ("fields.quorum_percent", "known_otherwise", "60")
+    check(templates()[kind], replace(filling, values={**filling.values, "quorum_percent": "60"}, known=known))
 
 
 def test_clauses_and_sides_without_their_field_are_left_out_and_numbers_close_up() -> None:

@@ -34,8 +34,9 @@ _WHOLE = re.compile(r"[0-9]{1,15}")
 class Filling:
     """What a template is filled with, as given: field values as text, days as ISO 8601, and tables.
 
-    `known` comes from the agreement or board and needs no check; `more_sides` are signatories the template has no side
-    for: (category, name).
+    `known` comes from the agreement or board and needs no check. What is given beside it may be other days, `within`
+    its own unless that is false, and nothing else. `more_sides` are signatories the template has no side for:
+    (category, name).
     """
 
     values: Mapping[str, str] = field(default_factory=dict)
@@ -43,6 +44,7 @@ class Filling:
     known: Mapping[str, str | date] = field(default_factory=dict)
     known_tables: Mapping[str, Rows] = field(default_factory=dict)
     more_sides: Sequence[tuple[str, str]] = ()
+    within: bool = True
 
 
 def check(template: Template, filling: Filling) -> None:
@@ -81,8 +83,39 @@ def _field_faults(template: Template, filling: Filling) -> Iterator[FieldError]:
             yield FieldError(f"fields.{each.name}", "date_parsing")
         elif each.type in (FieldType.NUMBER, FieldType.SUM) and not _WHOLE.fullmatch(value):
             yield FieldError(f"fields.{each.name}", "int_parsing")
+        else:
+            yield from _contradiction(each.name, value, filling)
+    first, last = (_day_of(name, filling) for name in SPAN)
+    if first and last and last < first:
+        yield FieldError(f"fields.{SPAN[1]}", "earlier_than", {"limit": first.isoformat()})
     for name in sorted(filling.values.keys() - known):
         yield FieldError(f"fields.{name}", "extra_forbidden")
+
+
+SPAN = ("starts_on", "ends_on")
+"""The days of a document's own work."""
+
+
+def _contradiction(name: str, value: str, filling: Filling) -> Iterator[FieldError]:
+    """What is given against what the agreement or board says."""
+    known = filling.known
+    if name not in known:
+        return
+    days = [day for each in SPAN if isinstance(day := known.get(each), date)]
+    if name in SPAN and days:
+        if filling.within and not min(days) <= date.fromisoformat(value) <= max(days):
+            limits = {"since": min(days).isoformat(), "until": max(days).isoformat()}
+            yield FieldError(f"fields.{name}", "outside_validity", {"value": value, **limits})
+    elif value != str(known[name]):
+        yield FieldError(f"fields.{name}", "known_otherwise", {"value": str(known[name])})
+
+
+def _day_of(name: str, filling: Filling) -> date | None:
+    """The day that stands in a field, given or known; None where none does."""
+    value = filling.values.get(name) or filling.known.get(name)
+    if isinstance(value, date):
+        return value
+    return date.fromisoformat(value) if value and _is_day(value) else None
 
 
 def _table_faults(template: Template, filling: Filling) -> Iterator[FieldError]:
