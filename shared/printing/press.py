@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from shared.printing.typesetting import NO_GLYPH
 log = structlog.get_logger(__name__)
 
 LIMIT_S: Final = 30.0
+MOST_OF_ONE: Final = 2
+"""Of one sender on their way at once: nobody keeps all others from printing."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -33,20 +36,25 @@ class Press:
         self._service = service
         self._inside_at_most = inside_at_most
         self._inside = 0
+        self._senders: Counter[str] = Counter()
 
     @contextmanager
-    def admitted(self) -> Iterator[None]:
-        """On the way to a place.
+    def admitted(self, sender: str = "", spare: int = 0) -> Iterator[None]:
+        """On the way to a place; so many others are kept `spare` for what matters more.
 
-        Raises Unavailable where too many are: whoever has something printed holds memory, or a connection, meanwhile.
+        Raises Unavailable where too many are: whoever has something printed holds memory, or a connection, meanwhile;
+        and where a `sender` has as many there as one may.
         """
-        if self._inside >= self._inside_at_most:
+        if self._inside >= self._inside_at_most - spare or (sender and self._senders[sender] >= MOST_OF_ONE):
             raise Unavailable(service=self._service)
         self._inside += 1
+        self._senders[sender] += 1
         try:
             yield
         finally:
             self._inside -= 1
+            self._senders[sender] -= 1
+            self._senders += Counter()  # drops those who have none there
 
     async def run(self, module: str, job: bytes, name: str, limit_s: float = LIMIT_S) -> bytes:
         """What the module, run as a process, answers to a job on its standard input; `name` says in logs what it was.

@@ -99,7 +99,7 @@ Language = Annotated[Lang | None, Query(description="language of the text; left 
 async def print_document(edge: Edge, id_: str, format_: Format) -> Response:
     """The document as DOCX or PDF, printed from what was kept when it was issued."""
     state, content = await _issued(edge, "document.print", id_)
-    return await _file(content, format_, state.number.replace("/", "-"))
+    return await _file(edge, content, format_, state.number.replace("/", "-"))
 
 
 @router.get("/document-templates/{kind}.{format_}", tags=["documents"], response_class=Response, responses=FILE)
@@ -107,7 +107,7 @@ async def print_blank(edge: Edge, kind: DocumentKind, format_: Format, language:
     """A template with empty lines to fill in by hand."""
     edge.allow("template.read")
     today = local_day(edge.database.clock())
-    return await _file(blank(templates()[kind], language or edge.lang, today), format_, kind.value)
+    return await _file(edge, blank(templates()[kind], language or edge.lang, today), format_, kind.value)
 
 
 @router.get("/document-templates", tags=["documents"], response_model=queries.TemplatesShown)
@@ -132,7 +132,7 @@ async def verify_document(
 ) -> Response:
     """Whether a file held is this document: `matches` says which of its hashes it is, `valid` also that it stands."""
     state, content = await _issued(edge, "document.read", id_)
-    return _shown(await queries.verified(edge.principal.scope, state, content, sha256))
+    return _shown(await queries.verified(edge.principal, state, content, sha256))
 
 
 for _register in REGISTERS:
@@ -169,8 +169,8 @@ async def _issued(edge: RequestEdge, action: str, id_: str) -> tuple[DocumentSta
     return found
 
 
-async def _file(content: Content, format_: Format, name: str) -> Response:
-    files = await printed(content)
+async def _file(edge: RequestEdge, content: Content, format_: Format, name: str) -> Response:
+    files = await printed(content, edge.principal)
     return Response(
         files.pdf if format_ is Format.PDF else files.docx,
         media_type=MEDIA_TYPES[format_],

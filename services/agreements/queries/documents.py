@@ -14,7 +14,7 @@ from shared.contracts.final_stage import DocumentKind, DocumentState, DocumentSt
 from shared.contracts.vocabulary import Form
 from shared.i18n import Lang
 from shared.persistence.unit_of_work import could_be_id
-from shared.scope import Scope
+from shared.scope import Principal, Scope
 
 
 class Shown(BaseModel):
@@ -126,12 +126,12 @@ async def issued(session: AsyncSession, scope: Scope, id_: str) -> tuple[Documen
     return DocumentState.model_validate(row.state), Content.model_validate(row.details["content"])
 
 
-async def verified(scope: Scope, state: DocumentState, content: Content, asked: str) -> Verification:
+async def verified(reader: Principal, state: DocumentState, content: Content, asked: str) -> Verification:
     """What of a document has this SHA-256: its content, a file as issued, or a file as it is printed today."""
     known = {state.content_sha256: "content", state.docx_sha256: "docx", state.pdf_sha256: "pdf"}
     matches = known.get(asked)
     if matches is None:
-        files = await printed(content)
+        files = await printed(content, reader)
         matches = {sha256(files.docx): "docx", sha256(files.pdf): "pdf"}.get(asked)
     return Verification(
         id=state.id,
@@ -139,5 +139,5 @@ async def verified(scope: Scope, state: DocumentState, content: Content, asked: 
         status=state.status,
         valid=matches is not None and state.status is DocumentStatus.ISSUED,
         matches=matches,
-        content_sha256=None if scope.is_office else state.content_sha256,
+        content_sha256=None if reader.scope.is_office else state.content_sha256,
     )

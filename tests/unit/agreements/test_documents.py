@@ -36,8 +36,10 @@ from shared.contracts.final_stage import (
 from shared.contracts.vocabulary import PartyCategory
 from shared.errors import InvalidInput, Unavailable, WrongState
 from shared.i18n import Lang
+from shared.ids import new_id
 from shared.printing.press import Unprintable
 from shared.printing.typesetting import MissingGlyph
+from shared.scope import Principal, Role
 from tests.unit.agreements.builders import INSTITUTION
 from tests.unit.agreements.documents_values import TODAY, VALUES, a_document, a_filling
 
@@ -374,14 +376,64 @@ def test_annulled_once_and_the_number_stays() -> None:
         issuing.annul(state, TODAY)
 
 
-async def test_too_many_at_the_press_are_sent_away_and_the_rest_is_printed() -> None:
-    async def one() -> str:
+async def at_the_press(*asked: tuple[str, Content]) -> list[str]:
+    """What becomes of it when these readers have these printed at once."""
+
+    async def one(reader: str, content: Content) -> str:
         try:
-            return "printed" if (await press.printed(a_document(KIND))).pdf else "nothing"
+            files = await press.printed(content, Principal(reader, Role.INSTITUTION, INSTITUTION))
         except Unavailable:
             return "sent away"
+        return "printed" if files.pdf and files.docx else "nothing"
 
-    room = press.INSIDE_AT_MOST
-    results = await asyncio.gather(*(one() for _ in range(room + 3)))
+    return await asyncio.gather(*(one(*each) for each in asked))
+
+
+def editions(count: int) -> list[Content]:
+    """As many documents, each another."""
+    content = a_document(KIND)
+    return [content.model_copy(update={"number": f"2026/{new_id()}-{number}"}) for number in range(count)]
+
+
+async def test_readers_leave_room_at_the_press_to_those_who_issue(monkeypatch: pytest.MonkeyPatch) -> None:
+    room = press.INSIDE_AT_MOST - press.FOR_ISSUING
+    readers = [(f"reader {number}", each) for number, each in enumerate(editions(room + 3))]
+    begun, goes_on, render = asyncio.Event(), asyncio.Event(), press.render
+
+    async def held_up(content: Content) -> press.Files:
+        begun.set()
+        await goes_on.wait()
+        return await render(content)
+
+    monkeypatch.setattr(press, "render", held_up)
+    reading = asyncio.create_task(at_the_press(*readers))
+    await begun.wait()
+    with press.PRESS.admitted(), press.PRESS.admitted(), pytest.raises(Unavailable), press.PRESS.admitted():
+        pass
+    goes_on.set()
+    results = await reading
     assert (results.count("printed"), results.count("sent away")) == (room, 3)
-    assert await one() == "printed"
+    assert await at_the_press(*readers[-1:]) == ["printed"]
+
+
+async def test_one_reader_does_not_keep_all_others_from_printing() -> None:
+    *own, others = editions(5)
+    results = await at_the_press(*(("one", each) for each in own), ("other", others))
+    assert results == ["printed", "printed", "sent away", "sent away", "printed"]
+
+
+async def test_the_same_content_is_printed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    (content,) = editions(1)
+    assert await at_the_press(("one", content)) == ["printed"]
+    monkeypatch.setattr(press, "render", None)
+    assert await at_the_press(*[("other", content)] * 9) == ["printed"] * 9
+
+
+def test_what_was_asked_for_longest_ago_makes_room() -> None:
+    kept, files = press.Kept(most_bytes=30), press.Files(docx=b"x" * 6, pdf=b"y" * 4)
+    for name in "abc":
+        kept.put(name, files)
+    assert kept.get("a") == files
+    kept.put("d", files)
+    assert [name for name in "abcd" if kept.get(name)] == ["a", "c", "d"]
+    assert kept.bytes == 30

@@ -14,6 +14,7 @@ from services.agreements.domain.links import AgreementChanged
 from services.agreements.domain.schedules import ScheduleAgreed, SomebodySigned
 from shared.errors import HamkorError
 from shared.i18n import SHARED_MESSAGES, Catalogue, Lang, faults
+from tests.unit.chassis.test_forms_in_words import patterns_of
 
 PACKAGE = Path(services.agreements.__file__).parent
 
@@ -57,4 +58,5 @@ def test_every_problem_has_its_texts(problem: type[HamkorError]) -> None:
 
 def test_no_text_is_left_over() -> None:
     own = Catalogue.load(PACKAGE / "messages").section("rule", Lang.UZ)
-    assert {name.partition(".")[0] for name in own} <= set(raised_rules())
+    forms = {f"form_of_{field.rpartition('.')[2].strip('[]')}" for field, _ in patterns_of("agreements")}
+    assert {name.partition(".")[0] for name in own} <= set(raised_rules()) | forms
