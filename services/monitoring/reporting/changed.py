@@ -157,7 +157,8 @@ class Comparison:
             # Records of single persons, behind whatever they are, are for their institution.
             movers = [each for each in movers if each.key[1] not in KINDS_OF_PERSONS]
             between = [each for each in between if (key := key_of(each)) is None or key[1] not in KINDS_OF_PERSONS]
-        movers = [each for each in movers if each.key[0] in own]
+        # Who was here as was told then, and never was by what is told now: for those who see them anyway.
+        movers = [each for each in movers if each.key[0] in own or self._directory.sees(each.institution, principal)]
         seen = {None, *(each.id for each in within if self._directory.sees(each, principal))}
         moved = {each.key for each in movers}
         between = [each for each in between if each.place in seen or key_of(each) in moved]
