@@ -127,6 +127,11 @@ class Principal:
     org: str = ""
     scopes: frozenset[str] | None = None
 
+    @property
+    def identity(self) -> str:
+        """Who it is, whatever the token allows: keys of commands and shares of what is dear go by it."""
+        return f"{self.role}:{self.subject}"
+
     def may(self, action: str) -> bool:
         """Whether the scopes of the caller's key include `action`: by name, as `visit.*`, or as `read` or `write`."""
         if self.scopes is None:

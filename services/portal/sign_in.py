@@ -15,7 +15,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from services.portal.issuer.tokens import challenge_of
+from services.portal.issuer.tokens import challenge_of, equal
 from services.portal.problems import Problems
 from services.portal.sessions import (
     SESSION_SECONDS,
@@ -181,7 +181,7 @@ class SignIn:
         sealed = read_cookie(request.headers, LOGIN_COOKIE)
         begun = self._box.open(sealed, LOGIN_SECONDS) if sealed else None
         query = request.query_params
-        if begun is None or not _same(query.get("state", ""), begun["state"]):
+        if begun is None or not equal(query.get("state", ""), begun["state"]):
             raise Refused("no sign-in was begun in this browser, or it took more than ten minutes")
         if "code" not in query:
             raise Refused(f"{query.get('error')}: {query.get('error_description')}")
@@ -380,8 +380,3 @@ def sign_in_routes(
         return signed_out(request)
 
     return router
-
-
-def _same(one: str, other: str) -> bool:
-    """Whether two texts are equal, in a time that tells nothing of where they differ; any text may be asked about."""
-    return secrets.compare_digest(one.encode(), other.encode())

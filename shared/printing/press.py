@@ -2,14 +2,13 @@
 
 import asyncio
 import sys
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Final
 
 import structlog
 
+from shared.admission import Admission
 from shared.errors import Unavailable
 from shared.printing.typesetting import NO_GLYPH
 
@@ -34,27 +33,12 @@ class Press:
     def __init__(self, service: str, places: int, inside_at_most: int) -> None:
         self.places = asyncio.Semaphore(places)
         self._service = service
-        self._inside_at_most = inside_at_most
-        self._inside = 0
-        self._senders: Counter[str] = Counter()
+        self._admission = Admission(inside_at_most, MOST_OF_ONE, lambda: Unavailable(service=service))
 
-    @contextmanager
-    def admitted(self, sender: str = "", spare: int = 0) -> Iterator[None]:
-        """On the way to a place; so many others are kept `spare` for what matters more.
-
-        Raises Unavailable where too many are: whoever has something printed holds memory, or a connection, meanwhile;
-        and where a `sender` has as many there as one may.
-        """
-        if self._inside >= self._inside_at_most - spare or (sender and self._senders[sender] >= MOST_OF_ONE):
-            raise Unavailable(service=self._service)
-        self._inside += 1
-        self._senders[sender] += 1
-        try:
-            yield
-        finally:
-            self._inside -= 1
-            self._senders[sender] -= 1
-            self._senders += Counter()  # drops those who have none there
+    def admitted(self, sender: str = "", spare: int = 0) -> AbstractContextManager[None]:
+        """On the way to a place, as Admission has it: whoever has something printed holds memory, or a connection,
+        meanwhile. Raises Unavailable."""
+        return self._admission.admitted(sender, spare)
 
     async def run(self, module: str, job: bytes, name: str, limit_s: float = LIMIT_S) -> bytes:
         """What the module, run as a process, answers to a job on its standard input; `name` says in logs what it was.

@@ -148,7 +148,7 @@ class Work:
 
     @property
     def _subject(self) -> str:
-        return f"{self.edge.principal.role}:{self.edge.principal.subject}"
+        return self.edge.principal.identity
 
     async def _row(self, uow: UnitOfWork, row: Row, known: dict[str, _Known]) -> Outcome:
         try:

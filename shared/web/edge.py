@@ -112,7 +112,7 @@ class RequestEdge:
         key = self.idempotency_key()
         expected = self._expected_version(versioned)
         fingerprint = await self._fingerprint(expected, content)
-        identity = (f"{self.principal.role}:{self.principal.subject}", key)
+        identity = (self.principal.identity, key)
         async with self.database.precedence.claimed(), self.database.unit_of_work(self.principal, expected) as uow:
             # Straight to the driver: every command passes here.
             connection = await raw_connection(uow.session)

@@ -59,7 +59,7 @@ async def printed(content: Content, reader: Principal) -> Files:
     digest = content.sha256()
     files = KEPT.get(digest)
     if files is None:
-        with PRESS.admitted(f"{reader.role}:{reader.subject}", FOR_ISSUING):
+        with PRESS.admitted(reader.identity, FOR_ISSUING):
             files = await render(content)
         KEPT.put(digest, files)
     return files

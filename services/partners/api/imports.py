@@ -4,7 +4,6 @@ import hashlib
 import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -12,6 +11,7 @@ from fastapi import APIRouter, Query, Response
 from starlette.concurrency import run_in_threadpool
 
 from services.partners.commands.imports import TARGETS
+from shared.admission import Admission
 from shared.errors import FieldError, InvalidInput, NotFound, TooLarge, Unavailable
 from shared.importing.jobs import Fault, Sent, faults_of, job_of, stage
 from shared.importing.reading import header_of, rows_of
@@ -42,26 +42,8 @@ class ImportsBusy(Unavailable):
     retry_after_s = 30
 
 
-class Room:
-    """Who is sending a file: so many at once, and one a caller, so that nobody's slow line keeps all others out."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self.senders: set[str] = set()
-
-    @contextmanager
-    def taken_by(self, sender: str) -> Iterator[None]:
-        """A place for as long as it lasts; raises ImportsBusy where there is none."""
-        if sender in self.senders or len(self.senders) >= self._most:
-            raise ImportsBusy(most=self._most)
-        self.senders.add(sender)
-        try:
-            yield
-        finally:
-            self.senders.discard(sender)
-
-
-ROOM = Room(AT_ONCE)
+ROOM = Admission(AT_ONCE, 1, lambda: ImportsBusy(most=AT_ONCE))
+"""Who is sending a file: one a caller, so that nobody's slow line keeps all others out."""
 
 
 @router.post(
@@ -146,13 +128,12 @@ async def _import(edge: RequestEdge, register: str, action: str, *, commit: bool
     if media_type not in (CSV, XLSX):
         raise UnsupportedFile(value=media_type[:100])
     who = edge.principal
-    sender = f"{who.role}:{who.subject}"
-    with ROOM.taken_by(sender), tempfile.TemporaryDirectory(prefix="hamkor-import-") as folder:
+    with ROOM.admitted(who.identity), tempfile.TemporaryDirectory(prefix="hamkor-import-") as folder:
         path = Path(folder) / ("file.xlsx" if media_type == XLSX else "file.txt")
         with path.open("wb") as file:
             digest = await _spool(edge, file)
         digest.update(f"{register} {commit}".encode())
-        id_ = str(uuid.uuid5(JOBS, f"{sender}:{key}"))
+        id_ = str(uuid.uuid5(JOBS, f"{who.identity}:{key}"))
         sent = Sent(id_, register, commit, digest.digest(), path_of(who.org))
         rows = await run_in_threadpool(_opened, path, media_type == XLSX)
         target = TARGETS[register]

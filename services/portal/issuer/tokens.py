@@ -110,7 +110,7 @@ class Tokens:
     def check_password(self, username: str, password: str) -> DemoUser:
         """The demo user with that name and password; raises OAuthError."""
         user = find_user(username)
-        if user is None or not _equal(password, self._password):
+        if user is None or not equal(password, self._password):
             raise OAuthError("invalid_grant", "unknown user or wrong password")
         return user
 
@@ -163,7 +163,7 @@ class Tokens:
             raise OAuthError("invalid_grant", "the code is unknown, used or older than a minute")
         if form.get("redirect_uri") != grant.request.redirect_uri:
             raise OAuthError("invalid_grant", "redirect_uri differs from the authorization request")
-        if not _equal(challenge_of(form.get("code_verifier", "")), grant.request.code_challenge):
+        if not equal(challenge_of(form.get("code_verifier", "")), grant.request.code_challenge):
             raise OAuthError("invalid_grant", "code_verifier does not fit the code_challenge")
         return self._answer(grant.user, client_id=client_id, nonce=grant.request.nonce)
 
@@ -182,13 +182,13 @@ class Tokens:
         return self._answer(user, client_id=client_id, refresh_token=form["refresh_token"])
 
     def _for_service(self, client_id: str, client_secret: str | None) -> dict[str, Any]:
-        if client_id != self._clients.service_id or not _equal(client_secret or "", self._clients.service_secret):
+        if client_id != self._clients.service_id or not equal(client_secret or "", self._clients.service_secret):
             raise OAuthError("invalid_client", "unknown client or wrong secret", status=401)
         return {"access_token": self.service_token(), "token_type": "Bearer", "expires_in": ACCESS_SECONDS}
 
     def _check_portal(self, client_id: str, client_secret: str | None) -> None:
         expected = self._clients.portal_secret
-        if client_id != self._clients.portal_id or (expected and not _equal(client_secret or "", expected)):
+        if client_id != self._clients.portal_id or (expected and not equal(client_secret or "", expected)):
             raise OAuthError("invalid_client", "unknown client or wrong secret", status=401)
 
     def _answer(
@@ -216,5 +216,6 @@ def challenge_of(verifier: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
-def _equal(given: str, expected: str) -> bool:
+def equal(given: str, expected: str) -> bool:
+    """Whether two texts are equal, in a time that tells nothing of where they differ; any text may be asked about."""
     return hmac.compare_digest(given.encode(), expected.encode())
